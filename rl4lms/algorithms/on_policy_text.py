@@ -1,0 +1,174 @@
+"""Stable-Baselines3 on-policy algorithms over whole episodes of text."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.vec_env import VecEnv
+
+from rl4lms.core.errors import RunError
+from rl4lms.policies.sequences import TokenView, all_tokens
+from rl4lms.rollouts.buffer import EpisodeRolloutBuffer
+from rl4lms.rollouts.collector import RolloutCollector, rollout_info
+from rl4lms.rollouts.episodes import EpisodeBatch
+from rl4lms.rollouts.kl_controller import KLController
+from rl4lms.rollouts.scoring import BatchedScorer, Scorer
+from rl4lms.tracking.tracker import Tracker
+
+# NUMERICS lines 4 and 13: how well the update's forward must reproduce what the rollout recorded.
+FP32_TOLERANCE = 1e-4
+HALF_WARN, HALF_RAISE = 0.02, 0.2
+N_CHECKED_EPISODES = 4
+
+
+class TextRollouts(OnPolicyAlgorithm):
+    """Sequence-level rollouts for any SB3 on-policy algorithm, as a mixin in front of its class.
+
+    `set_rollouts` must be called once before `learn`. `learn` is called once for the whole run, so that schedules
+    run over it; at update k of N the progress remaining is 1 - k/N (SB3 gives 1 - (k+1)/N, whose last learning rate
+    is 0: NUMERICS line 16).
+    """
+
+    collector: RolloutCollector
+    tracker: Tracker | None = None
+    iteration: int = 0
+
+    def set_rollouts(self, collector: RolloutCollector, tracker: Tracker | None = None) -> None:
+        self.collector, self.tracker = collector, tracker
+
+    @property
+    def kl_controller(self) -> KLController:
+        return self.collector.kl_controller
+
+    def _update_current_progress_remaining(self, num_timesteps: int, total_timesteps: int) -> None:
+        steps_before = num_timesteps - self.n_steps * self.n_envs
+        self._current_progress_remaining = 1.0 - steps_before / total_timesteps
+
+    def collect_rollouts(
+        self, env: VecEnv, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int
+    ) -> bool:
+        """Fill the buffer with n_rollout_steps * n_envs steps of whole episodes (the last one may be cut)."""
+        callback.on_rollout_start()
+        self.policy.set_training_mode(False)
+        rollout_buffer.reset()
+        batch = self.collector.collect(self.policy, self.iteration)
+        rollout_buffer.add_episodes(batch, self.iteration)
+        self._check_reproduction(batch)
+        info = rollout_info(batch, self.kl_controller.kl_coeff)
+        if self.tracker is not None:
+            self.tracker.log_rollout(self.iteration, info)
+        self.kl_controller.step(info["rollout/kl_mean"])
+        self.num_timesteps += n_rollout_steps * env.num_envs
+        self.iteration += 1
+        callback.update_locals(locals())
+        callback.on_rollout_end()
+        return True
+
+    @torch.no_grad()
+    def _check_reproduction(self, batch: EpisodeBatch) -> None:
+        """The update's forward must give the rollout's own log-probabilities and values: ratio 1, once, loudly."""
+        index = torch.arange(min(N_CHECKED_EPISODES, len(batch.sequences)), device=batch.mask.device)
+        view: TokenView = all_tokens(batch.sequences.rows(index))
+        values, logprobs, _ = self.policy.evaluate_actions(view, view.gather(view.sequences.response_ids))
+        at = (view.rows, view.cols)
+        errors = (logprobs - batch.logprobs[at]).abs(), (values - batch.values[at]).abs()
+        half = next(self.policy.parameters()).dtype in (torch.bfloat16, torch.float16)
+        worst = float(errors[0].mean() if half else max(float(errors[0].max()), float(errors[1].max())))
+        limit = HALF_RAISE if half else FP32_TOLERANCE
+        if not worst <= limit:
+            raise RunError(
+                f"iteration {self.iteration}: the policy does not reproduce its own rollout: log-probabilities or values "
+                f"differ by {worst:.2e}, expected at most {limit:.0e}. Is a layer random (dropout) or batch-dependent?"
+            )
+        if half and worst > HALF_WARN and self.tracker is not None:
+            self.tracker.log_info(
+                f"mean |log ratio| at the first minibatch is {worst:.3f} (half precision); above {HALF_RAISE} is an error"
+            )
+
+
+def compose_algorithm(alg_class: type[OnPolicyAlgorithm]) -> type[TextRollouts]:
+    """`alg_class` itself where it has text rollouts, else a class that puts them in front of it."""
+    if issubclass(alg_class, TextRollouts):
+        return alg_class
+    return type(alg_class.__name__, (TextRollouts, alg_class), {"__doc__": alg_class.__doc__})
+
+
+# What SB3's OnPolicyAlgorithm demands and a user's class may leave out of its own constructor's defaults.
+SB3_DEFAULTS: dict[str, Any] = {
+    "learning_rate": 3e-4,
+    "n_steps": 128,
+    "gamma": 0.99,
+    "gae_lambda": 0.95,
+    "ent_coef": 0.0,
+    "vf_coef": 0.5,
+    "max_grad_norm": 0.5,
+    "use_sde": False,
+    "sde_sample_freq": -1,
+}
+# What `train()` of a user's class reads, set as attributes where its constructor does not take them.
+TRAIN_DEFAULTS: dict[str, Any] = {"batch_size": 64, "n_epochs": 10}
+
+
+def build_algorithm(alg_class: type[OnPolicyAlgorithm], kwargs: Mapping[str, Any]) -> TextRollouts:
+    """Instantiate an algorithm with text rollouts: fills in SB3's required arguments, sets what `train()` reads.
+
+    kwargs: policy, env, policy_kwargs and the algorithm's own arguments; `minibatch` and `seed` go to the buffer.
+    """
+    composed = compose_algorithm(alg_class)
+    arguments = dict(kwargs)
+    buffer_kwargs = {"minibatch": arguments.pop("minibatch", "episodes"), "seed": arguments.get("seed") or 0}
+    parameters = inspect.signature(alg_class.__init__).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    for name, value in SB3_DEFAULTS.items():
+        required = name in parameters and parameters[name].default is inspect.Parameter.empty
+        if required or (open_ended and name not in parameters):
+            arguments.setdefault(name, value)
+    attributes = {n: arguments.pop(n, v) for n, v in TRAIN_DEFAULTS.items() if n not in parameters}
+    accepted = {"rollout_buffer_class": EpisodeRolloutBuffer, "rollout_buffer_kwargs": buffer_kwargs}
+    if "rollout_buffer_class" in parameters or open_ended:
+        return _with(composed(**{**arguments, **accepted}), attributes)  # type: ignore[arg-type]
+    algorithm = composed(**arguments)
+    algorithm.rollout_buffer = EpisodeRolloutBuffer(
+        algorithm.n_steps, algorithm.observation_space, algorithm.action_space, device=algorithm.device,
+        gae_lambda=algorithm.gae_lambda, gamma=algorithm.gamma, n_envs=algorithm.n_envs, **buffer_kwargs,
+    )  # type: ignore[assignment]  # fmt: skip
+    return _with(algorithm, attributes)
+
+
+def _with(algorithm: TextRollouts, attributes: Mapping[str, Any]) -> TextRollouts:
+    for name, value in attributes.items():
+        setattr(algorithm, name, value)
+    return algorithm
+
+
+def wrap_onpolicy_alg(
+    alg_class: type[OnPolicyAlgorithm],
+    alg_kwargs: Mapping[str, Any],
+    kl_coeff: float,
+    tracker: Tracker | None = None,
+    target_kl: float | None = None,
+    norm_reward: bool = False,
+    *,
+    scorer: Scorer | None = None,
+) -> TextRollouts:
+    """Published: an algorithm over `alg_kwargs["env"]` with KL-penalised text rollouts, ready to `learn`."""
+    algorithm = build_algorithm(alg_class, alg_kwargs)
+    assert algorithm.env is not None
+    task = algorithm.env.get_attr("task", [0])[0]
+    algorithm.set_rollouts(
+        RolloutCollector(
+            task,
+            scorer or BatchedScorer(task),
+            KLController(kl_coeff, target_kl),
+            n_steps=algorithm.n_steps * algorithm.n_envs,
+            seed=algorithm.seed or 0,
+            norm_reward=norm_reward,
+        ),
+        tracker,
+    )
+    return algorithm

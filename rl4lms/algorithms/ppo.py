@@ -1,0 +1,112 @@
+"""Proximal policy optimisation (arXiv:1707.06347) over tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.utils import FloatSchedule
+from torch import nn
+
+from rl4lms.algorithms.on_policy_text import TextRollouts
+from rl4lms.core.errors import ConfigError
+from rl4lms.numerics.losses import clipped_policy_loss, value_loss
+from rl4lms.rollouts.episodes import RolloutSamples
+
+
+class PPO(TextRollouts):
+    """Clipped surrogate, value and entropy losses, each a mean over the real tokens of the minibatch.
+
+    Arguments are SB3's. `batch_size` counts tokens; `target_kl` stops the epochs of an update once the mean k3
+    estimate of KL(old || new) exceeds 1.5 times it.
+    """
+
+    def __init__(
+        self,
+        policy: Any,
+        env: Any,
+        learning_rate: Any = 3e-4,
+        n_steps: int = 2048,
+        batch_size: int = 64,
+        n_epochs: int = 10,
+        gamma: float = 0.99,
+        gae_lambda: float = 0.95,
+        clip_range: Any = 0.2,
+        clip_range_vf: Any = None,
+        normalize_advantage: bool = True,
+        ent_coef: float = 0.0,
+        vf_coef: float = 0.5,
+        max_grad_norm: float = 0.5,
+        target_kl: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if batch_size < 1 or n_epochs < 1:
+            raise ConfigError(f"alg.args: batch_size {batch_size} and n_epochs {n_epochs} must be at least 1.")
+        self.batch_size, self.n_epochs, self.target_kl = batch_size, n_epochs, target_kl
+        self.clip_range = FloatSchedule(clip_range)
+        self.clip_range_vf = None if clip_range_vf is None else FloatSchedule(clip_range_vf)
+        self.normalize_advantage = normalize_advantage
+        kwargs.setdefault("use_sde", False)
+        kwargs.setdefault("sde_sample_freq", -1)
+        super().__init__(
+            policy, env, learning_rate, n_steps, gamma, gae_lambda, ent_coef, vf_coef, max_grad_norm, **kwargs
+        )
+
+    def train(self) -> None:
+        """One update: `n_epochs` passes over the rollout in minibatches of `batch_size` tokens."""
+        self._update_learning_rate(self.policy.optimizer)
+        progress = self._current_progress_remaining
+        clip = self.clip_range(progress)
+        clip_vf = None if self.clip_range_vf is None else self.clip_range_vf(progress)
+        logs: dict[str, list[float]] = {}
+        stop = False
+        for _ in range(self.n_epochs):
+            for batch in self.rollout_buffer.get(self.batch_size):
+                loss, stats = self.loss(batch, clip, clip_vf)  # type: ignore[arg-type]
+                for name, value in stats.items():
+                    logs.setdefault(name, []).append(value)
+                if self.target_kl is not None and stats["approx_kl"] > 1.5 * self.target_kl:
+                    stop = True
+                    break
+                self._step(loss)
+            self._n_updates += 1
+            if stop:
+                break
+        for name, values in logs.items():
+            self.logger.record(f"train/{name}", float(np.mean(values)))
+        self.logger.record("train/clip_range", clip)
+        self.logger.record("train/n_updates", self._n_updates)
+        self.logger.record("train/n_minibatches", len(logs["loss"]))
+
+    def loss(
+        self, batch: RolloutSamples, clip_range: float, clip_range_vf: float | None = None
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """(scalar loss, logged numbers) of one minibatch of N tokens."""
+        values, log_prob, entropy = self.policy.evaluate_actions(batch.observations, batch.actions)
+        advantages = batch.advantages
+        if self.normalize_advantage and len(advantages) > 1:
+            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        log_ratio = log_prob - batch.old_log_prob
+        ratio = torch.exp(log_ratio)
+        policy_loss = clipped_policy_loss(ratio, advantages, clip_range).mean()
+        v_loss = value_loss(values, batch.old_values, batch.returns, clip_range_vf).mean()
+        entropy_loss = -entropy.mean()
+        loss = policy_loss + self.ent_coef * entropy_loss + self.vf_coef * v_loss
+        with torch.no_grad():
+            stats = {
+                "loss": loss.item(),
+                "policy_gradient_loss": policy_loss.item(),
+                "value_loss": v_loss.item(),
+                "entropy_loss": entropy_loss.item(),
+                "approx_kl": (torch.expm1(log_ratio) - log_ratio).mean().item(),
+                "clip_fraction": ((ratio - 1).abs() > clip_range).float().mean().item(),
+            }
+        return loss, stats
+
+    def _step(self, loss: torch.Tensor) -> None:
+        optimizer = self.policy.optimizer
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_([p for p in self.policy.parameters() if p.requires_grad], self.max_grad_norm)
+        optimizer.step()

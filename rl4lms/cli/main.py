@@ -1,0 +1,82 @@
+"""`python -m rl4lms <stage>`: the stages of the benchmark, one command each.
+
+A stage is a module of this package with `add_arguments(parser)` and `run(args)`; only the chosen one is imported, for a
+process pays its start-up once a job.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from rl4lms import __version__
+from rl4lms.config.params import Params
+from rl4lms.core.errors import UserError
+
+STAGES = {
+    "prepare": ("prepare", "write a task's rows: generated, local or from the hub"),
+    "base-model": ("base_model", "make a family's tokenizer and base model"),
+    "reward-model": ("reward_model", "train a classifier that a reward or metric uses"),
+    "supervised": ("supervised", "fine-tune the base model on a task (the warm start)"),
+    "train": ("train", "train with reinforcement learning"),
+    "evaluate": ("evaluate", "score a method's models of all seeds on the test split"),
+    "aggregate": ("aggregate", "make the benchmark's tables, plots and report"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one stage. Returns the exit code: 0, or the error's (2 for bad input) after one line on stderr."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    stage = next((a for a in arguments if a in STAGES), None)
+    try:
+        parser = build_parser(stage)
+        args = parser.parse_args(arguments)
+        logging.basicConfig(level=logging.WARNING if args.quiet else logging.INFO, format="%(message)s")
+        logging.getLogger("rl4lms").setLevel(logging.WARNING if args.quiet else logging.INFO)
+        limit_threads(args)
+        load_stage(args.stage).run(args)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(
+            "interrupted; the same command starts again, from its last checkpoint where it keeps any.", file=sys.stderr
+        )
+        return 130
+    return 0
+
+
+def build_parser(stage: str | None = None) -> argparse.ArgumentParser:
+    """The parser of all stages; the arguments of `stage` alone, for the others stay unimported."""
+    parser = argparse.ArgumentParser(prog="rl4lms", description="Reinforcement learning for language generation.")
+    parser.add_argument("--version", action="version", version=f"rl4lms {__version__}")
+    stages = parser.add_subparsers(dest="stage", metavar="stage", required=True)
+    for name, (_, summary) in STAGES.items():
+        subparser = stages.add_parser(name, help=summary, description=summary)
+        if name == stage:
+            add_common_arguments(subparser)
+            load_stage(name).add_arguments(subparser)
+    return parser
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--suite", help="params/ overlaid by params/suites/SUITE/ (default: grue.yaml's suite)")
+    parser.add_argument("--params-dir", type=Path, default=Path("params"), help="default: %(default)s")
+    parser.add_argument("--quiet", action="store_true", help="warnings and errors only")
+
+
+def load_stage(name: str) -> ModuleType:
+    return importlib.import_module(f"rl4lms.cli.{STAGES[name][0]}")
+
+
+def limit_threads(args: argparse.Namespace) -> None:
+    """Fix the thread count before torch is imported: results may depend on it."""
+    params = Params.open(args.params_dir, args.suite)
+    args.params = params
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(params.grue()["n_threads"])

@@ -1,0 +1,56 @@
+"""`supervised`: fine-tune a task's base model on its references, the warm start of RL."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from rl4lms.config.compose import compose_supervised
+from rl4lms.config.inputs import local_inputs
+from rl4lms.config.schema import RunConfig
+from rl4lms.core.errors import ConfigError
+from rl4lms.core.work_directory import publish, work_directory, work_path
+from rl4lms.tracking.tracker import Tracker
+from rl4lms.training.supervised import train
+
+logger = logging.getLogger(__name__)
+
+METHOD = "supervised"
+DECLARED = (
+    "config.json",
+    "model/config.json",
+    "model/generation_config.json",
+    "model/model.safetensors",
+    "model/tokenizer.json",
+    "model/tokenizer_config.json",
+    "training_info.jsonl",
+    "val_split_metrics.jsonl",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--task", required=True, help="a task of the suite")
+    parser.add_argument("--method", default=METHOD, choices=[METHOD], help="default: %(default)s")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="directory of the task's prepared rows")
+    parser.add_argument("--model", type=Path, required=True, help="directory of the base model")
+    parser.add_argument("--out", type=Path, required=True, help="directory of the run")
+
+
+def run(args: argparse.Namespace) -> None:
+    config = configure(args)
+    for notice in config.notices:
+        logger.info("%s", notice)
+    with work_directory(work_path(args.out), config.to_dict(), local_inputs(config)) as work:
+        train(config, work, tracker=Tracker(work, quiet=args.quiet))
+        publish(work, args.out, DECLARED)
+
+
+def configure(args: argparse.Namespace) -> RunConfig:
+    """The run's configuration. Raises ConfigError for an unknown task, a wrong number, a missing directory."""
+    for option, path in (("--data", args.data), ("--model", args.model)):
+        if not path.is_dir():
+            raise ConfigError(f"{option} {path}: no such directory; run the stage that makes it first.")
+    composed = compose_supervised(args.params, args.task, args.seed, data_dir=args.data, model_dir=args.model)
+    return RunConfig.from_dict(composed, f"{args.params.directory} (suite {args.params.suite}), tasks/{args.task}.yaml")

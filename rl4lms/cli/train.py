@@ -1,0 +1,66 @@
+"""`train`: one reinforcement-learning run of a task, from the base model or from its warm start."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from rl4lms.config.compose import algorithm_of, compose_rl
+from rl4lms.config.inputs import local_inputs
+from rl4lms.config.schema import RunConfig
+from rl4lms.core.errors import ConfigError
+from rl4lms.core.work_directory import publish, work_directory, work_path
+from rl4lms.tracking.tracker import Tracker
+from rl4lms.training.on_policy import train
+
+logger = logging.getLogger(__name__)
+
+DECLARED = (
+    "config.json",
+    "model/config.json",
+    "model/generation_config.json",
+    "model/model.safetensors",
+    "model/tokenizer.json",
+    "model/tokenizer_config.json",
+    "rollout_info.jsonl",
+    "training_info.jsonl",
+    "val_split_metrics.jsonl",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--task", required=True, help="a task of the suite")
+    parser.add_argument("--method", required=True, help="an algorithm of the suite, or supervised_<algorithm>")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="directory of the task's prepared rows")
+    parser.add_argument("--model", type=Path, required=True, help="directory of the model to start from")
+    parser.add_argument("--reward-model", type=Path, help="directory of the classifier, for a learned reward or metric")
+    parser.add_argument("--out", type=Path, required=True, help="directory of the run")
+
+
+def run(args: argparse.Namespace) -> None:
+    config = configure(args)
+    for notice in config.notices:
+        logger.info("%s", notice)
+    with work_directory(work_path(args.out), config.to_dict(), local_inputs(config)) as work:
+        train(config, work, tracker=Tracker(work, quiet=args.quiet))
+        publish(work, args.out, DECLARED)
+
+
+def configure(args: argparse.Namespace) -> RunConfig:
+    """The run's configuration. Raises ConfigError for an unknown task or method, or a missing directory."""
+    for option, path in (("--data", args.data), ("--model", args.model), ("--reward-model", args.reward_model)):
+        if path is not None and not path.is_dir():
+            raise ConfigError(f"{option} {path}: no such directory; run the stage that makes it first.")
+    composed = compose_rl(
+        args.params,
+        args.task,
+        args.method,
+        args.seed,
+        data_dir=args.data,
+        model_dir=args.model,
+        reward_model_dir=args.reward_model,
+    )
+    files = f"tasks/{args.task}.yaml over algs/{algorithm_of(args.method)}.yaml"
+    return RunConfig.from_dict(composed, f"{args.params.directory} (suite {args.params.suite}), {files}")

@@ -1,0 +1,98 @@
+"""The published training command: one YAML file, one run.
+
+`python scripts/training/train_text_generation.py --config_path FILE`. A script that registers classes of its own
+(`RewardFunctionRegistry.add(...)`, ...) calls `main()` afterwards and takes the same arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rl4lms.config.inputs import check_paths, local_inputs
+from rl4lms.config.schema import RunConfig
+from rl4lms.config.yaml_file import load_yaml
+from rl4lms.core.errors import UserError
+from rl4lms.core.registry import Registry
+from rl4lms.core.work_directory import work_directory
+from rl4lms.tracking.backends import open_backend
+from rl4lms.tracking.tracker import Tracker
+
+logger = logging.getLogger("rl4lms")
+
+TRAINERS = Registry(
+    "trainer", {"supervised": "rl4lms.training.supervised:train", "on_policy": "rl4lms.training.on_policy:train"}
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train from a published configuration. Returns the exit code; 2, after one line on stderr, for bad input."""
+    args = build_parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logger.setLevel(logging.INFO)
+    try:
+        config = read_config(args.config_path, args.seed)
+        if args.dry_run:
+            print(f"{args.config_path}: a valid configuration ({config.alg.id} on {config.datapool.id}).")
+        else:
+            train(config, args)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; the same command resumes from the last checkpoint.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Fine-tune a language model to generate text.")
+    parser.add_argument("--config_path", type=Path, required=True, help="the YAML file (or a run's config.json)")
+    parser.add_argument("--project_name", default="rl4lm_exps", help="default: %(default)s")
+    parser.add_argument("--experiment_name", default="rl4lm_experiment", help="default: %(default)s")
+    parser.add_argument("--entity_name", help="of Weights & Biases")
+    parser.add_argument(
+        "--base_path_to_store_results",
+        type=Path,
+        default=Path.cwd(),
+        help="results go to BASE/PROJECT_NAME/EXPERIMENT_NAME (default: the current directory)",
+    )
+    parser.add_argument("--log_to_wandb", action="store_true", help="log to Weights & Biases as well")
+    parser.add_argument("--dry-run", action="store_true", help="check the configuration and stop")
+    parser.add_argument("--seed", type=int, help="in place of the configuration's seed")
+    return parser
+
+
+def read_config(path: Path, seed: int | None = None) -> RunConfig:
+    """The configuration in a file, its local paths checked. Raises ConfigError."""
+    given = load_yaml(path)
+    if seed is not None:
+        given["seed"] = seed
+    config = RunConfig.from_dict(given, str(path))
+    check_paths(config, str(path))
+    return config
+
+
+def train(config: RunConfig, args: argparse.Namespace) -> None:
+    """Run in BASE/PROJECT/EXPERIMENT; resumes what an equal run left there, and sets aside what another one did."""
+    run_dir = args.base_path_to_store_results / args.project_name / args.experiment_name
+    with work_directory(run_dir, config.to_dict(), local_inputs(config)):
+        log_file = logging.FileHandler(run_dir / "log.txt", encoding="utf-8")
+        log_file.setFormatter(logging.Formatter("%(asctime)s [%(levelname)s] %(message)s"))
+        logger.addHandler(log_file)
+        backends = []
+        if args.log_to_wandb:
+            names = {"project": args.project_name, "name": args.experiment_name, "entity": args.entity_name}
+            backends.append(open_backend("wandb", run_dir, config=config.to_dict(), **names))
+        tracker = Tracker(run_dir, backends=backends)
+        try:
+            for notice in config.notices:
+                tracker.log_info(notice)
+            TRAINERS.load("supervised" if config.is_supervised else "on_policy")(config, run_dir, tracker=tracker)
+        finally:
+            tracker.close()
+            logger.removeHandler(log_file)
+            log_file.close()

@@ -1,0 +1,194 @@
+"""The arguments that the shipped pools, rewards, metrics, algorithms and policies take, by id.
+
+Kept apart from the classes so that a configuration is checked without importing them; a test holds the two together.
+An id that a user registered is not in these tables, and its arguments are passed on unread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from rl4lms.config.published import published
+from rl4lms.config.reader import Count, Fraction, NonNegative, Positive, Range, check_keys, join, mapping, missing, read
+
+Choices = Mapping[str, "Arguments"]
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Names and kinds of one class's arguments; its defaults stay in its own signature."""
+
+    required: Mapping[str, Any] = field(default_factory=dict)
+    optional: Mapping[str, Any] = field(default_factory=dict)
+
+    def read(self, value: Any, path: str, source: str) -> dict[str, Any]:
+        given = mapping(value, path, source)
+        kinds = {**self.required, **self.optional}
+        check_keys(given, kinds, path, source)
+        for name, kind in self.required.items():
+            if name not in given:
+                raise missing(kind, join(path, name), source)
+        return {name: read(kinds[name], item, join(path, name), source) for name, item in given.items()}
+
+
+_SHAPED = Arguments(optional={"shaping_fn": str | None})
+_ROUGE_L = Arguments(
+    optional={
+        "max_n": Count,
+        "limit_length": bool,
+        "length_limit": Count,
+        "length_limit_type": Literal["words", "bytes"],
+        "apply_avg": bool,
+        "apply_best": bool,
+        "alpha": Fraction,
+        "weight_factor": Positive,
+        "stemming": bool,
+        "ensure_compatibility": bool,
+    }
+)
+_SACREBLEU = Arguments(
+    optional={
+        "tokenize": str | None,
+        "smooth_method": str,
+        "smooth_value": float | None,
+        "force": bool,
+        "lowercase": bool,
+        "use_effective_order": bool,
+    }
+)
+_TRANSLATION = Arguments(optional={"prompt_prefix": str, "prompt_suffix": str, "data_dir": str | None})
+_DATA_DIR = {"data_dir": str | None}
+
+POOL_ARGUMENTS: Choices = {
+    "dummy_pool": Arguments({"prompt": str}, {"n_samples": Count, **_DATA_DIR}),
+    "imdb": Arguments(optional=_DATA_DIR),
+    "imdb_seq2seq": Arguments(optional={"positive_ratio": Fraction, **_DATA_DIR}),
+    "commongen": Arguments(
+        optional={"concept_separator_token": str, "concept_end_token": str, "prefix": str, **_DATA_DIR}
+    ),
+    "totto": Arguments(optional={"representation": Literal["subtable", "fulltable"], **_DATA_DIR}),
+    "cnn_daily_mail": Arguments(
+        optional={
+            "prompt_prefix": str,
+            "prompt_suffix": str,
+            "truncate_article": Count | None,
+            "max_size": Count | None,
+            **_DATA_DIR,
+        }
+    ),
+    "narrative_qa": Arguments(optional=_DATA_DIR),
+    "iwslt2017en_de": _TRANSLATION,
+    "daily_dialog": Arguments(optional={"context_size": Count, **_DATA_DIR}),
+}
+
+REWARD_ARGUMENTS: Choices = {
+    "increasing_numbers": Arguments({"min_tokens": Count}),
+    "sentences_with_dates": Arguments(),
+    "learned_reward": Arguments({"model_name": str, "label_ix": int}, {"include_prompt_for_eval": bool}),
+    "meteor": _SHAPED,
+    "rouge": Arguments(
+        {"rouge_type": Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]},
+        {"shaping_fn": str | None, "use_single_ref": bool},
+    ),
+    "rouge_combined": _SHAPED,
+    "rouge_l_max": _ROUGE_L,
+    "bleu": Arguments(),
+    "sacre_bleu": _SACREBLEU,
+    "ter": Arguments(),
+    "chrf": Arguments(),
+    "common_gen_repeat_penalty": Arguments(),
+    "common_gen_repeat_penalty_batched": Arguments(),
+    "intent_accuracy": Arguments(
+        optional={"shape": bool, "intent_coeff": float, "auto_coeff": float, "model_name": str}
+    ),
+}
+
+METRIC_ARGUMENTS: Choices = {
+    "increasing_numbers": Arguments({"min_tokens": Count}),
+    "dates": Arguments(),
+    "learned_reward": Arguments(
+        {"model_name": str, "label_ix": int}, {"batch_size": Count, "include_prompt_for_eval": bool}
+    ),
+    "intent_accuracy": Arguments(optional={"model_name": str, "batch_size": Count}),
+    "causal_perplexity": Arguments(
+        {"stride": Count, "tokenizer_id": str}, {"model_type": Literal["causal"], "use_text_from_meta_data": bool}
+    ),
+    "meteor": Arguments(),
+    "rouge": Arguments(optional={"use_single_ref": bool}),
+    "rouge_l_max": _ROUGE_L,
+    "bleu": Arguments(),
+    "sacre_bleu": _SACREBLEU,
+    "ter": Arguments(),
+    "chrf": Arguments(),
+    "diversity": Arguments(optional={"window_size": Count}),
+    "parent_totto": Arguments(),
+}
+
+
+@dataclass(frozen=True)
+class PPOArguments:
+    """stable-baselines3's PPO, and `minibatch`: whole episodes, or the paper's random steps."""
+
+    learning_rate: Positive = published("alg.args.learning_rate")
+    n_steps: Count = published("alg.args.n_steps")
+    batch_size: Count = published("alg.args.batch_size")
+    n_epochs: Count = published("alg.args.n_epochs")
+    gamma: Fraction = published("alg.args.gamma")
+    gae_lambda: Fraction = published("alg.args.gae_lambda")
+    clip_range: Positive = published("alg.args.clip_range")
+    clip_range_vf: Positive | None = published("alg.args.clip_range_vf")
+    normalize_advantage: bool = published("alg.args.normalize_advantage")
+    ent_coef: float = published("alg.args.ent_coef")
+    vf_coef: NonNegative = published("alg.args.vf_coef")
+    max_grad_norm: Positive = published("alg.args.max_grad_norm")
+    target_kl: Positive | None = published("alg.args.target_kl")
+    minibatch: Literal["episodes", "transitions"] = published("alg.args.minibatch")
+    tensorboard_log: str | None = None
+    verbose: int | None = None
+    device: str | None = None
+
+
+@dataclass(frozen=True)
+class LoraArguments:
+    """Low-rank adapters, in peft's names except alpha and dropout (its lora_alpha, lora_dropout)."""
+
+    r: Count
+    alpha: Positive = 16.0
+    dropout: Annotated[float, Range(minimum=0, below=1)] = 0.0
+    target_modules: list[str] | str | None = None
+
+
+@dataclass(frozen=True)
+class PolicyArguments:
+    """An actor-critic policy. generation_kwargs is read apart (config/generation.py)."""
+
+    model_name: str
+    weight_decay: NonNegative = published("alg.policy.args.weight_decay")
+    apply_model_parallel: bool = published("alg.policy.args.apply_model_parallel")
+    prompt_truncation_side: Literal["left", "right"] = published("alg.policy.args.prompt_truncation_side")
+    value_model: Literal["separate", "shared"] = published("alg.policy.args.value_model")
+    dtype: Literal["float32", "bfloat16", "float16"] = published("alg.policy.args.dtype")
+    lora: LoraArguments | None = None
+    optimizer_kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MaskablePolicyArguments(PolicyArguments):
+    """NLPO's policies: a masked choice among the tokens of a mask model that is refreshed now and then."""
+
+    top_mask: Positive | None = published("alg.policy.args.top_mask")
+    mask_type: Literal["learned_top_p", "learned_top_k", "top_k", "top_p"] = published("alg.policy.args.mask_type")
+    target_update_iterations: Count = published("alg.policy.args.target_update_iterations")
+    min_tokens_to_keep: Count = published("alg.policy.args.min_tokens_to_keep")
+
+
+ALGORITHM_ARGUMENTS: Mapping[str, type] = {"ppo": PPOArguments}
+
+POLICY_ARGUMENTS: Mapping[str, type] = {
+    "causal_lm_actor_critic_policy": PolicyArguments,
+    "seq2seq_lm_actor_critic_policy": PolicyArguments,
+    "maskable_causal_lm_actor_critic_policy": MaskablePolicyArguments,
+    "maskable_seq2seq_lm_actor_critic_policy": MaskablePolicyArguments,
+}

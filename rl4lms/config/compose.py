@@ -1,0 +1,151 @@
+"""From params/ to one run: published-schema configurations that the training script could run by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rl4lms.config.params import Params, merge
+from rl4lms.core.errors import ConfigError, unknown
+
+WARM_START = "supervised_"
+LEARNED = ("learned_reward", "intent_accuracy")  # ids that need a classifier, as reward and as metric
+
+
+def methods(algs: Iterable[str]) -> list[str]:
+    """All methods of a suite: the two without RL, then each algorithm from the base model and from the warm start."""
+    names = list(algs)
+    return ["zero_shot", "supervised", *names, *(WARM_START + name for name in names)]
+
+
+def algorithm_of(method: str) -> str | None:
+    """The RL algorithm of a method; None for zero_shot and supervised."""
+    return None if method in ("zero_shot", "supervised") else method.removeprefix(WARM_START)
+
+
+def starting_point(method: str) -> str:
+    """The method whose model an RL method starts from."""
+    return "supervised" if method.startswith(WARM_START) else "zero_shot"
+
+
+def compose_supervised(
+    params: Params, task: str, seed: int, *, data_dir: str | Path, model_dir: str | Path
+) -> dict[str, Any]:
+    """The warm start of a task. Metrics that need a classifier wait for the evaluation stage."""
+    p = task_params(params, task)
+    pool = p["supervised"]["datapool"] or {"id": p["data"]["pool"], "args": p["data"]["args"]}
+    metrics = p["supervised"]["metrics"] or [m for m in p["evaluation"]["metrics"] if m["id"] not in LEARNED]
+    return {
+        "tokenizer": {"model_name": str(model_dir), **_present(p["tokenizer"])},
+        "datapool": {"id": pool["id"], "args": {"data_dir": str(data_dir), **pool["args"]}},
+        "alg": {
+            "id": "supervised",
+            "training_args": p["supervised"]["training_args"],
+            "model_type": p["model"]["type"],
+            "model_name": str(model_dir),
+            "generation_kwargs": evaluation_generation(p),
+        },
+        "train_evaluation": {
+            "eval_batch_size": p["evaluation"]["eval_batch_size"],
+            "metrics": compose_metrics(metrics, model_dir=model_dir, reward_model_dir=None),
+        },
+        "seed": seed,
+    }
+
+
+def compose_rl(
+    params: Params,
+    task: str,
+    method: str,
+    seed: int,
+    *,
+    data_dir: str | Path,
+    model_dir: str | Path,
+    reward_model_dir: str | Path | None = None,
+) -> dict[str, Any]:
+    """One RL run: params/algs/<alg>.yaml, under the task's `rl`, under its `rl.supervised` for a warm start."""
+    p = task_params(params, task)
+    alg_name = algorithm_of(method)
+    known = params.grue()["algs"]
+    if alg_name is None or alg_name not in known:
+        raise ConfigError(unknown("method", method, (m for m in methods(known) if algorithm_of(m)), "--method"))
+    alg, rl = params.alg(alg_name), p["rl"]
+    changes = [rl, rl["supervised"]] if starting_point(method) == "supervised" else [rl]
+    merged: dict[str, Any] = {k: alg[k] for k in ("args", "kl_div", "policy")} | {"generation": p["generation"]}
+    for change in changes:
+        merged = merge(merged, {k: _present(change[k]) for k in merged if change.get(k)})
+    policy_id = merged["policy"]["id"]
+    n_iters = changes[-1]["n_iters"] or rl["n_iters"]
+    return {
+        "tokenizer": {"model_name": str(model_dir), **_present(p["tokenizer"])},
+        "reward_fn": _with_classifier(p["reward_fn"], reward_model_dir, f"task {task}: reward_fn"),
+        "datapool": {"id": p["data"]["pool"], "args": {"data_dir": str(data_dir), **p["data"]["args"]}},
+        "env": p["env"],
+        "alg": {
+            "id": alg["id"],
+            "args": merged["args"],
+            "kl_div": _present(merged["kl_div"]),
+            "policy": {
+                "id": f"{p['model']['type']}_lm_actor_critic_policy" if policy_id == "auto" else policy_id,
+                "args": {
+                    "model_name": str(model_dir),
+                    "prompt_truncation_side": p["env"]["args"].get("prompt_truncation_side", "left"),
+                    **merged["policy"]["args"],
+                    "generation_kwargs": merged["generation"],
+                },
+            },
+        },
+        "train_evaluation": {
+            "eval_batch_size": p["evaluation"]["eval_batch_size"],
+            "n_iters": n_iters,
+            "eval_every": p["evaluation"]["eval_every"],
+            "save_every": p["evaluation"]["save_every"],
+            "metrics": compose_metrics(
+                p["evaluation"]["metrics"], model_dir=model_dir, reward_model_dir=reward_model_dir
+            ),
+            "generation_kwargs": evaluation_generation(p),
+        },
+        "seed": seed,
+    }
+
+
+def compose_metrics(
+    metrics: Iterable[Mapping[str, Any]], *, model_dir: str | Path, reward_model_dir: str | Path | None
+) -> list[dict[str, Any]]:
+    """Metric ids and arguments with the models that the command line gave."""
+    composed = []
+    for metric in metrics:
+        if metric["id"] in LEARNED:
+            metric = _with_classifier(metric, reward_model_dir, f"metric {metric['id']}")
+        elif metric["id"] == "causal_perplexity":
+            metric = {"id": metric["id"], "args": {"tokenizer_id": str(model_dir), **metric["args"]}}
+        composed.append({"id": metric["id"], "args": dict(metric["args"])})
+    return composed
+
+
+def evaluation_generation(task: Mapping[str, Any]) -> dict[str, Any]:
+    """What evaluation decodes with: the task's `generation`, under `evaluation.generation`."""
+    return merge(task["generation"], task["evaluation"]["generation"])
+
+
+def task_params(params: Params, task: str) -> dict[str, Any]:
+    """A task's params; ConfigError for one that the suite does not have."""
+    known = params.grue()["tasks"]
+    if task not in known:
+        raise ConfigError(unknown("task", task, known, f"suite {params.suite}"))
+    return params.task(task)
+
+
+def _with_classifier(component: Mapping[str, Any], directory: str | Path | None, what: str) -> dict[str, Any]:
+    arguments = dict(component["args"])
+    if component["id"] in LEARNED:
+        if directory is not None:
+            arguments["model_name"] = str(directory)
+        elif "model_name" not in arguments:
+            raise ConfigError(f"{what}: {component['id']} needs a classifier; give its directory with --reward-model.")
+    return {"id": component["id"], "args": arguments}
+
+
+def _present(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in mapping.items() if v is not None}

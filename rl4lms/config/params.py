@@ -1,0 +1,94 @@
+"""params/: every number of the benchmark, overlaid by params/suites/<suite>/, checked against closed schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rl4lms.config.params_schema import AlgParams, BaseModelParams, GrueParams, RewardModelParams, TaskParams
+from rl4lms.config.reader import read
+from rl4lms.config.yaml_file import load_yaml
+from rl4lms.core.errors import ConfigError, unknown
+
+
+@dataclass(frozen=True)
+class Params:
+    """The params of one suite. Every method returns plain nested dicts, merged, checked and with their defaults.
+
+    Raises ConfigError naming file and key path.
+    """
+
+    directory: Path
+    suite: str
+
+    @classmethod
+    def open(cls, directory: str | Path = "params", suite: str | None = None) -> Params:
+        """suite: None takes the one that params/grue.yaml names. Raises ConfigError for a suite without a folder."""
+        root = Path(directory)
+        base = load_yaml(root / "grue.yaml")
+        default = str(read(GrueParams, base, "", str(root / "grue.yaml")).suite)
+        name = suite or default
+        suites = {default, *(p.name for p in (root / "suites").glob("*") if p.is_dir())}
+        if name not in suites:
+            raise ConfigError(unknown("suite", name, suites, str(root / "suites")))
+        return cls(root, name)
+
+    def grue(self) -> dict[str, Any]:
+        return {**self._file("grue.yaml", GrueParams), "suite": self.suite}
+
+    def task(self, name: str) -> dict[str, Any]:
+        return self._file(f"tasks/{name}.yaml", TaskParams)
+
+    def alg(self, name: str) -> dict[str, Any]:
+        return self._file(f"algs/{name}.yaml", AlgParams)
+
+    def base_model(self, family: str) -> dict[str, Any]:
+        return self._entry("base_models.yaml", BaseModelParams, family, "model family")
+
+    def reward_model(self, name: str) -> dict[str, Any]:
+        return self._entry("reward_models.yaml", RewardModelParams, name, "reward model")
+
+    def base_models(self) -> dict[str, Any]:
+        return self._file("base_models.yaml", dict[str, BaseModelParams])
+
+    def reward_models(self) -> dict[str, Any]:
+        return self._file("reward_models.yaml", dict[str, RewardModelParams])
+
+    def _entry(self, file: str, schema: Any, name: str, kind: str) -> dict[str, Any]:
+        entries = self._file(file, dict[str, schema])
+        if name not in entries:
+            raise ConfigError(unknown(kind, name, entries, str(self.directory / file)))
+        entry: dict[str, Any] = entries[name]
+        return entry
+
+    def _file(self, file: str, schema: Any) -> dict[str, Any]:
+        base, overlay = self.directory / file, self.directory / "suites" / self.suite / file
+        if not base.exists():
+            known = [p.stem for p in base.parent.glob("*.yaml")]
+            raise ConfigError(unknown("file", base.stem, known, str(base.parent)))
+        merged = load_yaml(base)
+        source = str(base)
+        if overlay.exists():
+            changes = load_yaml(overlay)
+            read(schema, changes, "", str(overlay), partial=True)
+            merged = merge(merged, changes)
+            source = f"{base} with {overlay}"
+        checked = read(schema, merged, "", source)
+        return {k: asdict(v) for k, v in checked.items()} if isinstance(checked, dict) else asdict(checked)
+
+
+def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `overlay` over it, by key, all the way down; lists and scalars replace.
+
+    A mapping whose `id` changes is replaced whole: another class has other arguments.
+    """
+    merged = dict(base)
+    for key, value in overlay.items():
+        old = merged.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and value.get("id", old.get("id")) == old.get("id"):
+            merged[key] = merge(old, value)
+        else:
+            merged[key] = value
+    return merged

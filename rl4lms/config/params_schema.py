@@ -1,0 +1,234 @@
+"""The closed schema of every file under params/: what keys there are, of what type, and what each means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from rl4lms.config.reader import Count, Natural, NonNegative, Positive, Range
+
+Side = Literal["left", "right"]
+Source = Literal["generator", "local", "hub"]
+
+
+@dataclass(frozen=True)
+class DataParams:
+    """Where a task's rows come from. Sizes cap a split; null keeps every row (the generator needs a number)."""
+
+    pool: str
+    source: Source
+    n_train: Count | None
+    n_val: Count | None
+    n_test: Count | None
+    seed: Natural = 0
+    folder: str | None = None  # of --data-dir, for source local; null: the task's name
+    args: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelParams:
+    family: str
+    type: Literal["causal", "seq2seq"]
+
+
+@dataclass(frozen=True)
+class TokenizerParams:
+    padding_side: Side = "left"
+    truncation_side: Side = "left"
+    pad_token_as_eos_token: bool = True
+    max_length: Count | None = None
+
+
+@dataclass(frozen=True)
+class ComponentParams:
+    """A registered class and its arguments."""
+
+    id: str
+    args: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SupervisedParams:
+    """The warm start. datapool, metrics: where it trains on another pool over the same rows (imdb_seq2seq)."""
+
+    training_args: dict[str, Any]
+    datapool: ComponentParams | None = None
+    metrics: list[ComponentParams] | None = None
+
+
+@dataclass(frozen=True)
+class EnvParams:
+    n_envs: Count
+    args: dict[str, Any]
+    vec_env: Literal["batched", "subproc"] = "batched"
+    n_reward_workers: Natural = 0
+
+
+@dataclass(frozen=True)
+class KLParams:
+    coeff: NonNegative
+    target_kl: Positive | None = None
+    norm_reward: bool = False
+
+
+@dataclass(frozen=True)
+class PolicyParams:
+    """id: "auto" is <model.type>_lm_actor_critic_policy. generation: what a method samples with, over `generation`."""
+
+    id: str = "auto"
+    args: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RLOverrides:
+    """What one task changes of algs/<alg>.yaml."""
+
+    args: dict[str, Any] = field(default_factory=dict)
+    kl_div: dict[str, Any] = field(default_factory=dict)
+    policy: PolicyParams = field(default_factory=PolicyParams)
+    generation: dict[str, Any] = field(default_factory=dict)
+    n_iters: Count | None = None
+
+
+@dataclass(frozen=True)
+class RLParams:
+    """n_iters: rollouts of n_steps * n_envs steps. supervised: what changes where RL starts from the warm start."""
+
+    n_iters: Count
+    args: dict[str, Any] = field(default_factory=dict)
+    kl_div: dict[str, Any] = field(default_factory=dict)
+    policy: PolicyParams = field(default_factory=PolicyParams)
+    supervised: RLOverrides = field(default_factory=RLOverrides)
+
+
+@dataclass(frozen=True)
+class EvaluationParams:
+    """eval_every: iterations between evaluations on the validation split. generation: over the task's `generation`."""
+
+    eval_batch_size: Count
+    eval_every: Count
+    main_metric: str
+    metrics: list[ComponentParams]
+    save_every: Count = 5
+    generation: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TaskParams:
+    """params/tasks/<task>.yaml. version: raised by hand when a change makes old results incomparable."""
+
+    version: Count
+    data: DataParams
+    model: ModelParams
+    tokenizer: TokenizerParams
+    supervised: SupervisedParams
+    env: EnvParams
+    reward_fn: ComponentParams
+    generation: dict[str, Any]
+    rl: RLParams
+    evaluation: EvaluationParams
+
+
+@dataclass(frozen=True)
+class AlgParams:
+    """params/algs/<alg>.yaml."""
+
+    id: str
+    args: dict[str, Any]
+    kl_div: KLParams
+    policy: PolicyParams = field(default_factory=PolicyParams)
+
+
+@dataclass(frozen=True)
+class VocabularyParams:
+    vocab_size: Count
+
+
+@dataclass(frozen=True)
+class BaseTrainingParams:
+    """Training from scratch on the text of `tasks`: prompts and references of their train splits, cut into blocks.
+
+    noise_density, mean_noise_span_length: T5's span corruption (arXiv:1910.10683, 3.1.4), for seq2seq families.
+    """
+
+    n_steps: Count
+    batch_size: Count
+    block_size: Count
+    learning_rate: Positive
+    warmup_steps: Natural = 0
+    weight_decay: NonNegative = 0.0
+    seed: Natural = 0
+    noise_density: Annotated[float, Range(above=0, below=1)] = 0.15
+    mean_noise_span_length: Positive = 3.0
+
+
+@dataclass(frozen=True)
+class BaseModelParams:
+    """One family of params/base_models.yaml. model_name: a hub id or path to take as it is; null trains one."""
+
+    type: Literal["causal", "seq2seq"]
+    tasks: list[str]
+    model_name: str | None = None
+    tokenizer: VocabularyParams | None = None
+    architecture: dict[str, Any] = field(default_factory=dict)
+    training: BaseTrainingParams | None = None
+
+
+@dataclass(frozen=True)
+class ClassifierTrainingParams:
+    n_epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    max_length: Count
+    warmup_steps: Natural = 0
+    weight_decay: NonNegative = 0.0
+    seed: Natural = 0
+
+
+@dataclass(frozen=True)
+class RewardModelParams:
+    """One model of params/reward_models.yaml: a classifier of texts (sentiment) or of next utterances (intent)."""
+
+    task: str
+    labels: list[str]
+    model_name: str | None = None
+    tokenizer: VocabularyParams | None = None
+    architecture: dict[str, Any] = field(default_factory=dict)
+    training: ClassifierTrainingParams | None = None
+
+
+@dataclass(frozen=True)
+class BootstrapParams:
+    n_resamples: Count
+    confidence: Annotated[float, Range(above=0, below=1)]
+    seed: Natural = 0
+
+
+@dataclass(frozen=True)
+class MetricParams:
+    """How a metric enters the tables: its score is (value - worst) / (best - worst), of the logarithms where log."""
+
+    kind: Literal["task", "naturalness"]
+    worst: float
+    best: float
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class AggregateParams:
+    bootstrap: BootstrapParams
+    metrics: dict[str, MetricParams]
+    paper: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GrueParams:
+    """params/grue.yaml: the suite. budget_cpu_s: CPU seconds that one job of a stage may take."""
+
+    suite: str
+    tasks: list[str]
+    algs: list[str]
+    seeds: list[Natural]
+    n_threads: Count
+    budget_cpu_s: dict[str, Positive]
+    aggregate: AggregateParams

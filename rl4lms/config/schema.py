@@ -1,0 +1,266 @@
+"""One run's configuration, read from the published YAML schema of RL4LMs: typed and closed.
+
+`RunConfig.from_dict` refuses an unknown key or id and a wrong type before any work, in one line that names the key
+path; it imports no model library. `RunConfig.to_dict` is the resolved configuration, defaults written out: reading it
+gives an equal RunConfig, and the training script runs it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
+
+from rl4lms.config.arguments import (
+    ALGORITHM_ARGUMENTS,
+    METRIC_ARGUMENTS,
+    POLICY_ARGUMENTS,
+    POOL_ARGUMENTS,
+    REWARD_ARGUMENTS,
+    Choices,
+)
+from rl4lms.config.generation import GenerationConfig, check_rollout, notice_top_k, read_generation
+from rl4lms.config.published import DEFAULTS, published
+from rl4lms.config.reader import Natural, check_keys, hints, join, mapping, missing, plain, read, where
+from rl4lms.config.sections import (
+    AlgorithmConfig,
+    ComponentConfig,
+    EnvConfig,
+    KLConfig,
+    PolicyConfig,
+    SupervisedConfig,
+    TokenizerConfig,
+    TrainEvaluationConfig,
+)
+from rl4lms.config.training_arguments import read_training_args
+from rl4lms.config.yaml_file import load_yaml
+from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.core.registry import Registry
+from rl4lms.core.tables import (
+    AlgorithmRegistry,
+    DataPoolRegistry,
+    MetricRegistry,
+    PolicyRegistry,
+    RewardFunctionRegistry,
+)
+
+__all__ = [
+    "AlgorithmConfig",
+    "ComponentConfig",
+    "EnvConfig",
+    "GenerationConfig",
+    "KLConfig",
+    "PolicyConfig",
+    "RunConfig",
+    "SupervisedConfig",
+    "TokenizerConfig",
+    "TrainEvaluationConfig",
+]
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run. notices: what to say once in the log, defaults that a reader of the file would not expect."""
+
+    tokenizer: TokenizerConfig
+    datapool: ComponentConfig
+    alg: AlgorithmConfig | SupervisedConfig
+    train_evaluation: TrainEvaluationConfig
+    reward_fn: ComponentConfig | None = None
+    env: EnvConfig | None = None
+    seed: Natural = published("seed")
+    notices: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def is_supervised(self) -> bool:
+        return isinstance(self.alg, SupervisedConfig)
+
+    @classmethod
+    def from_dict(cls, value: Any, source: str = "configuration") -> RunConfig:
+        """The configuration in a mapping. source: what an error's line starts with. Raises ConfigError."""
+        given = mapping(value, "", source)
+        sections = [name for name in hints(cast(type, cls)) if name != "notices"]
+        check_keys(given, sections, "", source)
+        supervised = _alg_id(given, source) == "supervised"
+        for name in sections[:4] if supervised else sections[:6]:
+            if name not in given:
+                raise ConfigError(f"{where(source, name)}: missing; expected a mapping.")
+        for name in ("reward_fn", "env") if supervised else ():
+            if name in given:
+                raise ConfigError(f"{where(source, name)}: not used by alg.id supervised; remove it.")
+        return _read_supervised(given, source) if supervised else _read_on_policy(given, source)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> RunConfig:
+        """The configuration in a YAML file, or in a run's config.json (JSON is YAML). Raises ConfigError."""
+        return cls.from_dict(load_yaml(path), str(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The resolved configuration in the published schema, as JSON values."""
+        sections: dict[str, Any] = {
+            "tokenizer": plain(self.tokenizer),
+            "reward_fn": plain(self.reward_fn),
+            "datapool": plain(self.datapool),
+            "env": plain(self.env),
+            "alg": self.alg.to_dict(),
+            "train_evaluation": plain(self.train_evaluation),
+            "seed": self.seed,
+        }
+        return {name: section for name, section in sections.items() if section is not None}
+
+
+def _alg_id(given: Mapping[str, Any], source: str) -> str:
+    alg = mapping(given.get("alg", {}), "alg", source)
+    if "id" not in alg:
+        raise missing(str, "alg.id", source)
+    name: str = read(str, alg["id"], "alg.id", source)
+    known = ["supervised", *AlgorithmRegistry.table.ids()]
+    if name not in known:
+        raise ConfigError(unknown("algorithm", name, known, where(source, "alg.id")))
+    return name
+
+
+def _read_supervised(given: Mapping[str, Any], source: str) -> RunConfig:
+    alg = mapping(given["alg"], "alg", source)
+    kinds = hints(SupervisedConfig)
+    check_keys(alg, kinds, "alg", source)
+    for name in ("training_args", "model_type", "model_name", "generation_kwargs"):
+        if name not in alg:
+            raise missing(
+                dict if name in ("training_args", "generation_kwargs") else kinds[name], f"alg.{name}", source
+            )
+    generation = read_generation(alg["generation_kwargs"], "alg.generation_kwargs", source)
+    if generation.max_new_tokens is None:
+        raise missing(int, "alg.generation_kwargs.max_new_tokens", source)
+    return RunConfig(
+        tokenizer=read(TokenizerConfig, given["tokenizer"], "tokenizer", source),
+        datapool=_component(given["datapool"], "datapool", source, DataPoolRegistry.table, POOL_ARGUMENTS),
+        alg=SupervisedConfig(
+            training_args=read_training_args(alg["training_args"], "alg.training_args", source),
+            model_type=read(kinds["model_type"], alg["model_type"], "alg.model_type", source),
+            model_name=read(str, alg["model_name"], "alg.model_name", source),
+            generation_kwargs=generation,
+        ),
+        train_evaluation=_train_evaluation(given["train_evaluation"], source, None),
+        seed=_seed(given, {}, source),
+        notices=tuple(notice_top_k(alg["generation_kwargs"], "alg.generation_kwargs")),
+    )
+
+
+def _read_on_policy(given: Mapping[str, Any], source: str) -> RunConfig:
+    alg = mapping(given["alg"], "alg", source)
+    check_keys(alg, ("id", "args", "kl_div", "policy"), "alg", source)
+    for name in ("kl_div", "policy"):
+        if name not in alg:
+            raise ConfigError(f"{where(source, join('alg', name))}: missing; expected a mapping.")
+    args = mapping(alg.get("args") or {}, "alg.args", source)
+    seed = _seed(given, args, source)
+    env: EnvConfig = read(EnvConfig, given["env"], "env", source)
+    length = env.args.max_episode_length
+    policy, notices = _policy(alg["policy"], source, length)
+    if "minibatch" not in args:
+        notices.append(
+            "alg.args.minibatch: episodes, whole ones up to batch_size steps; write transitions for RL4LMs'."
+        )
+    evaluation = mapping(given["train_evaluation"], "train_evaluation", source)
+    notices += notice_top_k(evaluation.get("generation_kwargs"), "train_evaluation.generation_kwargs")
+    arguments = _typed_arguments(ALGORITHM_ARGUMENTS.get(alg["id"]), args, "alg.args", source)
+    minibatch = arguments.pop("minibatch", DEFAULTS["alg.args.minibatch"].value)
+    return RunConfig(
+        tokenizer=read(TokenizerConfig, given["tokenizer"], "tokenizer", source),
+        reward_fn=_component(given["reward_fn"], "reward_fn", source, RewardFunctionRegistry.table, REWARD_ARGUMENTS),
+        datapool=_component(given["datapool"], "datapool", source, DataPoolRegistry.table, POOL_ARGUMENTS),
+        env=env,
+        alg=AlgorithmConfig(
+            id=alg["id"],
+            args=arguments,
+            kl_div=read(KLConfig, alg["kl_div"], "alg.kl_div", source),
+            policy=policy,
+            minibatch=read(Literal["episodes", "transitions"], minibatch, "alg.args.minibatch", source),
+        ),
+        train_evaluation=_train_evaluation(evaluation, source, length),
+        seed=seed,
+        notices=tuple(notices),
+    )
+
+
+def _policy(value: Any, source: str, episode_length: int) -> tuple[PolicyConfig, list[str]]:
+    path = "alg.policy"
+    given = mapping(value, path, source)
+    check_keys(given, ("id", "args"), path, source)
+    policy_id = _known_id(given, path, source, PolicyRegistry.table)
+    args = mapping(given.get("args") or {}, f"{path}.args", source)
+    here = f"{path}.args.generation_kwargs"
+    sampling = args.pop("generation_kwargs", None) or {}
+    generation = read_generation(sampling, here, source)
+    check_rollout(generation, here, source)
+    notices = notice_top_k(sampling, here)
+    arguments = _typed_arguments(POLICY_ARGUMENTS.get(policy_id), args, f"{path}.args", source)
+    return PolicyConfig(policy_id, arguments, generation.with_length(episode_length)), notices
+
+
+def _train_evaluation(value: Any, source: str, episode_length: int | None) -> TrainEvaluationConfig:
+    """episode_length: of the rollouts; None for supervised runs, which count in epochs and not in iterations."""
+    path = "train_evaluation"
+    given = mapping(value, path, source)
+    metrics = read(list[Any], given.pop("metrics", None) or [], f"{path}.metrics", source)
+    decoding = given.pop("generation_kwargs", None)
+    on_policy = episode_length is not None
+    kinds = hints(TrainEvaluationConfig)
+    for name in ("n_iters", "eval_every") if on_policy else ():
+        if given.get(name) is None:
+            raise missing(int, join(path, name), source)
+    check_keys(given, [*kinds], path, source)
+    section: TrainEvaluationConfig = read(TrainEvaluationConfig, given, path, source)
+    generation = None
+    if decoding is not None:
+        if episode_length is None:
+            raise ConfigError(
+                f"{path}.generation_kwargs: supervised runs decode by alg.generation_kwargs; move it there."
+            )
+        generation = read_generation(decoding, f"{path}.generation_kwargs", source).with_length(episode_length)
+    components = tuple(
+        _component(m, f"{path}.metrics[{i}]", source, MetricRegistry.table, METRIC_ARGUMENTS)
+        for i, m in enumerate(metrics)
+    )
+    return replace(section, metrics=components, generation_kwargs=generation)
+
+
+def _component(value: Any, path: str, source: str, table: Registry, choices: Choices) -> ComponentConfig:
+    given = mapping(value, path, source)
+    check_keys(given, ("id", "args"), path, source)
+    name = _known_id(given, path, source, table)
+    args = mapping(given.get("args") or {}, f"{path}.args", source)
+    if name in choices:
+        args = choices[name].read(args, f"{path}.args", source)
+    shaping = args.get("shaping_fn")
+    if name in choices and shaping is not None and shaping not in RewardFunctionRegistry.table:
+        known = RewardFunctionRegistry.table.ids()
+        raise ConfigError(unknown("reward function", shaping, known, where(source, f"{path}.args.shaping_fn")))
+    return ComponentConfig(name, args)
+
+
+def _known_id(given: Mapping[str, Any], path: str, source: str, table: Registry) -> str:
+    if "id" not in given:
+        raise ConfigError(f"{where(source, join(path, 'id'))}: missing; expected the id of a {table.kind}.")
+    name: str = read(str, given["id"], join(path, "id"), source)
+    if name not in table:
+        raise ConfigError(unknown(table.kind, name, table.ids(), where(source, join(path, "id"))))
+    return name
+
+
+def _typed_arguments(kind: type | None, args: dict[str, Any], path: str, source: str) -> dict[str, Any]:
+    """Arguments of a shipped class with its published defaults; a registered class's as they are."""
+    return args if kind is None else cast(dict[str, Any], plain(read(kind, args, path, source)))
+
+
+def _seed(given: Mapping[str, Any], args: dict[str, Any], source: str) -> int:
+    """The top-level seed; `alg.args.seed` (stable-baselines3's) says the same where the first is not given."""
+    inner = args.pop("seed", None)
+    if inner is not None and given.get("seed", inner) != inner:
+        raise ConfigError(
+            f"{where(source, 'alg.args.seed')}: {inner} contradicts seed {given['seed']}; keep the top-level one."
+        )
+    default = DEFAULTS["seed"].value if inner is None else inner
+    return int(read(Natural, given.get("seed", default), "seed", source))

@@ -1,0 +1,139 @@
+"""The sections of a run's configuration: RL4LMs' published YAML schema, with this project's optional keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rl4lms.config.generation import GenerationConfig
+from rl4lms.config.published import published
+from rl4lms.config.reader import Count, Natural, NonNegative, Positive, plain
+
+_PEFT_NAMES = {"alpha": "lora_alpha", "dropout": "lora_dropout"}
+
+
+@dataclass(frozen=True)
+class TokenizerConfig:
+    """max_length: of a prompt in supervised training and its evaluation, in tokens; None is the tokenizer's own."""
+
+    model_name: str
+    padding_side: Literal["left", "right"] = published("tokenizer.padding_side")
+    truncation_side: Literal["left", "right"] = published("tokenizer.truncation_side")
+    pad_token_as_eos_token: bool = published("tokenizer.pad_token_as_eos_token")
+    max_length: Count | None = None
+
+
+@dataclass(frozen=True)
+class ComponentConfig:
+    """A registered reward function, data pool or metric, and the arguments to make it with."""
+
+    id: str
+    args: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EnvArguments:
+    """The token-level environment. Lengths in tokens; context_start_token: the decoder's first, None asks the model."""
+
+    max_prompt_length: Count
+    max_episode_length: Count
+    terminate_on_eos: bool = published("env.args.terminate_on_eos")
+    priority_scale: NonNegative = published("env.args.priority_scale")
+    context_start_token: Natural | None = published("env.args.context_start_token")
+    prompt_truncation_side: Literal["left", "right"] = published("env.args.prompt_truncation_side")
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """n_envs: rows of an iteration's steps. vec_env: whole batches, or SB3's worker processes."""
+
+    args: EnvArguments
+    n_envs: Count = published("env.n_envs")
+    vec_env: Literal["batched", "subproc"] = published("env.vec_env")
+    n_reward_workers: Natural = published("env.n_reward_workers")
+
+
+@dataclass(frozen=True)
+class KLConfig:
+    """coeff: weight of the per-token KL in the reward. target_kl: None keeps coeff; else the mean per token to hold."""
+
+    coeff: NonNegative
+    target_kl: Positive | None = published("alg.kl_div.target_kl")
+    norm_reward: bool = published("alg.kl_div.norm_reward")
+
+
+@dataclass(frozen=True)
+class PolicyConfig:
+    """args: every argument of the policy but `generation_kwargs`, which is `generation`."""
+
+    id: str
+    args: dict[str, Any]
+    generation: GenerationConfig
+
+    @property
+    def model_name(self) -> str:
+        return str(self.args["model_name"])
+
+    def constructor_arguments(self) -> dict[str, Any]:
+        """Keyword arguments of the policy class: `lora` in peft's names, and `generation_kwargs`."""
+        arguments = {**self.args, "generation_kwargs": self.generation.to_dict()}
+        if isinstance(lora := arguments.get("lora"), dict):
+            arguments["lora"] = {_PEFT_NAMES.get(name, name): value for name, value in lora.items()}
+        return arguments
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"id": self.id, "args": {**plain(self.args), "generation_kwargs": self.generation.to_dict()}}
+
+
+@dataclass(frozen=True)
+class AlgorithmConfig:
+    """args: of the algorithm's constructor. minibatch: what an optimiser step is filled with."""
+
+    id: str
+    args: dict[str, Any]
+    kl_div: KLConfig
+    policy: PolicyConfig
+    minibatch: Literal["episodes", "transitions"] = published("alg.args.minibatch")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "args": {**plain(self.args), "minibatch": self.minibatch},
+            "kl_div": plain(self.kl_div),
+            "policy": self.policy.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class SupervisedConfig:
+    """Supervised fine-tuning. training_args: of transformers.TrainingArguments."""
+
+    training_args: dict[str, Any]
+    model_type: Literal["causal", "seq2seq"]
+    model_name: str
+    generation_kwargs: GenerationConfig
+    id: Literal["supervised"] = "supervised"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "training_args": plain(self.training_args),
+            "model_type": self.model_type,
+            "model_name": self.model_name,
+            "generation_kwargs": self.generation_kwargs.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class TrainEvaluationConfig:
+    """Iterations and evaluation. n_iters and eval_every are None for supervised runs alone.
+
+    generation_kwargs: what evaluation decodes with; None decodes as the rollouts do.
+    """
+
+    eval_batch_size: Count
+    n_iters: Count | None = None
+    eval_every: Count | None = None
+    save_every: Count = published("train_evaluation.save_every")
+    metrics: tuple[ComponentConfig, ...] = ()
+    generation_kwargs: GenerationConfig | None = None

@@ -1,0 +1,134 @@
+"""Files: atomic writes, checked reads, digests. A reader never sees half a file."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rl4lms.core.errors import DataError
+
+PathLike = str | os.PathLike[str]
+
+
+def canonical_json(value: Any) -> str:
+    """One line, keys sorted, no NaN: the form that is hashed and compared."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def sha256_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_file(path: PathLike) -> str:
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def atomic_path(path: PathLike) -> Iterator[Path]:
+    """A temporary sibling of `path` that is fsynced and renamed onto it at the end, or removed on an error."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb") as f:
+            os.fsync(f.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: PathLike, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: PathLike, value: Any) -> None:
+    """Indented, keys in the given order, a newline at the end. Raises ValueError for NaN or infinity."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_jsonl(path: PathLike, rows: Iterable[Any]) -> None:
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as f:
+        f.writelines(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+
+
+def read_json(path: PathLike) -> Any:
+    with open_text(path) as f:
+        try:
+            return json.load(f)
+        except ValueError as error:
+            raise DataError(f"{path}: not valid JSON ({error}). Delete the file and run the stage again.") from None
+
+
+def open_text(path: PathLike) -> Any:
+    """`open` for reading whose missing file is a one-line DataError."""
+    try:
+        return open(path, encoding="utf-8")  # noqa: SIM115 - the caller closes it
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file.") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: a directory, expected a file.") from None
+
+
+def read_jsonl(path: PathLike, columns: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Rows of a jsonl file. Raises DataError naming file and line for a broken line or a missing column."""
+    rows: list[dict[str, Any]] = []
+    with open_text(path) as f:
+        try:
+            for number, line in enumerate(f, 1):
+                if line.strip():
+                    rows.append(_row(path, number, line, columns))
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: not UTF-8 text after line {len(rows)} ({error.reason}).") from None
+    return rows
+
+
+def _row(path: PathLike, number: int, line: str, columns: Sequence[str]) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"{path}, line {number}: not valid JSON ({error}).") from None
+    if not isinstance(row, dict):
+        raise DataError(f"{path}, line {number}: expected an object, found {type(row).__name__}.")
+    missing = [c for c in columns if c not in row]
+    if missing:
+        found = ", ".join(sorted(row))
+        raise DataError(f"{path}, line {number}: missing column {', '.join(missing)}; found {found}.")
+    return row
+
+
+@contextlib.contextmanager
+def publish_directory(target: PathLike) -> Iterator[Path]:
+    """A scratch directory beside `target` whose files are renamed into it, one by one, when the block succeeds.
+
+    Files of `target` that the block did not write stay. On an error nothing of `target` changes.
+    """
+    final = Path(target)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
+    try:
+        yield scratch
+        for source in sorted(p for p in scratch.rglob("*") if p.is_file()):
+            destination = final / source.relative_to(scratch)
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(source, destination)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

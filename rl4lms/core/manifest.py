@@ -1,0 +1,59 @@
+"""Provenance of a run: what code, what versions, what machine, what inputs. Never an output of a DAG."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rl4lms.core.io import sha256_file
+
+PACKAGES = ("torch", "transformers", "tokenizers", "stable-baselines3", "gymnasium", "datasets", "numpy", "sacrebleu")
+
+
+def git_revision(directory: str | os.PathLike[str] = ".") -> str | None:
+    """HEAD's hash, with "-dirty" where tracked files differ; None outside a git checkout."""
+    try:
+        run = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=directory,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return run.stdout.strip() or None if run.returncode == 0 else None
+
+
+def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def build_manifest(
+    *, seed: int, device: str, inputs: Iterable[str | os.PathLike[str]], task_version: int | None = None
+) -> dict[str, Any]:
+    """inputs: files read by the run, recorded as path -> sha256."""
+    return {
+        "git": git_revision(Path(__file__).parent),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "host": platform.node(),
+        "packages": package_versions(),
+        "command": sys.argv,
+        "seed": seed,
+        "device": device,
+        "task_version": task_version,
+        "inputs": {str(path): sha256_file(path) for path in inputs},
+    }

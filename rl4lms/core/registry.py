@@ -1,0 +1,40 @@
+"""Lazy registries: tables of names, loaded on demand.
+
+An entry is either an object or a string "module:attribute"; importing a registry imports none of its entries.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from rl4lms.core.errors import ConfigError, unknown
+
+
+class Registry:
+    """One table of ids of one kind ("reward function", "metric", ...)."""
+
+    def __init__(self, kind: str, entries: Mapping[str, Any] | None = None) -> None:
+        self.kind = kind
+        self._entries: dict[str, Any] = dict(entries or {})
+
+    def add(self, name: str, entry: Any) -> None:
+        """Register `entry` (an object, or "module:attribute"); an existing id is replaced, as RL4LMs does."""
+        self._entries[name] = entry
+
+    def ids(self) -> list[str]:
+        return sorted(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def load(self, name: str, where: str = "") -> Any:
+        """The object of an id. Raises ConfigError with the nearest id for an unknown one."""
+        if name not in self._entries:
+            raise ConfigError(unknown(self.kind, name, self._entries, where))
+        entry = self._entries[name]
+        if isinstance(entry, str):
+            module, _, attribute = entry.partition(":")
+            entry = self._entries[name] = getattr(importlib.import_module(module), attribute)
+        return entry

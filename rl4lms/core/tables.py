@@ -1,0 +1,171 @@
+"""The published registries and their ids (RL4LMs, `rl4lms.envs.text_generation.registry`), as lazy tables.
+
+They stand on the lowest floor because names are not imports: a reward may look up a metric by id, a configuration
+may be checked against all ids, and nothing heavy is loaded until an entry is used.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from rl4lms.core.registry import Registry
+
+_POOLS = "rl4lms.data_pools"
+_REWARDS = "rl4lms.rewards"
+_METRICS = "rl4lms.metrics"
+_POLICIES = "rl4lms.policies"
+_ALGORITHMS = "rl4lms.algorithms"
+_WRAPPER = f"{_ALGORITHMS}.on_policy_text:wrap_onpolicy_alg"
+
+
+class _PublishedRegistry:
+    """`add` and `get` as published; `table` for everyone who only needs the ids."""
+
+    table: ClassVar[Registry]
+
+    @classmethod
+    def add(cls, id: str, entry: Any) -> None:  # noqa: A002 - published argument name
+        cls.table.add(id, entry)
+
+
+def construct(entry: Callable[..., Any], kwargs: Mapping[str, Any] | None) -> Any:
+    """Call `entry(**kwargs)`; an `accelerator` that a class written for RL4LMs demands is given as None."""
+    arguments = dict(kwargs or {})
+    parameter = inspect.signature(entry).parameters.get("accelerator")
+    if parameter is not None and parameter.default is parameter.empty:
+        arguments.setdefault("accelerator", None)
+    return entry(**arguments)
+
+
+class DataPoolRegistry(_PublishedRegistry):
+    """id -> TextGenPool subclass; `get(id, kwargs)` returns `cls.prepare(**kwargs)`."""
+
+    table = Registry(
+        "data pool",
+        {
+            "dummy_pool": f"{_POOLS}.dummy:DummyPool",
+            "imdb": f"{_POOLS}.imdb:IMDB",
+            "imdb_seq2seq": f"{_POOLS}.imdb:IMDBForSeq2Seq",
+            "commongen": f"{_POOLS}.common_gen:CommonGen",
+            "totto": f"{_POOLS}.totto:ToTTo",
+            "cnn_daily_mail": f"{_POOLS}.cnn_dailymail:CNNDailyMail",
+            "narrative_qa": f"{_POOLS}.narrative_qa:NarrativeQA",
+            "iwslt2017en_de": f"{_POOLS}.translation:IWSLT2017EnDe",
+            "daily_dialog": f"{_POOLS}.daily_dialog:DailyDialog",
+        },
+    )
+
+    @classmethod
+    def get(cls, datapool_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
+        return cls.table.load(datapool_id).prepare(**dict(kwargs or {}))
+
+
+class RewardFunctionRegistry(_PublishedRegistry):
+    """id -> RewardFunction or BatchedRewardFunction subclass; `get(id, kwargs)` returns an instance."""
+
+    table = Registry(
+        "reward function",
+        {
+            "increasing_numbers": f"{_REWARDS}.synthetic:IncreasingNumbersReward",
+            "sentences_with_dates": f"{_REWARDS}.synthetic:SentencesWithDatesReward",
+            "learned_reward": f"{_REWARDS}.learned:LearnedRewardFunction",
+            "meteor": f"{_REWARDS}.overlap:MeteorRewardFunction",
+            "rouge": f"{_REWARDS}.overlap:RougeRewardFunction",
+            "rouge_combined": f"{_REWARDS}.overlap:RougeCombined",
+            "rouge_l_max": f"{_REWARDS}.overlap:RougeLMaxRewardFunction",
+            "bleu": f"{_REWARDS}.overlap:BLEURewardFunction",
+            "sacre_bleu": f"{_REWARDS}.overlap:SacreBleu",
+            "ter": f"{_REWARDS}.overlap:TER",
+            "chrf": f"{_REWARDS}.overlap:chrF",
+            "parent": f"{_REWARDS}.overlap:PARENTRewardFunction",
+            "common_gen_repeat_penalty": f"{_REWARDS}.shaping:CommonGenPenaltyShapingFunction",
+            "common_gen_repeat_penalty_batched": f"{_REWARDS}.shaping:BatchedCommonGenPenaltyShapingFunction",
+            "intent_accuracy": f"{_REWARDS}.learned:IntentAccuracyReward",
+            "metric_reward": f"{_REWARDS}.metric_reward:MetricRewardFunction",
+        },
+    )
+
+    @classmethod
+    def get(cls, reward_fn_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
+        return construct(cls.table.load(reward_fn_id), kwargs)
+
+
+class MetricRegistry(_PublishedRegistry):
+    """id -> BaseMetric subclass; `get(id, kwargs)` returns an instance."""
+
+    table = Registry(
+        "metric",
+        {
+            "increasing_numbers": f"{_METRICS}.synthetic:IncreasingNumbersInText",
+            "dates": f"{_METRICS}.synthetic:DateInText",
+            "learned_reward": f"{_METRICS}.learned:LearnedRewardMetric",
+            "intent_accuracy": f"{_METRICS}.learned:IntentAccuracyDailyDialog",
+            "causal_perplexity": f"{_METRICS}.perplexity:Perplexity",
+            "meteor": f"{_METRICS}.meteor:MeteorMetric",
+            "rouge": f"{_METRICS}.rouge:RougeMetric",
+            "rouge_l_max": f"{_METRICS}.rouge_l_max:RougeLMax",
+            "bleu": f"{_METRICS}.bleu:BLEUMetric",
+            "sacre_bleu": f"{_METRICS}.sacre_bleu:SacreBLEUMetric",
+            "ter": f"{_METRICS}.sacre_bleu:TERMetric",
+            "chrf": f"{_METRICS}.sacre_bleu:ChrFMetric",
+            "diversity": f"{_METRICS}.diversity:DiversityMetrics",
+            "parent_totto": f"{_METRICS}.table:ParentToTTo",
+            "evaluate": f"{_METRICS}.evaluate_bridge:EvaluateMetric",
+        },
+    )
+
+    @classmethod
+    def get(cls, metric_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
+        return construct(cls.table.load(metric_id), kwargs)
+
+
+class PolicyRegistry(_PublishedRegistry):
+    """id -> LMActorCriticPolicy subclass; `get(id)` returns the class."""
+
+    table = Registry(
+        "policy",
+        {
+            "causal_lm_actor_critic_policy": f"{_POLICIES}.causal:CausalLMActorCriticPolicy",
+            "seq2seq_lm_actor_critic_policy": f"{_POLICIES}.seq2seq:Seq2SeqLMActorCriticPolicy",
+            "maskable_causal_lm_actor_critic_policy": f"{_POLICIES}.maskable:MaskedCausalLMActorCriticPolicy",
+            "maskable_seq2seq_lm_actor_critic_policy": f"{_POLICIES}.maskable:MaskedSeq2SeqLMActorCriticPolicy",
+        },
+    )
+
+    @classmethod
+    def get(cls, policy_id: str) -> Any:
+        return cls.table.load(policy_id)
+
+
+class AlgorithmRegistry(_PublishedRegistry):
+    """id -> SB3 OnPolicyAlgorithm subclass; `get(id)` returns the class."""
+
+    table = Registry("algorithm", {"ppo": f"{_ALGORITHMS}.ppo:PPO", "nlpo": f"{_ALGORITHMS}.nlpo:NLPO"})
+
+    @classmethod
+    def get(cls, alg_id: str) -> Any:
+        return cls.table.load(alg_id)
+
+
+class WrapperRegistry(_PublishedRegistry):
+    """id -> function that composes text rollouts over an algorithm class; an id without an entry gets the default."""
+
+    table = Registry("algorithm wrapper", dict.fromkeys(("ppo", "nlpo", "a2c", "trpo"), _WRAPPER))
+
+    @classmethod
+    def get(cls, alg_id: str) -> Any:
+        if alg_id not in cls.table:
+            cls.table.add(alg_id, _WRAPPER)
+        return cls.table.load(alg_id)
+
+
+class PostProcessorRegistry(_PublishedRegistry):
+    """id -> function(text) -> text, applied to generations before they are scored."""
+
+    table = Registry("post-processor", {"three_sentence_summary": "rl4lms.tokenization.post_processors:three_sentence_summary"})
+
+    @classmethod
+    def get(cls, post_processor_id: str) -> Any:
+        return cls.table.load(post_processor_id)

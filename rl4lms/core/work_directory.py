@@ -1,0 +1,139 @@
+"""The undeclared directory that a stage works in, and the publishing of what it made.
+
+Snakemake deletes the declared outputs of a job that failed, DVC those of a stage that starts: a checkpoint that is to
+survive lies elsewhere. A work directory carries the digest of what determines its run; with another digest it is set
+aside, never resumed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rl4lms import __version__
+from rl4lms.core.errors import RunError
+from rl4lms.core.io import canonical_json, read_json, sha256_file, sha256_text, write_json
+
+logger = logging.getLogger(__name__)
+
+DIGEST_FILE = ".run.json"
+_UNPUBLISHED = (DIGEST_FILE, "checkpoints")  # done with when the run is
+
+
+def work_path(out: Path) -> Path:
+    """The work directory of a run that publishes into `out`: a hidden sibling, so that publishing is a rename."""
+    return out.parent / f".{out.name}.work"
+
+
+@functools.cache
+def code_digest() -> str:
+    """sha256 over this package's sources: another version of the code does not resume this one's checkpoints."""
+    root = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256(__version__.encode())
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}\0{sha256_file(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def input_digests(paths: Iterable[Path]) -> dict[str, str]:
+    """sha256 of every file that a run reads; a directory stands for the files in it. Missing paths are left out."""
+    digests = {}
+    for path in paths:
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        digests.update({str(file): sha256_file(file) for file in files if file.is_file()})
+    return digests
+
+
+@contextlib.contextmanager
+def work_directory(path: Path, config: Mapping[str, Any], inputs: Iterable[Path]) -> Iterator[Path]:
+    """`path`, new or holding the same run's progress, locked while the block runs.
+
+    config: the resolved configuration; inputs: files and directories that the run reads. A directory there of another
+    run (another config, input or code) is renamed to `<path>.stale-<n>` with a message. Raises RunError where another
+    process works in it.
+    """
+    identity = {"config": dict(config), "inputs": input_digests(inputs), "code": code_digest()}
+    digests = {name: sha256_text(canonical_json(value)) for name, value in identity.items()}
+    with contextlib.ExitStack() as locks:
+        locks.enter_context(_locked(path))
+        changed = _differences(path, digests)
+        if changed:
+            _set_aside(path, changed)
+            locks.enter_context(_locked(path))
+        write_json(path / DIGEST_FILE, digests)
+        yield path
+
+
+def publish(work: Path, out: Path, declared: Iterable[str]) -> None:
+    """Put a finished run's files into `out` and remove the work directory.
+
+    declared: files, relative to `work`, that must be there; RunError names one that is not, and nothing is published.
+    Every other file of the run goes along (predictions, timing, manifest), its checkpoints do not. Files appear whole,
+    and until the last one is there the work directory keeps them all.
+    """
+    missing = [name for name in declared if not (work / name).is_file()]
+    if missing:
+        raise RunError(f"{work}: the run ended without {', '.join(missing)}; nothing is published.")
+    for old in out.glob("epoch_*_split_predictions.json"):
+        old.unlink()
+    for source in sorted(p for p in work.rglob("*") if p.is_file()):
+        name = source.relative_to(work)
+        if name.parts[0] in _UNPUBLISHED:
+            continue
+        target = out / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.with_name(f".{target.name}.part")
+        scratch.unlink(missing_ok=True)
+        _link(source, scratch)
+        os.replace(scratch, target)
+    shutil.rmtree(work)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)
+
+
+def _differences(path: Path, digests: Mapping[str, str]) -> list[str]:
+    """What `path` was made with that is not so now; nothing for an empty directory."""
+    if not any(path.iterdir()):
+        return []
+    if not (path / DIGEST_FILE).is_file():
+        return ["origin"]
+    found: dict[str, Any] = read_json(path / DIGEST_FILE)
+    return [name for name, digest in digests.items() if found.get(name) != digest]
+
+
+def _set_aside(path: Path, changed: list[str]) -> None:
+    n = 1
+    while (aside := path.with_name(f"{path.name}.stale-{n}")).exists():
+        n += 1
+    os.rename(path, aside)
+    logger.warning("%s: progress of another run (other %s) set aside as %s.", path, ", ".join(changed), aside.name)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """The directory `path`, made if need be, locked until the block ends or the process dies."""
+    path.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"{path}: another process is writing this run; wait for it or stop it.") from None
+        except OSError:
+            logger.debug("%s: this file system has no locks.", path)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,48 @@
+"""CNN/DailyMail: summarise a news article."""
+
+from __future__ import annotations
+
+from rl4lms.core.errors import ConfigError, DataError
+from rl4lms.data_pools.published import DATASETS
+from rl4lms.data_pools.sources import open_source
+from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
+
+
+class CNNDailyMail(TextGenPool):
+    """Prompt: prompt_prefix + article + prompt_suffix (RL4LMs' T5 configurations: prefix "Summarize: ").
+
+    truncate_article: keep that many of nltk's word tokens, joined by spaces; max_size: the first so many articles.
+    """
+
+    @classmethod
+    def prepare(
+        cls,
+        split: str,
+        prompt_suffix: str = "",
+        prompt_prefix: str = "",
+        truncate_article: int | None = None,
+        max_size: int | None = None,
+        data_dir: str | None = None,
+    ) -> CNNDailyMail:
+        for name, value in (("truncate_article", truncate_article), ("max_size", max_size)):
+            if value is not None and value < 1:
+                raise ConfigError(f"cnn_daily_mail: {name} {value}: expected a whole number of at least 1, or null.")
+        rows = open_source(data_dir).rows(DATASETS["cnn_dailymail"], split)[:max_size]
+        samples = []
+        for ix, row in enumerate(rows):
+            article = row["article"] if truncate_article is None else truncate(row["article"], truncate_article)
+            samples.append(Sample(f"{split}_{ix}", prompt_prefix + article + prompt_suffix, [row["highlights"]]))
+        return cls(samples)
+
+
+def truncate(text: str, n_tokens: int) -> str:
+    """The first n_tokens of nltk's `word_tokenize`, joined by spaces. Raises DataError without its punkt_tab data."""
+    from nltk.tokenize import word_tokenize
+
+    try:
+        return " ".join(word_tokenize(text)[:n_tokens])
+    except LookupError:
+        raise DataError(
+            "cnn_daily_mail: truncate_article needs nltk's sentence model: python -m nltk.downloader punkt_tab; "
+            "or leave truncate_article out, the tokenizer's max_length truncates as well."
+        ) from None

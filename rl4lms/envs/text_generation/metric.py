@@ -1,0 +1,29 @@
+"""Published face: RL4LMs' metric classes at their published path."""
+
+from rl4lms.metrics.base import BaseMetric
+from rl4lms.metrics.bleu import BLEUMetric
+from rl4lms.metrics.diversity import DiversityMetrics
+from rl4lms.metrics.learned import IntentAccuracyDailyDialog, LearnedRewardMetric
+from rl4lms.metrics.meteor import MeteorMetric
+from rl4lms.metrics.perplexity import Perplexity
+from rl4lms.metrics.rouge import RougeMetric
+from rl4lms.metrics.rouge_l_max import RougeLMax
+from rl4lms.metrics.sacre_bleu import ChrFMetric as chrFmetric  # noqa: N813 - published name
+from rl4lms.metrics.sacre_bleu import SacreBLEUMetric, TERMetric
+from rl4lms.metrics.table import ParentToTTo
+
+__all__ = [
+    "BLEUMetric",
+    "BaseMetric",
+    "DiversityMetrics",
+    "IntentAccuracyDailyDialog",
+    "LearnedRewardMetric",
+    "MeteorMetric",
+    "ParentToTTo",
+    "Perplexity",
+    "RougeLMax",
+    "RougeMetric",
+    "SacreBLEUMetric",
+    "TERMetric",
+    "chrFmetric",
+]

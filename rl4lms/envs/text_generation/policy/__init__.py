@@ -1,0 +1,1 @@
+"""Published faces of the policies."""

@@ -1,0 +1,135 @@
+"""Generate for every sample, score the texts: one evaluation for all methods, in training and on the test split."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rl4lms.core.errors import DataError, RunError
+from rl4lms.data_pools.text_generation_pool import Sample
+from rl4lms.metrics.base import BaseMetric
+
+Generate = Callable[[list[Sample]], list[str]]
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Scores of one model on one split.
+
+    metrics: result key -> corpus value. per_sample: result key -> one score per sample, in the samples' order; only
+    for metrics that have scores per sample. predictions: one row per sample, as published: split_name, sample_id,
+    prompt_text, generated_text, ref_text ("<START-1>...<END-1>" per reference), then the scores of `per_sample`.
+    """
+
+    split: str
+    epoch: int
+    metrics: dict[str, float]
+    per_sample: dict[str, list[float]]
+    predictions: list[dict[str, Any]]
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def with_scores(self, name: str, scores: Sequence[float]) -> EvaluationResult:
+        """The same result with one more score per sample; its corpus value is the mean."""
+        values = _per_sample_scores(name, scores, len(self.predictions), self._where)
+        return replace(
+            self,
+            metrics={**self.metrics, name: math.fsum(values) / len(values)},
+            per_sample={**self.per_sample, name: values},
+            predictions=[{**row, name: value} for row, value in zip(self.predictions, values, strict=True)],
+        )
+
+    def with_metrics(self, metrics: Mapping[str, float]) -> EvaluationResult:
+        """The same result with more corpus values. Raises RunError for one that is not finite."""
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise RunError(f"{self._where}: {name} is {value}; expected a finite number.")
+        return replace(self, metrics={**self.metrics, **metrics})
+
+    @property
+    def texts(self) -> list[str]:
+        return [row["generated_text"] for row in self.predictions]
+
+    @property
+    def _where(self) -> str:
+        return f"split {self.split}, epoch {self.epoch}"
+
+
+def evaluate(
+    generate: Generate,
+    samples: Sequence[Sample],
+    metrics: Sequence[BaseMetric],
+    *,
+    split: str,
+    epoch: int,
+    model: Any = None,
+) -> EvaluationResult:
+    """Generate one text per sample and score all of them with every metric.
+
+    model: handed to metrics that score the model rather than its texts (causal_perplexity).
+    Raises DataError for an empty split; RunError for a metric whose value is not finite, whose scores are not one per
+    sample, or whose result key another metric has used already.
+    """
+    where = f"split {split}, epoch {epoch}"
+    if not samples:
+        raise DataError(f"{where}: no samples to evaluate; expected at least one.")
+    texts = generate(list(samples))
+    if len(texts) != len(samples):
+        raise RunError(f"{where}: {len(texts)} generations for {len(samples)} samples; expected one each.")
+    corpus, per_sample = _score(metrics, samples, texts, split, model, where)
+    predictions = [_prediction(split, sample, text) for sample, text in zip(samples, texts, strict=True)]
+    for name, scores in per_sample.items():
+        for row, score in zip(predictions, scores, strict=True):
+            row[name] = score
+    labels = {name: text for metric in metrics for name, text in metric.labels().items() if name in corpus}
+    return EvaluationResult(split, epoch, corpus, per_sample, predictions, labels)
+
+
+def _score(
+    metrics: Sequence[BaseMetric],
+    samples: Sequence[Sample],
+    texts: list[str],
+    split: str,
+    model: Any,
+    where: str,
+) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """Corpus values and scores per sample of all metrics, by result key."""
+    prompts = [sample.prompt_or_input_text for sample in samples]
+    references = [sample.references for sample in samples]
+    meta_infos = [sample.meta_data for sample in samples]
+    corpus: dict[str, float] = {}
+    per_sample: dict[str, list[float]] = {}
+    for metric in metrics:
+        results: Mapping[str, tuple[list[float] | None, float]] = metric.compute(
+            prompts, texts, references, meta_infos, model, split
+        )
+        for name, (scores, value) in results.items():
+            if name in corpus:
+                raise RunError(f'{where}: two metrics give "{name}"; leave one of them out of the list of metrics.')
+            if not math.isfinite(value):
+                raise RunError(f"{where}: {name} is {value}; expected a finite number.")
+            corpus[name] = float(value)
+            if scores is not None:
+                per_sample[name] = _per_sample_scores(name, scores, len(samples), where)
+    return corpus, per_sample
+
+
+def _per_sample_scores(name: str, scores: Sequence[float], n: int, where: str) -> list[float]:
+    values = [float(score) for score in scores]
+    if len(values) != n:
+        raise RunError(f"{where}: {name} has {len(values)} scores for {n} samples; expected one each.")
+    broken = next((i for i, value in enumerate(values) if not math.isfinite(value)), None)
+    if broken is not None:
+        raise RunError(f"{where}: {name} of sample {broken} is {values[broken]}; expected a finite number.")
+    return values
+
+
+def _prediction(split: str, sample: Sample, text: str) -> dict[str, Any]:
+    return {
+        "split_name": split,
+        "sample_id": sample.id,
+        "prompt_text": sample.prompt_or_input_text,
+        "generated_text": text,
+        "ref_text": "".join(f"<START-{i}>{ref}<END-{i}>" for i, ref in enumerate(sample.references, 1)),
+    }

@@ -1,0 +1,157 @@
+"""The scores of all runs of a suite, read from what the evaluation stage wrote, and the long table of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rl4lms.core.errors import DataError
+from rl4lms.core.io import read_json, read_jsonl
+from rl4lms.evaluation.suite import N_SAMPLES, SuiteSettings
+
+SPLIT = "test"
+COLUMNS = ("task", "method", "seed", "split", "metric", "value", "n", "higher_is_better")
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """One run's scores on the test split.
+
+    metrics: result key -> corpus value, `n` apart; n: test samples; labels: what must be said beside a metric.
+    """
+
+    task: str
+    method: str
+    seed: int
+    directory: Path
+    metrics: Mapping[str, float]
+    n: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, directory: Path, task: str, method: str, seed: int) -> RunScores:
+        """Raises DataError naming the run for a missing or broken file."""
+        path = directory / "metrics.json"
+        if not path.is_file():
+            raise DataError(
+                f"{path}: no such file, so run {task}/{method}/seed{seed} is missing. "
+                f"Evaluate it (python -m rl4lms evaluate --task {task} --method {method} ...), or leave it out of the suite."
+            )
+        metrics = read_json(path)
+        if not isinstance(metrics, dict) or not isinstance(metrics.get(N_SAMPLES), int):
+            raise DataError(f'{path}: expected an object of numbers with a whole number "{N_SAMPLES}".')
+        for key, value in metrics.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise DataError(f"{path}: {key} is {value!r}; expected a finite number.")
+        values = {key: float(value) for key, value in metrics.items() if key != N_SAMPLES}
+        labels = read_jsonl(directory / f"{SPLIT}_split_metrics.jsonl", ["metrics"])[-1].get("labels", {})
+        return cls(task, method, seed, directory, values, metrics[N_SAMPLES], labels)
+
+    @property
+    def name(self) -> str:
+        return f"{self.task}/{self.method}/seed{self.seed}"
+
+    @cached_property
+    def predictions(self) -> list[dict[str, Any]]:
+        """Rows of test_predictions.json, one per test sample in the split's order."""
+        path = self.directory / f"{SPLIT}_predictions.json"
+        rows = read_json(path)
+        if not isinstance(rows, list) or len(rows) != self.n:
+            found = len(rows) if isinstance(rows, list) else type(rows).__name__
+            raise DataError(f"{path}: expected a list of {self.n} predictions, found {found}.")
+        return rows
+
+    def per_sample(self, metric: str) -> Floats | None:
+        """(n,) scores of the test samples; None for a metric that has a corpus value alone."""
+        if not self.predictions or metric not in self.predictions[0]:
+            return None
+        return np.array([row[metric] for row in self.predictions], dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class SuiteScores:
+    """Every run of a suite: all tasks, methods and seeds, none missing."""
+
+    settings: SuiteSettings
+    runs: Mapping[tuple[str, str, int], RunScores]
+
+    @classmethod
+    def read(cls, runs_dir: Path, settings: SuiteSettings) -> SuiteScores:
+        """Read runs_dir/<task>/<method>/seed<k> for the whole suite. Raises DataError naming what is missing."""
+        runs = {
+            (task, method, seed): RunScores.read(runs_dir / task / method / f"seed{seed}", task, method, seed)
+            for task in settings.tasks
+            for method in settings.methods
+            for seed in settings.seeds
+        }
+        for (task, _, _), run in runs.items():
+            if (key := settings.main_metrics[task]) not in run.metrics:
+                raise DataError(f"run {run.name}: no value for the task's main metric {key}; evaluate it again.")
+        return cls(settings, runs)
+
+    def of(self, task: str, method: str) -> list[RunScores]:
+        """Runs of all seeds, in the suite's order of seeds."""
+        return [self.runs[task, method, seed] for seed in self.settings.seeds]
+
+    def values(self, task: str, method: str, metric: str) -> list[float] | None:
+        """The metric's corpus value of every seed; None where it is not measured for the task."""
+        found = [run.metrics.get(metric) for run in self.of(task, method)]
+        values = [value for value in found if value is not None]
+        if values and len(values) < len(found):
+            raise DataError(f"runs {task}/{method}: {metric} is there for some seeds only; evaluate the method again.")
+        return values or None
+
+    def table(self, task: str, method: str, metric: str) -> Floats:
+        """(seeds, samples) scores whose mean is the mean of the corpus values.
+
+        One column where the corpus value is not the mean of scores per sample (BLEU, perplexity).
+        """
+        runs = self.of(task, method)
+        corpus = np.array(self.values(task, method, metric), dtype=np.float64)
+        rows = [scores for run in runs if (scores := run.per_sample(metric)) is not None]
+        if len(rows) == len(runs) and len({row.size for row in rows}) == 1:
+            samples = np.stack(rows)
+            if np.allclose(samples.mean(axis=1), corpus, rtol=1e-6, atol=1e-9):
+                return samples
+        return corpus[:, None]
+
+    def labels(self) -> dict[str, dict[str, str]]:
+        """metric -> task -> what must be said beside the number. Raises DataError where a task's runs differ in it."""
+        labels: dict[str, dict[str, str]] = {}
+        for (task, _, _), run in self.runs.items():
+            for metric, label in run.labels.items():
+                seen = labels.setdefault(metric, {}).setdefault(task, label)
+                if seen != label:
+                    raise DataError(
+                        f'run {run.name}: {metric} was measured with "{label}", in an earlier run with "{seen}"; '
+                        "evaluate all methods of the task the same way."
+                    )
+        return labels
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The long table: one row per run and metric, columns COLUMNS."""
+        for (task, method, seed), run in self.runs.items():
+            for metric, value in run.metrics.items():
+                better = self.settings.higher_is_better(metric)
+                direction = "" if better is None else str(better).lower()
+                yield dict(zip(COLUMNS, (task, method, seed, SPLIT, metric, value, run.n, direction), strict=True))
+
+
+def to_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Rows as CSV text with a header; floats in full precision, None as an empty field."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, fieldnames=list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()

@@ -1,0 +1,53 @@
+"""BLEU over words split at white space, as RL4LMs reports it under `lexical/bleu` (Papineni et al., 2002)."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from rl4lms.metrics.base import MetricResult, ReferenceMetric
+
+MAX_ORDER = 4
+
+
+def ngram_counts(words: Sequence[str], order: int) -> Counter[tuple[str, ...]]:
+    return Counter(zip(*(words[i:] for i in range(order)), strict=False))
+
+
+def bleu_statistics(text: str, references: Sequence[str]) -> list[int]:
+    """[words of the text, words of the shortest reference, clipped matches x 4, n-grams of the text x 4]."""
+    words, reference_words = text.split(), [r.split() for r in references]
+    matches, totals = [], []
+    for order in range(1, MAX_ORDER + 1):
+        allowed: Counter[tuple[str, ...]] = Counter()
+        for reference in reference_words:
+            allowed |= ngram_counts(reference, order)
+        matches.append((ngram_counts(words, order) & allowed).total())
+        totals.append(max(0, len(words) - order + 1))
+    return [len(words), min(map(len, reference_words)), *matches, *totals]
+
+
+def bleu(statistics: Sequence[int]) -> float:
+    """Geometric mean of the four precisions times the brevity penalty; unsmoothed, so 0 where one has no match.
+
+    An empty text scores 0 (RL4LMs divided by its length and reported "n/a").
+    """
+    length, reference_length = statistics[:2]
+    matches, totals = statistics[2 : 2 + MAX_ORDER], statistics[2 + MAX_ORDER :]
+    if min(matches) == 0:
+        return 0.0
+    log_precision = math.fsum(math.log(m / t) for m, t in zip(matches, totals, strict=True)) / MAX_ORDER
+    brevity = min(0.0, 1.0 - reference_length / length)
+    return math.exp(log_precision + brevity)
+
+
+class BLEUMetric(ReferenceMetric):
+    """`lexical/bleu` in [0, 1]: corpus BLEU for the set, the same formula on each pair for the texts."""
+
+    name = "bleu"
+
+    def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
+        rows = [bleu_statistics(text, refs) for text, refs in zip(texts, references, strict=True)]
+        corpus = [sum(column) for column in zip(*rows, strict=True)]
+        return {"lexical/bleu": ([bleu(row) for row in rows], bleu(corpus))}

@@ -1,0 +1,103 @@
+"""How varied a set of texts is: the statistics and names of GEM-metrics (MSTTR, NGramStats), used by RL4LMs.
+
+Words are `word_tokenize`'s in lower case; each statistic comes with and without punctuation. None has a score per text.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+import string
+from collections import Counter
+from collections.abc import Sequence
+
+from rl4lms.core.errors import ConfigError
+from rl4lms.metrics.base import MetricResult, TextMetric, mean
+from rl4lms.metrics.bleu import ngram_counts
+from rl4lms.metrics.words import word_tokenize
+
+_PUNCTUATION = frozenset(string.punctuation)
+ORDERS = (1, 2, 3)
+Ngrams = Counter[tuple[str, ...]]
+
+
+def msttr(texts: Sequence[Sequence[str]], window: int) -> float:
+    """Mean type-token ratio of the joined words, cut into segments of `window`; an incomplete last one is dropped.
+
+    Fewer words than one segment: the ratio of what there is, 0 for none (GEM gives nan).
+    """
+    words = list(itertools.chain.from_iterable(texts))
+    if len(words) < window:
+        return len(set(words)) / len(words) if words else 0.0
+    starts = range(0, len(words) - window + 1, window)
+    return mean([len(set(words[start : start + window])) / window for start in starts])
+
+
+def entropy(ngrams: Ngrams) -> float:
+    """Shannon entropy of the n-gram frequencies, in bits; 0 for none."""
+    total = ngrams.total()
+    return math.fsum(n / total * math.log2(total / n) for n in ngrams.values())
+
+
+def conditional_entropy(ngrams: Ngrams, contexts: Ngrams) -> float:
+    """H(last word | words before) in bits, with p(context) from all (n-1)-grams as GEM has it.
+
+    The last words of texts are contexts that nothing follows, so it can fall slightly below 0 on short texts.
+    """
+    total, total_contexts = ngrams.total(), contexts.total()
+    return math.fsum(
+        n / total * math.log2((contexts[ngram[:-1]] / total_contexts) / (n / total)) for ngram, n in ngrams.items()
+    )
+
+
+def length_statistics(texts: Sequence[Sequence[str]], suffix: str) -> dict[str, float]:
+    lengths = [len(words) for words in texts]
+    return {
+        f"total_length{suffix}": sum(lengths),
+        f"mean_pred_length{suffix}": mean(lengths),
+        f"std_pred_length{suffix}": statistics.pstdev(lengths),
+        f"median_pred_length{suffix}": statistics.median(lengths),
+        f"min_pred_length{suffix}": min(lengths),
+        f"max_pred_length{suffix}": max(lengths),
+    }
+
+
+def ngram_statistics(texts: Sequence[Sequence[str]], suffix: str) -> dict[str, float]:
+    """distinct-n: kinds over occurrences; unique-n: kinds that occur once; no n-gram at all gives 0."""
+    result: dict[str, float] = {}
+    contexts: Ngrams = Counter()
+    for order in ORDERS:
+        ngrams: Ngrams = Counter()
+        for words in texts:
+            ngrams.update(ngram_counts(words, order))
+        result[f"distinct-{order}{suffix}"] = len(ngrams) / ngrams.total() if ngrams else 0.0
+        result[f"vocab_size-{order}{suffix}"] = len(ngrams)
+        result[f"unique-{order}{suffix}"] = sum(1 for n in ngrams.values() if n == 1)
+        result[f"entropy-{order}{suffix}"] = entropy(ngrams)
+        if order > 1:
+            result[f"cond_entropy-{order}{suffix}"] = conditional_entropy(ngrams, contexts)
+        contexts = ngrams
+    return result
+
+
+class DiversityMetrics(TextMetric):
+    """`diversity_metrics/<statistic>`; window_size: words of a segment of MSTTR (100 as published)."""
+
+    name = "diversity"
+
+    def __init__(self, window_size: int = 100) -> None:
+        if window_size < 1:
+            raise ConfigError(f"metric diversity: window_size must be at least 1, found {window_size}.")
+        self._window = window_size
+
+    def score(self, texts: list[str]) -> MetricResult:
+        words = [[w.lower() for w in word_tokenize(text)] for text in texts]
+        no_punctuation = [[w for w in text if w not in _PUNCTUATION] for text in words]
+        result: dict[str, float] = {
+            f"msttr-{self._window}": msttr(words, self._window),
+            f"msttr-{self._window}_nopunct": msttr(no_punctuation, self._window),
+        }
+        for suffix, rows in (("", words), ("-nopunct", no_punctuation)):
+            result |= length_statistics(rows, suffix) | ngram_statistics(rows, suffix)
+        return {f"diversity_metrics/{key}": (None, float(value)) for key, value in result.items()}

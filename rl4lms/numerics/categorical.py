@@ -1,0 +1,45 @@
+"""Categorical distributions over a vocabulary, truncated by an action mask and renormalised on it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def masked_logits(logits: Tensor, mask: Tensor | None, temperature: float = 1.0) -> Tensor:
+    """Temperature scales the logits, then masked actions get -inf.
+
+    logits: (..., V) any float type, returned as float32 (float64 stays); mask: (..., V) bool, True = allowed, or None.
+    """
+    if logits.dtype != torch.float64:
+        logits = logits.float()
+    if temperature != 1.0:
+        logits = logits / temperature
+    return logits if mask is None else logits.masked_fill(~mask, -torch.inf)
+
+
+def action_logprobs(logits: Tensor, actions: Tensor) -> Tensor:
+    """log softmax(logits)[action]. logits: (..., V), -inf where masked; actions: (...) int64. Returns (...)."""
+    chosen = logits.gather(-1, actions.unsqueeze(-1)).squeeze(-1)
+    return chosen - torch.logsumexp(logits, dim=-1)
+
+
+def entropy(logits: Tensor) -> Tensor:
+    """Entropy in nats on the support of (..., V) logits: -sum p log p, finite where places are -inf. Returns (...)."""
+    logprobs = torch.log_softmax(logits, dim=-1)
+    # 0 * -inf is nan in the product and in its gradient: the factor is cleared before, not the product after.
+    return -(logprobs.exp() * logprobs.masked_fill(torch.isneginf(logprobs), 0.0)).sum(-1)
+
+
+def sample_by_inverse_cdf(logits: Tensor, uniforms: Tensor) -> Tensor:
+    """The action whose cumulative probability first exceeds u. logits: (B, V); uniforms: (B,) float64 in [0, 1).
+
+    An action of probability 0 is never taken: its cumulative sum equals its predecessor's. Sums are float64, so that
+    a vocabulary of any size keeps its small probabilities. Given its own u, a row never depends on its neighbours.
+    """
+    cumulative = torch.softmax(logits.double(), dim=-1).cumsum(-1)
+    threshold = (uniforms.unsqueeze(-1) * cumulative[:, -1:]).clamp(max=torch.finfo(torch.float64).max)
+    chosen = torch.searchsorted(cumulative, threshold, right=True).squeeze(-1)
+    # u * total can round up to the total itself; the last possible action is then the one meant.
+    last = logits.shape[-1] - 1 - torch.isfinite(logits).flip(-1).int().argmax(-1)
+    return torch.minimum(chosen, last)

@@ -1,0 +1,280 @@
+"""Actor-critic policies over Hugging Face language models, as Stable-Baselines3 policies."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import Schedule
+from torch import Tensor, nn
+
+from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.numerics.categorical import action_logprobs, entropy, masked_logits
+from rl4lms.policies.decoding import Decoded, LearnedMask, decode
+from rl4lms.policies.language_models import Scorer, hidden_size, load_language_model, vocabulary_size
+from rl4lms.policies.sequences import Sequences, TokenView
+from rl4lms.policies.truncation import SamplingSpec
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
+# Rows of one forward are chosen so that its logits stay below this many numbers (256 MB in float32).
+MAX_LOGITS = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class EvaluateActionsOutput:
+    """What `evaluate_actions` returns, unpackable as SB3's (values, log_prob, entropy); each (N,) float32."""
+
+    values: Tensor
+    log_prob: Tensor
+    entropy: Tensor
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter((self.values, self.log_prob, self.entropy))
+
+
+class LMActorCriticPolicy(BasePolicy):
+    """A language model as policy, a value head over its own copy (or a shared trunk), and a frozen reference.
+
+    Published arguments: `model_name`, `optimizer_class`, `optimizer_kwargs`, `weight_decay`, `apply_model_parallel`,
+    `generation_kwargs`, `prompt_truncation_side`. Ours: `value_model` "separate" (a copy of the trunk, as RL4LMs) or
+    "shared"; `lora`, keyword arguments of `peft.LoraConfig` (the reference is then the base without adapters);
+    `dtype` of the weights. Logits, values and log-probabilities are float32 whatever the dtype.
+
+    Dropout is off in rollout and update alike (NUMERICS line 13): `set_training_mode` keeps evaluation mode.
+    """
+
+    seq2seq: ClassVar[bool]
+    scorer: ClassVar[Scorer]
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Discrete,
+        lr_schedule: Schedule,
+        model_name: str,
+        optimizer_kwargs: Mapping[str, Any] | None = None,
+        weight_decay: float = 1e-6,
+        use_sde: bool = False,
+        apply_model_parallel: bool = True,
+        optimizer_class: type[torch.optim.Optimizer] = torch.optim.AdamW,
+        generation_kwargs: Mapping[str, Any] | None = None,
+        prompt_truncation_side: str = "left",
+        value_model: str = "separate",
+        lora: Mapping[str, Any] | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        super().__init__(observation_space, action_space)
+        if value_model not in ("separate", "shared"):
+            raise ConfigError(unknown("choice", value_model, ("separate", "shared"), "alg.policy.args.value_model"))
+        if dtype not in DTYPES:
+            raise ConfigError(unknown("dtype", dtype, DTYPES, "alg.policy.args.dtype"))
+        self.generation_kwargs = dict(generation_kwargs or {})
+        self.prompt_truncation_side = prompt_truncation_side
+        self.value_model_kind = value_model
+        self._build_models(model_name, DTYPES[dtype], lora, apply_model_parallel)
+        self._setup_optimizer(lr_schedule(1.0), optimizer_class, dict(optimizer_kwargs or {}), weight_decay)
+        self.set_training_mode(False)
+
+    # -- construction ------------------------------------------------------------------------------------------------
+
+    def _build_models(self, name: str, dtype: torch.dtype, lora: Mapping[str, Any] | None, parallel: bool) -> None:
+        extra = {"device_map": "auto"} if parallel and torch.cuda.device_count() > 1 else {}
+        model = load_language_model(name, seq2seq=self.seq2seq, dtype=dtype, **extra)
+        self.vocab_size = vocabulary_size(model)
+        self.uses_lora = lora is not None
+        trunk = self.scorer.trunk(model)
+        self.value_trunk = copy.deepcopy(trunk) if self.value_model_kind == "separate" else None
+        if self.value_trunk is not None and hasattr(self.value_trunk, "lm_head"):
+            self.value_trunk.lm_head = nn.Identity()
+        self.value_head = nn.Linear(hidden_size(model), 1, bias=False, device=model.device)
+        nn.init.zeros_(self.value_head.weight)
+        if lora is None:
+            self.reference_model: nn.Module | None = copy.deepcopy(model).requires_grad_(False)
+        else:
+            model = self._add_adapters(model, lora)
+            self.reference_model = None
+        self.policy_model = model
+
+    def _add_adapters(self, model: Any, lora: Mapping[str, Any]) -> Any:
+        try:
+            from peft import LoraConfig, TaskType, get_peft_model
+        except ImportError:
+            raise ConfigError("alg.policy.args.lora: needs the peft package; pip install 'rl4lms[peft]'.") from None
+        task = TaskType.SEQ_2_SEQ_LM if self.seq2seq else TaskType.CAUSAL_LM
+        if self.value_trunk is not None:
+            self.value_trunk = get_peft_model(self.value_trunk, LoraConfig(**lora)).base_model.model
+        return get_peft_model(model, LoraConfig(task_type=task, **lora))
+
+    def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
+        """Trainable parameters once each: matrices are decayed, vectors (biases, norms) are not."""
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        return [
+            {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": weight_decay},
+            {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
+        ]
+
+    def _setup_optimizer(
+        self, lr: float, optimizer_class: type[torch.optim.Optimizer], kwargs: dict[str, Any], weight_decay: float
+    ) -> None:
+        if optimizer_class is torch.optim.AdamW:
+            kwargs.setdefault("fused", True)
+        kwargs["lr"] = lr
+        self.optimizer = optimizer_class(self.parameter_groups(weight_decay), **kwargs)
+
+    # -- scoring -----------------------------------------------------------------------------------------------------
+
+    def _states(self, sequences: Sequences) -> tuple[Tensor, Tensor]:
+        """((B, T, V) float32 logits, (B, T) float32 values) of the states in which response tokens are chosen."""
+        if self.value_trunk is not None:
+            logits = self.scorer.logits(self.policy_model, sequences)
+            return masked_logits(logits, None), self._values(self.scorer.hidden(self.value_trunk, sequences))
+        captured: list[Tensor] = []
+        head = self.get_language_model().get_output_embeddings()
+        hook = head.register_forward_pre_hook(lambda _, inputs: captured.append(inputs[0]))
+        try:
+            logits = self.scorer.logits(self.policy_model, sequences)
+        finally:
+            hook.remove()
+        return masked_logits(logits, None), self._values(captured[0])
+
+    def _values(self, hidden: Tensor) -> Tensor:
+        weight = self.value_head.weight
+        if hidden.dtype != torch.float64:
+            hidden, weight = hidden.float(), weight.float()
+        return nn.functional.linear(hidden, weight).squeeze(-1)
+
+    def evaluate_actions(self, observations: TokenView, actions: Tensor) -> EvaluateActionsOutput:  # type: ignore[override]
+        """One forward over the sequences of a minibatch, every token at once.
+
+        observations: a view of N tokens; actions: (N,) int64. Returns values, log_prob, entropy, each (N,) float32:
+        log_prob and entropy of the distribution that was sampled (tempered and truncated as the rollout recorded).
+        """
+        sequences = observations.sequences
+        logits, values = self._states(sequences)
+        scaled = masked_logits(logits, sequences.action_mask(self.vocab_size), self.temperature)
+        chosen = observations.scatter(actions.long().flatten(), sequences.response_ids)
+        return EvaluateActionsOutput(
+            values=observations.gather(values),
+            log_prob=observations.gather(action_logprobs(scaled, chosen)),
+            entropy=observations.gather(entropy(scaled)),
+        )
+
+    @property
+    def temperature(self) -> float:
+        return float(self.generation_kwargs.get("temperature") or 1.0)
+
+    def _chunks(self, sequences: Sequences) -> list[Tensor]:
+        rows = max(1, MAX_LOGITS // max(1, sequences.response_ids.shape[1] * self.vocab_size))
+        return list(torch.arange(len(sequences), device=sequences.prompt_ids.device).split(rows))
+
+    def _by_chunk(self, sequences: Sequences, score: Any) -> Tensor:
+        """(B, T) float32 of `score(part)`, 0 in padded places."""
+        out = torch.zeros(sequences.response_ids.shape, device=sequences.prompt_ids.device)
+        for index in self._chunks(sequences):
+            scored = score(sequences.rows(index))
+            out = out.to(scored.dtype)
+            out[index, : scored.shape[1]] = scored
+        return torch.where(sequences.response_mask, out, torch.zeros_like(out))
+
+    @torch.no_grad()
+    def sequence_values(self, sequences: Sequences) -> Tensor:
+        """(B, T) float32 values of the states before each response token; one forward pass."""
+        if self.value_trunk is None:
+            return self._by_chunk(sequences, lambda part: self._states(part)[1])
+        return self._by_chunk(sequences, lambda part: self._values(self.scorer.hidden(self.value_trunk, part)))
+
+    @torch.no_grad()
+    def sequence_logprobs(self, sequences: Sequences) -> tuple[Tensor, Tensor]:
+        """((B, T) of the sampled distribution, (B, T) of the model's own), by the update's own forward path."""
+
+        def sampled(part: Sequences) -> Tensor:
+            logits = self._policy_logits(part)
+            return action_logprobs(
+                masked_logits(logits, part.action_mask(self.vocab_size), self.temperature), part.response_ids
+            )
+
+        def raw(part: Sequences) -> Tensor:
+            return action_logprobs(self._policy_logits(part), part.response_ids)
+
+        return self._by_chunk(sequences, sampled), self._by_chunk(sequences, raw)
+
+    def _policy_logits(self, sequences: Sequences) -> Tensor:
+        return masked_logits(self.scorer.logits(self.policy_model, sequences), None)
+
+    @torch.no_grad()
+    def reference_logprobs(self, sequences: Sequences) -> Tensor:
+        """(B, T) float32 log-probabilities of the response under the frozen reference, unmasked and untempered."""
+        if self.reference_model is None:
+            with self.policy_model.disable_adapter():
+                return self._by_chunk(
+                    sequences, lambda part: action_logprobs(self._policy_logits(part), part.response_ids)
+                )
+        model = self.reference_model
+        return self._by_chunk(
+            sequences,
+            lambda part: action_logprobs(masked_logits(self.scorer.logits(model, part), None), part.response_ids),
+        )
+
+    # -- generation --------------------------------------------------------------------------------------------------
+
+    def learned_mask(self, eos_id: int | None) -> LearnedMask | None:
+        """What narrows the choice of rollout tokens beyond `generation_kwargs`; maskable policies override this."""
+        return None
+
+    def generate(
+        self, prompt_ids: Tensor, prompt_mask: Tensor, spec: SamplingSpec, *, eos_id: int | None, pad_id: int,
+        uniforms: Tensor | None = None,
+    ) -> Decoded:  # fmt: skip
+        """Rollout of a batch of left-padded prompts; see `rl4lms.policies.decoding.decode`."""
+        return decode(
+            self.get_language_model(), prompt_ids, prompt_mask, spec,
+            eos_id=eos_id, pad_id=pad_id, uniforms=uniforms, mask_session=self.learned_mask(eos_id),
+        )  # fmt: skip
+
+    def get_language_model(self) -> Any:
+        """The Hugging Face model that is trained (with its adapters, where there are some)."""
+        return self.policy_model
+
+    # -- Stable-Baselines3's stepping interface ----------------------------------------------------------------------
+
+    def set_training_mode(self, mode: bool) -> None:
+        """Always evaluation mode: dropout would make the scored policy another one than the sampled."""
+        super().set_training_mode(False)
+
+    def _next_token(self, obs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """((B, V) logits, (B,) values) of a stepping environment's observations."""
+        context_mask = obs["context_attention_mask_pt"].bool()
+        lengths = context_mask.sum(1) - int(self.seq2seq)  # an encoder-decoder's context begins with its start token
+        t = int(lengths.max()) + 1
+        ids = torch.zeros((len(lengths), t), dtype=torch.int64, device=context_mask.device)
+        for i, n in enumerate(lengths.tolist()):
+            ids[i, :n] = obs["context_encoded_pt"][i][context_mask[i]][-n:] if n else ids[i, :0]
+        steps = torch.arange(t, device=ids.device)
+        sequences = Sequences(
+            prompt_ids=obs["prompt_or_input_encoded_pt"].long(),
+            prompt_mask=obs["prompt_or_input_attention_mask_pt"].bool(),
+            response_ids=ids,
+            response_mask=steps <= lengths.unsqueeze(1),
+        )
+        logits, values = self._states(sequences)
+        last = torch.arange(len(lengths), device=ids.device), lengths
+        return logits[last], values[last]
+
+    def forward(self, obs: Mapping[str, Tensor], deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """(actions, values, log_prob), each (B,), of one step of a stepping environment."""
+        logits, values = self._next_token(obs)
+        logits = masked_logits(logits, None, self.temperature)
+        actions = logits.argmax(-1) if deterministic else torch.distributions.Categorical(logits=logits).sample()
+        return actions, values, action_logprobs(logits, actions)
+
+    def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
+        return self.forward(observation, deterministic)[0]
+
+    def predict_values(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """(B, 1) values of a stepping environment's observations."""
+        return self._next_token(obs)[1].unsqueeze(1)

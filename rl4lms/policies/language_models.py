@@ -1,0 +1,229 @@
+"""Hugging Face language models behind two shapes: score finished sequences at once, and decode with a cache."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from rl4lms.core.errors import ConfigError
+from rl4lms.policies.sequences import Sequences
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def load_language_model(name: str, *, seq2seq: bool, dtype: torch.dtype | None = None, **kwargs: Any) -> PreTrainedModel:
+    """A causal or sequence-to-sequence model by local directory or hub id, in eval mode.
+
+    Raises ConfigError where there is no such model, or it is of the other kind.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    try:
+        config = AutoConfig.from_pretrained(name)
+        if bool(config.is_encoder_decoder) is not seq2seq:
+            kind, other = ("seq2seq", "causal") if seq2seq else ("causal", "seq2seq")
+            raise ConfigError(f"model {name}: a {other} model where a {kind} one is expected; choose the {other} policy.")
+        auto = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
+        model = auto.from_pretrained(name, dtype=dtype or torch.float32, **kwargs)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(f"model {name}: cannot be loaded ({reason})") from None
+    loaded: PreTrainedModel = model.eval()
+    return loaded
+
+
+def vocabulary_size(model: PreTrainedModel) -> int:
+    """Rows of the output embedding: the number of actions, whatever the tokenizer's length."""
+    return int(model.get_output_embeddings().weight.shape[0])
+
+
+def hidden_size(model: PreTrainedModel) -> int:
+    return int(model.get_output_embeddings().weight.shape[1])
+
+
+def position_ids(mask: Tensor) -> Tensor:
+    """Positions of real tokens, 0 for the first: the exclusive cumulative sum of a (B, L) bool mask."""
+    return (mask.long().cumsum(-1) - 1).clamp(min=0)
+
+
+def _mask_or_none(mask: Tensor) -> Tensor | None:
+    """None where nothing is padded: attention then takes its fast causal path."""
+    return None if bool(mask.all()) else mask
+
+
+def _accepts_positions(module: nn.Module) -> bool:
+    return "position_ids" in inspect.signature(module.forward).parameters
+
+
+def to_right_padding(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Left-padded (B, P) moved to the left edge: encoders with absolute positions number from the first column."""
+    if bool(mask.all()):
+        return ids, mask
+    order = torch.argsort((~mask).to(torch.uint8), dim=1, stable=True)
+    return ids.gather(1, order), mask.gather(1, order)
+
+
+class CausalScorer:
+    """Teacher-forced forward of a decoder-only model over prompts and responses."""
+
+    @staticmethod
+    def inputs(model: nn.Module, sequences: Sequences) -> dict[str, Any]:
+        """The tokens that predict the T response tokens: prompt and all but the last response token."""
+        ids = torch.cat([sequences.prompt_ids, sequences.response_ids[:, :-1]], dim=1)
+        mask = torch.cat([sequences.prompt_mask, sequences.response_mask[:, :-1]], dim=1)
+        inputs = {"input_ids": ids, "attention_mask": _mask_or_none(mask), "use_cache": False}
+        if _accepts_positions(model):
+            inputs["position_ids"] = position_ids(mask)
+        return inputs
+
+    @classmethod
+    def logits(cls, model: PreTrainedModel, sequences: Sequences) -> Tensor:
+        """(B, T, V) logits of the response tokens, in the model's dtype."""
+        t = sequences.response_ids.shape[1]
+        return model(**cls.inputs(model, sequences), logits_to_keep=t).logits
+
+    @classmethod
+    def hidden(cls, trunk: nn.Module, sequences: Sequences) -> Tensor:
+        """(B, T, D) last hidden states at the states in which the response tokens are chosen."""
+        t = sequences.response_ids.shape[1]
+        return trunk(**cls.inputs(trunk, sequences)).last_hidden_state[:, -t:]
+
+    @staticmethod
+    def trunk(model: PreTrainedModel) -> nn.Module:
+        """The model without its language-model head."""
+        return model.base_model
+
+
+class Seq2SeqScorer:
+    """Teacher-forced forward of an encoder-decoder over prompts (encoder) and responses (decoder)."""
+
+    @staticmethod
+    def decoder_inputs(model: nn.Module, sequences: Sequences) -> Tensor:
+        start = torch.full_like(sequences.response_ids[:, :1], start_token(model))
+        return torch.cat([start, sequences.response_ids[:, :-1]], dim=1)
+
+    @classmethod
+    def logits(cls, model: PreTrainedModel, sequences: Sequences) -> Tensor:
+        ids, mask = to_right_padding(sequences.prompt_ids, sequences.prompt_mask)
+        return model(
+            input_ids=ids,
+            attention_mask=_mask_or_none(mask),
+            decoder_input_ids=cls.decoder_inputs(model, sequences),
+            use_cache=False,
+        ).logits
+
+    @classmethod
+    def hidden(cls, trunk: nn.Module, sequences: Sequences) -> Tensor:
+        ids, mask = to_right_padding(sequences.prompt_ids, sequences.prompt_mask)
+        attention = _mask_or_none(mask)
+        encoded = trunk.get_encoder()(input_ids=ids, attention_mask=attention).last_hidden_state
+        decoded = trunk.get_decoder()(
+            input_ids=cls.decoder_inputs(trunk, sequences),
+            encoder_hidden_states=encoded,
+            encoder_attention_mask=attention,
+            use_cache=False,
+        )
+        return decoded.last_hidden_state
+
+    @staticmethod
+    def trunk(model: PreTrainedModel) -> nn.Module:
+        return model
+
+
+def start_token(model: nn.Module) -> int:
+    """The decoder's start token. Raises ConfigError where the configuration names none."""
+    config = model.config
+    start = getattr(config, "decoder_start_token_id", None)
+    start = getattr(config, "bos_token_id", None) if start is None else start
+    if start is None:
+        raise ConfigError(f"model {config.name_or_path}: no decoder_start_token_id in its config.json; add one.")
+    return int(start)
+
+
+Scorer = type[CausalScorer] | type[Seq2SeqScorer]
+
+
+class CausalSession:
+    """Cached decoding of a decoder-only model: `start()` then `step(tokens)`, each giving (B, V) logits."""
+
+    def __init__(self, model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Tensor) -> None:
+        self.model, self.prompt_ids, self.mask = model, prompt_ids, prompt_mask
+        self.padded = not bool(prompt_mask.all())
+        self.positions = _accepts_positions(model)
+        self.next_position = prompt_mask.sum(1, keepdim=True)
+        self.cache: Any = None
+
+    def start(self) -> Tensor:
+        return self._forward(self.prompt_ids, position_ids(self.mask))
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """tokens: (B,), the tokens chosen last."""
+        if self.padded:
+            self.mask = torch.cat([self.mask, torch.ones_like(self.mask[:, :1])], dim=1)
+        positions, self.next_position = self.next_position, self.next_position + 1
+        return self._forward(tokens.unsqueeze(1), positions)
+
+    def _forward(self, ids: Tensor, positions: Tensor) -> Tensor:
+        extra = {"position_ids": positions} if self.positions else {}
+        output = self.model(
+            input_ids=ids,
+            attention_mask=self.mask if self.padded else None,
+            past_key_values=self.cache,
+            use_cache=True,
+            logits_to_keep=1,
+            **extra,
+        )
+        self.cache = output.past_key_values
+        return output.logits[:, -1]
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these rows only."""
+        self.cache.batch_select_indices(rows)
+        self.mask, self.next_position = self.mask[rows], self.next_position[rows]
+
+
+class Seq2SeqSession:
+    """Cached decoding of an encoder-decoder; the encoder runs once."""
+
+    def __init__(self, model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Tensor) -> None:
+        from transformers.modeling_outputs import BaseModelOutput
+
+        ids, mask = to_right_padding(prompt_ids, prompt_mask)
+        self.model, self.mask = model, mask
+        self.padded = not bool(mask.all())
+        encoded = model.get_encoder()(input_ids=ids, attention_mask=mask if self.padded else None)
+        self.encoded = BaseModelOutput(last_hidden_state=encoded.last_hidden_state)
+        self.cache: Any = None
+
+    def start(self) -> Tensor:
+        first = self.encoded.last_hidden_state
+        tokens = torch.full((first.shape[0],), start_token(self.model), dtype=torch.int64, device=first.device)
+        return self.step(tokens)
+
+    def step(self, tokens: Tensor) -> Tensor:
+        output = self.model(
+            encoder_outputs=self.encoded,
+            attention_mask=self.mask if self.padded else None,
+            decoder_input_ids=tokens.unsqueeze(1),
+            past_key_values=self.cache,
+            use_cache=True,
+        )
+        self.cache = output.past_key_values
+        return output.logits[:, -1]
+
+    def keep(self, rows: Tensor) -> None:
+        self.cache.batch_select_indices(rows)
+        self.mask = self.mask[rows]
+        self.encoded.last_hidden_state = self.encoded.last_hidden_state[rows]
+
+
+Session = CausalSession | Seq2SeqSession
+
+
+def open_session(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Tensor) -> Session:
+    kind = Seq2SeqSession if model.config.is_encoder_decoder else CausalSession
+    return kind(model, prompt_ids, prompt_mask)

@@ -1,0 +1,98 @@
+"""Policies whose choice is narrowed by a learned action mask (NLPO, arXiv:2210.01241, section 4)."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.policies.base import LMActorCriticPolicy
+from rl4lms.policies.causal import CausalLMActorCriticPolicy
+from rl4lms.policies.decoding import LearnedMask
+from rl4lms.policies.seq2seq import Seq2SeqLMActorCriticPolicy
+from rl4lms.policies.truncation import top_k_mask, top_p_mask
+
+MASK_TYPES = ("learned_top_p", "learned_top_k", "topk")
+
+
+class _TopP(LearnedMask):
+    def __init__(self, model: Any, eos_id: int | None, p: float, min_tokens_to_keep: int) -> None:
+        super().__init__(model, eos_id)
+        self.p, self.min_tokens_to_keep = p, min_tokens_to_keep
+
+    def allowed(self, logits: Tensor) -> Tensor:
+        return top_p_mask(logits, self.p, self.min_tokens_to_keep)
+
+
+class _TopK(LearnedMask):
+    def __init__(self, model: Any, eos_id: int | None, k: int) -> None:
+        super().__init__(model, eos_id)
+        self.k = k
+
+    def allowed(self, logits: Tensor) -> Tensor:
+        return top_k_mask(logits, self.k)
+
+
+class MaskableActorCriticPolicy(LMActorCriticPolicy):
+    """Adds a mask policy: a frozen copy of the policy that says which actions may be sampled.
+
+    mask_type: "learned_top_p" (the smallest set of the mask policy's most probable actions with total probability
+    `top_mask`), "learned_top_k" (its `top_mask` most probable), "topk" (the current policy's own `top_mask` most
+    probable). min_tokens_to_keep: at least so many under top-p. target_update_iterations: NLPO refreshes the mask
+    policy every so many iterations (`rl4lms.algorithms.nlpo`). Published defaults. eos is always allowed, unless a
+    minimum length forbids it. `top_mask >= 1` under learned_top_p, and k of the whole vocabulary, mask nothing.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        mask_type: str = "learned_top_p",
+        top_mask: float = 0.9,
+        min_tokens_to_keep: int = 100,
+        target_update_iterations: int = 1000,
+        **kwargs: Any,
+    ) -> None:
+        if mask_type not in MASK_TYPES:
+            raise ConfigError(unknown("mask type", mask_type, MASK_TYPES, "alg.policy.args.mask_type"))
+        if top_mask <= 0 or (mask_type != "learned_top_p" and (top_mask < 1 or top_mask != int(top_mask))):
+            wanted = "a share above 0" if mask_type == "learned_top_p" else "a whole number of actions, at least 1"
+            raise ConfigError(f"alg.policy.args.top_mask: {top_mask} with {mask_type}, expected {wanted}.")
+        self.mask_type, self.top_mask = mask_type, top_mask
+        self.min_tokens_to_keep, self.target_update_iterations = min_tokens_to_keep, target_update_iterations
+        super().__init__(*args, **kwargs)
+
+    def _build_models(self, *args: Any) -> None:
+        super()._build_models(*args)
+        self.mask_model: nn.Module | None = None
+        if self.mask_type.startswith("learned") and not self._masks_nothing:
+            self.mask_model = copy.deepcopy(self.policy_model).requires_grad_(False)
+
+    @property
+    def _masks_nothing(self) -> bool:
+        return self.top_mask >= (1 if self.mask_type == "learned_top_p" else self.vocab_size)
+
+    @torch.no_grad()
+    def refresh_mask(self) -> None:
+        """Copy the current policy into the mask policy, which generation uses from the next rollout on."""
+        if self.mask_model is not None:
+            pairs = zip(self.mask_model.parameters(), self.policy_model.parameters(), strict=True)
+            for mask, current in pairs:
+                mask.copy_(current)
+
+    def learned_mask(self, eos_id: int | None) -> LearnedMask | None:
+        if self._masks_nothing:
+            return None
+        if self.mask_type == "learned_top_p":
+            return _TopP(self.mask_model, eos_id, self.top_mask, self.min_tokens_to_keep)
+        return _TopK(self.mask_model, eos_id, int(self.top_mask))
+
+
+class MaskedCausalLMActorCriticPolicy(MaskableActorCriticPolicy, CausalLMActorCriticPolicy):
+    """`maskable_causal_lm_actor_critic_policy`."""
+
+
+class MaskedSeq2SeqLMActorCriticPolicy(MaskableActorCriticPolicy, Seq2SeqLMActorCriticPolicy):
+    """`maskable_seq2seq_lm_actor_critic_policy`."""

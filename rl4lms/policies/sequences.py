@@ -1,0 +1,77 @@
+"""Finished sequences and views of their tokens: what a policy scores in one forward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rl4lms.numerics.packing import unpack_bits
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """B prompts and their responses.
+
+    prompt_ids: (B, P) int64, prompt_mask: (B, P) bool, left-padded;
+    response_ids: (B, T) int64, response_mask: (B, T) bool, right-padded, True up to the last real token;
+    action_mask_bits: (B, T, ceil(V / 8)) uint8, packed sets of the actions that could be sampled, or None for all.
+    Masks are carried, never inferred from ids: the pad id may be the eos id.
+    """
+
+    prompt_ids: Tensor
+    prompt_mask: Tensor
+    response_ids: Tensor
+    response_mask: Tensor
+    action_mask_bits: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.prompt_ids.shape[0]
+
+    def rows(self, index: Tensor) -> Sequences:
+        """The episodes at `index` (K,), trimmed to their longest prompt and response."""
+        prompt_mask, response_mask = self.prompt_mask[index], self.response_mask[index]
+        p = max(int(prompt_mask.sum(1).max()), 1) if len(index) else 1
+        t = max(int(response_mask.sum(1).max()), 1) if len(index) else 1
+        bits = self.action_mask_bits
+        return Sequences(
+            prompt_ids=self.prompt_ids[index, -p:],
+            prompt_mask=prompt_mask[:, -p:],
+            response_ids=self.response_ids[index, :t],
+            response_mask=response_mask[:, :t],
+            action_mask_bits=None if bits is None else bits[index, :t],
+        )
+
+    def action_mask(self, vocab_size: int) -> Tensor | None:
+        """(B, T, V) bool, or None where every action was allowed."""
+        return None if self.action_mask_bits is None else unpack_bits(self.action_mask_bits, vocab_size)
+
+
+@dataclass(frozen=True)
+class TokenView:
+    """N response tokens of some sequences: the `observations` of a rollout minibatch.
+
+    rows, cols: (N,) int64, the place (episode, step) of each token within `sequences`.
+    """
+
+    sequences: Sequences
+    rows: Tensor
+    cols: Tensor
+
+    def __len__(self) -> int:
+        return self.rows.shape[0]
+
+    def scatter(self, values: Tensor, into: Tensor) -> Tensor:
+        """A copy of `into` (B, T) with `values` (N,) at the tokens' places."""
+        return into.index_put((self.rows, self.cols), values)
+
+    def gather(self, values: Tensor) -> Tensor:
+        """values (B, T) at the tokens' places, (N,)."""
+        return values[self.rows, self.cols]
+
+
+def all_tokens(sequences: Sequences) -> TokenView:
+    """Every real response token, episode by episode."""
+    rows, cols = torch.nonzero(sequences.response_mask, as_tuple=True)
+    return TokenView(sequences, rows, cols)

@@ -1,0 +1,81 @@
+"""Truncation of the action distribution as action masks, so that what is sampled is what is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rl4lms.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class SamplingSpec:
+    """How the next token is chosen. Order, as in transformers: min-length, temperature, top-k, top-p.
+
+    min_length: eos is forbidden before that many response tokens; stop_on_eos: a row ends with its first eos.
+    """
+
+    max_new_tokens: int
+    do_sample: bool = True
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_length: int = 0
+    stop_on_eos: bool = True
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0:
+            raise ConfigError(f"generation.temperature: {self.temperature}, expected > 0; use do_sample: false for greedy.")
+        if not 0 < self.top_p <= 1:
+            raise ConfigError(f"generation.top_p: {self.top_p}, expected a share in (0, 1].")
+        if self.max_new_tokens < 1:
+            raise ConfigError(f"generation.max_new_tokens: {self.max_new_tokens}, expected at least 1.")
+
+    @classmethod
+    def from_kwargs(cls, kwargs: Mapping[str, Any], max_new_tokens: int, stop_on_eos: bool) -> SamplingSpec:
+        """From published generation keyword arguments, of which those that concern sampling are read."""
+        read = {k: kwargs[k] for k in ("do_sample", "temperature", "top_k", "top_p", "min_length") if kwargs.get(k) is not None}
+        read["top_k"] = int(read.get("top_k", 0))
+        return cls(max_new_tokens=max_new_tokens, stop_on_eos=stop_on_eos, **read)
+
+    @property
+    def truncates(self) -> bool:
+        return self.top_k > 0 or self.top_p < 1 or self.min_length > 0
+
+
+def top_k_mask(logits: Tensor, k: int) -> Tensor:
+    """(B, V) bool: the k largest logits of each row (ties at the border are kept)."""
+    k = min(k, logits.shape[-1])
+    return logits >= logits.topk(k, dim=-1).values[..., -1:]
+
+
+def top_p_mask(logits: Tensor, p: float, min_tokens_to_keep: int = 1) -> Tensor:
+    """(B, V) bool: the smallest set of most probable actions with total probability >= p."""
+    if p >= 1:
+        return torch.ones_like(logits, dtype=torch.bool)
+    ordered, index = logits.sort(dim=-1, descending=True)
+    probabilities = torch.softmax(ordered.double(), dim=-1)
+    before = probabilities.cumsum(-1) - probabilities
+    keep = before < p
+    keep[..., :min_tokens_to_keep] = True
+    return torch.zeros_like(keep).scatter(-1, index, keep)
+
+
+def truncation_mask(logits: Tensor, spec: SamplingSpec, step: int, eos_id: int | None) -> Tensor | None:
+    """(B, V) bool, True = may be sampled, or None for all. logits: (B, V) float32, untempered."""
+    if not spec.truncates:
+        return None
+    mask = torch.ones_like(logits, dtype=torch.bool)
+    if step < spec.min_length and eos_id is not None:
+        mask[:, eos_id] = False
+    scaled = (logits / spec.temperature).masked_fill(~mask, -torch.inf)
+    if spec.top_k > 0:
+        mask &= top_k_mask(scaled, spec.top_k)
+        scaled = scaled.masked_fill(~mask, -torch.inf)
+    if spec.top_p < 1:
+        mask &= top_p_mask(scaled, spec.top_p)
+    return mask

@@ -1,0 +1,115 @@
+"""A metric's score of a finished text as its reward, so that no score is written twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.core.tables import MetricRegistry
+from rl4lms.metrics.base import BaseMetric, MetaInfo, MetricResult
+from rl4lms.rewards.base import BatchedEpisodeReward, EpisodeReward
+from rl4lms.rewards.shaping import Shaping
+
+
+def pick(result: MetricResult, key: str | None, where: str) -> tuple[list[float] | None, float]:
+    """The entry of `key`; without one, the only entry. ConfigError otherwise."""
+    if key is None:
+        if len(result) != 1:
+            raise ConfigError(
+                f"{where}: the metric has {len(result)} results; name one as key: {', '.join(sorted(result))}."
+            )
+        return next(iter(result.values()))
+    if key not in result:
+        raise ConfigError(unknown("key", key, result, where))
+    return result[key]
+
+
+class MetricReward(EpisodeReward):
+    """The score of one text by a metric, plus shaping. Subclasses build the metric and name it and its key."""
+
+    key: str
+
+    def __init__(self, metric: BaseMetric, shaping_fn: str | None = None, accelerator: Any = None) -> None:
+        super().__init__(accelerator)
+        self.metric = metric
+        self._shaping = Shaping(shaping_fn)
+
+    def base_score(self, result: MetricResult) -> float:
+        """The reward of the metric's result on one text."""
+        scores, value = pick(result, self.key, f"reward {self.name}")
+        return value if scores is None else scores[0]
+
+    def score(self, prompt: str, text: str, references: Sequence[str], meta_info: MetaInfo) -> float:
+        result = self.metric.compute([prompt], [text], [references], [meta_info])
+        return self.base_score(result) + self._shaping.one(prompt, text, references, meta_info)
+
+
+class BatchedMetricReward(BatchedEpisodeReward):
+    """The scores of a batch by a metric, plus shaping. A metric without scores per text is asked text by text."""
+
+    name = "metric_reward"
+
+    def __init__(
+        self, metric: BaseMetric, key: str | None = None, shaping_fn: str | None = None, accelerator: Any = None
+    ) -> None:
+        super().__init__(accelerator)
+        self.metric = metric
+        self._key = key
+        self._shaping = Shaping(shaping_fn)
+
+    def metric_scores(
+        self,
+        prompts: list[str],
+        texts: list[str],
+        references: list[Sequence[str]],
+        meta_infos: list[MetaInfo],
+    ) -> list[float]:
+        where = f"reward {self.name}"
+        scores, _ = pick(self.metric.compute(prompts, texts, references, meta_infos), self._key, where)
+        if scores is not None:
+            return scores
+        rows = zip(prompts, texts, references, meta_infos, strict=True)
+        return [pick(self.metric.compute([p], [t], [r], [m]), self._key, where)[1] for p, t, r, m in rows]
+
+    def score_batch(
+        self,
+        prompts: list[str],
+        texts: list[str],
+        references: list[Sequence[str]],
+        meta_infos: list[MetaInfo],
+    ) -> list[float]:
+        scores = self.metric_scores(prompts, texts, references, meta_infos)
+        shaping = self._shaping.many(prompts, texts, references, meta_infos)
+        return [score + extra for score, extra in zip(scores, shaping, strict=True)]
+
+
+class MetricRewardFunction(BatchedMetricReward):
+    """offset + scale * score of any registered metric, plus shaping.
+
+    metric: its id; args: its constructor's arguments; key: which of its results (needed where it has several). For a
+    metric that falls as texts get better give a negative scale, e.g. metric: ter, scale: -1, offset: 1.
+    """
+
+    def __init__(
+        self,
+        metric: str,
+        args: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        scale: float = 1.0,
+        offset: float = 0.0,
+        shaping_fn: str | None = None,
+        accelerator: Any = None,
+    ) -> None:
+        super().__init__(MetricRegistry.get(metric, args), key, shaping_fn, accelerator)
+        self._scale, self._offset = scale, offset
+
+    def metric_scores(
+        self,
+        prompts: list[str],
+        texts: list[str],
+        references: list[Sequence[str]],
+        meta_infos: list[MetaInfo],
+    ) -> list[float]:
+        scores = super().metric_scores(prompts, texts, references, meta_infos)
+        return [self._offset + self._scale * score for score in scores]

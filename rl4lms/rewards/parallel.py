@@ -1,0 +1,197 @@
+"""Reward functions in worker processes, for scores that take long on the CPU (`env.n_reward_workers`).
+
+A worker is a fresh interpreter that is sent the reward function by cloudpickle, so a class defined in the user's own
+script works (it travels by value) and the script is not imported again. Nothing is forked: threads, locks and device
+contexts of the parent stay out of it. Results come back in the order of the calls and equal the serial ones.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import pickle
+import subprocess
+import sys
+import traceback
+import weakref
+from collections.abc import Iterator, Sequence
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from types import TracebackType
+from typing import Any
+
+import cloudpickle
+
+from rl4lms.core.errors import RunError
+from rl4lms.rewards.base import RewardFunction, finite_reward, reward_name
+
+_CHUNKS_PER_WORKER = 4  # small enough that a slow text does not leave the other workers idle
+Call = tuple[Any, ...]
+
+
+class _SharingPickler(cloudpickle.Pickler):
+    """Writes a shared object as its place among the shared ones."""
+
+    def __init__(self, file: io.BytesIO, shared: Sequence[Any]) -> None:
+        super().__init__(file)
+        self._places = {id(item): place for place, item in enumerate(shared)}
+
+    def persistent_id(self, obj: Any) -> int | None:
+        return self._places.get(id(obj))
+
+
+class _SharingUnpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, shared: Sequence[Any]) -> None:
+        super().__init__(file)
+        self._shared = shared
+
+    def persistent_load(self, pid: int) -> Any:
+        return self._shared[pid]
+
+
+def _dump(value: Any, shared: Sequence[Any]) -> bytes:
+    file = io.BytesIO()
+    _SharingPickler(file, shared).dump(value)
+    return file.getvalue()
+
+
+class _Worker:
+    """One process and the parent's end of its pipe."""
+
+    def __init__(self, payload: bytes) -> None:
+        self.connection, child = Pipe()
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
+        environment.setdefault("OMP_NUM_THREADS", "1")
+        try:
+            command = [sys.executable, "-m", __spec__.name, str(child.fileno())]
+            self.process = subprocess.Popen(
+                command, pass_fds=[child.fileno()], env=environment, stdin=subprocess.DEVNULL
+            )
+        finally:
+            child.close()
+        self.connection.send_bytes(payload)
+
+    def stop(self) -> None:
+        self.connection.close()  # the worker reads the end of its pipe and leaves
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def _stop(workers: list[_Worker]) -> None:
+    for worker in workers:
+        worker.stop()
+    workers.clear()
+
+
+class ParallelReward:
+    """`map` over calls of a reward function in n_workers processes.
+
+    With n_workers <= 1, or for a function that is not to be copied (`in_parent`, or no `RewardFunction`), it is
+    called here, one call after the other. Use as a context manager, or call `close`.
+
+    shared: objects that the calls refer to again and again (a tokenizer); they are sent once, not with every call.
+    """
+
+    def __init__(self, reward_fn: Any, n_workers: int, shared: Sequence[Any] = ()) -> None:
+        self._reward_fn = reward_fn
+        self._shared = tuple(shared)
+        self._workers: list[_Worker] = []
+        copyable = isinstance(reward_fn, RewardFunction) and not reward_fn.in_parent
+        if n_workers > 1 and copyable:
+            try:
+                payload = cloudpickle.dumps((reward_fn, self._shared))
+            except (pickle.PicklingError, TypeError, AttributeError) as error:
+                raise RunError(
+                    f"reward {reward_name(reward_fn)} cannot be sent to worker processes ({error}). Set "
+                    "env.n_reward_workers to 1, or in_parent = True on its class."
+                ) from error
+            self._finalizer = weakref.finalize(self, _stop, self._workers)
+            self._workers += [_Worker(payload) for _ in range(n_workers)]
+
+    def map(self, calls: Sequence[Call]) -> list[float]:
+        """reward_fn(*call) for each call, in order, as finite python floats.
+
+        Raises what the function raised (the worker's traceback is added as a note), and RunError for a result that is
+        not finite or a worker that died; after either the workers are closed.
+        """
+        values = self._in_workers(calls) if self._workers else [self._reward_fn(*call) for call in calls]
+        return [finite_reward(value, self._reward_fn, f"episode {i} of the batch") for i, value in enumerate(values)]
+
+    def _in_workers(self, calls: Sequence[Call]) -> list[Any]:
+        size = max(1, math.ceil(len(calls) / (_CHUNKS_PER_WORKER * len(self._workers))))
+        waiting = iter([(start, list(calls[start : start + size])) for start in range(0, len(calls), size)])
+        results: dict[int, list[Any]] = {}
+        busy: dict[Any, _Worker] = {}
+        try:
+            for worker in self._workers:
+                self._send_next(worker, waiting, busy)
+            while busy:
+                for connection in wait(list(busy)):
+                    worker = busy.pop(connection)
+                    start, outcome = _receive(worker, self._reward_fn)
+                    results[start] = outcome
+                    self._send_next(worker, waiting, busy)
+        except BaseException:
+            self.close()
+            raise
+        return [value for start in sorted(results) for value in results[start]]
+
+    def _send_next(self, worker: _Worker, waiting: Iterator[tuple[int, list[Call]]], busy: dict[Any, _Worker]) -> None:
+        task = next(waiting, None)
+        if task is not None:
+            worker.connection.send_bytes(_dump(task, self._shared))
+            busy[worker.connection] = worker
+
+    def close(self) -> None:
+        _stop(self._workers)
+
+    def __enter__(self) -> ParallelReward:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _receive(worker: _Worker, reward_fn: object) -> tuple[int, list[Any]]:
+    try:
+        start, values, error, trace = pickle.loads(worker.connection.recv_bytes())
+    except (EOFError, ConnectionError):
+        code = worker.process.wait()
+        raise RunError(f"reward {reward_name(reward_fn)}: a worker process ended with exit code {code}.") from None
+    if error is not None:
+        error.add_note(f"In a reward worker:\n{trace}")
+        raise error
+    return start, values
+
+
+def _reply(start: int, values: list[Any], error: BaseException | None = None) -> bytes:
+    trace = "".join(traceback.format_exception(error)) if error else ""
+    try:
+        return cloudpickle.dumps((start, values, error, trace))
+    except Exception:  # an exception or result that cannot travel is told in words
+        return cloudpickle.dumps((start, [], RunError(f"{type(error).__name__}: {error}"), trace))
+
+
+def _serve(connection: Connection) -> None:
+    """The worker: the function and what is shared first, then chunks of calls until the pipe is closed."""
+    try:
+        reward_fn, shared = pickle.loads(connection.recv_bytes())
+        while True:
+            start, calls = _SharingUnpickler(io.BytesIO(connection.recv_bytes()), shared).load()
+            try:
+                reply = _reply(start, [reward_fn(*call) for call in calls])
+            except Exception as error:  # whatever it is, it belongs to the parent
+                reply = _reply(start, [], error)
+            connection.send_bytes(reply)
+    except (EOFError, ConnectionError, KeyboardInterrupt):
+        return
+
+
+if __name__ == "__main__":
+    _serve(Connection(int(sys.argv[1])))

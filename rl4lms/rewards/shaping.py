@@ -1,0 +1,90 @@
+"""Shaping functions: rewards that are added to another one, which names them by id (`shaping_fn`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rl4lms.core.errors import DataError
+from rl4lms.core.tables import RewardFunctionRegistry
+from rl4lms.metrics.base import MetaInfo
+from rl4lms.rewards.base import BatchedEpisodeReward, BatchedRewardFunction, EpisodeReward, TextObservation
+
+COMMON_GEN_PREFIX = "generate a sentence with: "
+
+
+class Shaping:
+    """The reward function of an id, per episode or batched, added to finished texts; 0 where the id is None."""
+
+    def __init__(self, shaping_fn: str | None) -> None:
+        self._function: Any = None if shaping_fn is None else RewardFunctionRegistry.get(shaping_fn, {})
+
+    def one(self, prompt: str, text: str, references: Sequence[str], meta_info: MetaInfo) -> float:
+        return self.many([prompt], [text], [references], [meta_info])[0]
+
+    def many(
+        self,
+        prompts: Sequence[str],
+        texts: Sequence[str],
+        references: Sequence[Sequence[str]],
+        meta_infos: Sequence[MetaInfo],
+    ) -> list[float]:
+        if self._function is None:
+            return [0.0] * len(texts)
+        if isinstance(self._function, BatchedRewardFunction):
+            return [float(r) for r in self._function(prompts, texts, references, [True] * len(texts), meta_infos)]
+        rows = zip(prompts, texts, references, meta_infos, strict=True)
+        return [
+            float(self._function(TextObservation(p, "", refs), 0, TextObservation(p, text, refs), True, info))
+            for p, text, refs, info in rows
+        ]
+
+
+def repeat_penalty(prompt: str, text: str, prefix: str = COMMON_GEN_PREFIX) -> float:
+    """-1 where a CommonGen text repeats its prompt instead of answering it, else 0.
+
+    It repeats the prompt if it holds, in any case, all concepts as the prompt lists them, the prefix, or one of the
+    words "generate" and "sentence". The prompt's last character is the concept end token. Raises DataError for a
+    prompt without the prefix, because then there is nothing to compare with.
+    """
+    _, found, concepts = prompt.partition(prefix)
+    if not found:
+        raise DataError(
+            f'reward common_gen_repeat_penalty: the prompt {prompt[:60]!r} does not hold "{prefix}"; set the data '
+            "pool's prefix to it, or give this function the prefix in use."
+        )
+    lower, listed = text.lower(), concepts[:-1].lower()
+    repeats = bool(listed.strip()) and listed in lower
+    return -1.0 if repeats or prefix in lower or "generate" in lower or "sentence" in lower else 0.0
+
+
+class CommonGenPenaltyShapingFunction(EpisodeReward):
+    """`repeat_penalty` at the end of an episode."""
+
+    name = "common_gen_repeat_penalty"
+
+    def __init__(self, prefix: str = COMMON_GEN_PREFIX, accelerator: Any = None) -> None:
+        super().__init__(accelerator)
+        self._prefix = prefix
+
+    def score(self, prompt: str, text: str, references: Sequence[str], meta_info: MetaInfo) -> float:
+        return repeat_penalty(prompt, text, self._prefix)
+
+
+class BatchedCommonGenPenaltyShapingFunction(BatchedEpisodeReward):
+    """`repeat_penalty` of each finished text, 0 for the others (RL4LMs left those out of the list)."""
+
+    name = "common_gen_repeat_penalty_batched"
+
+    def __init__(self, prefix: str = COMMON_GEN_PREFIX, accelerator: Any = None) -> None:
+        super().__init__(accelerator)
+        self._prefix = prefix
+
+    def score_batch(
+        self,
+        prompts: list[str],
+        texts: list[str],
+        references: list[Sequence[str]],
+        meta_infos: list[MetaInfo],
+    ) -> list[float]:
+        return [repeat_penalty(prompt, text, self._prefix) for prompt, text in zip(prompts, texts, strict=True)]

@@ -1,0 +1,126 @@
+"""The rollout buffer: whole episodes, advantages over them, minibatches of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.buffers import BaseBuffer
+from torch import Tensor
+
+from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.core.seeding import torch_generator
+from rl4lms.numerics.advantages import gae
+from rl4lms.policies.sequences import TokenView
+from rl4lms.rollouts.episodes import EpisodeBatch, RolloutSamples
+
+MINIBATCH_UNITS = ("episodes", "transitions")
+
+
+class EpisodeRolloutBuffer(BaseBuffer):
+    """SB3's rollout buffer interface over an `EpisodeBatch`; sequences are stored once, never per token.
+
+    minibatch: "episodes" puts whole episodes into a minibatch while the sum of their steps stays within `batch_size`
+    (at least one); "transitions" is a random permutation of steps, as in the paper. Order of minibatches is drawn
+    from (seed, iteration, epoch), so it does not depend on anything else that was drawn.
+    """
+
+    def __init__(
+        self,
+        buffer_size: int,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        device: torch.device | str = "auto",
+        gae_lambda: float = 1.0,
+        gamma: float = 0.99,
+        n_envs: int = 1,
+        minibatch: str = "episodes",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(buffer_size, observation_space, action_space, device, n_envs=n_envs)
+        if minibatch not in MINIBATCH_UNITS:
+            raise ConfigError(unknown("minibatch unit", minibatch, MINIBATCH_UNITS, "alg.args.minibatch"))
+        self.gamma, self.gae_lambda, self.minibatch, self.seed = gamma, gae_lambda, minibatch, seed
+        self.iteration = 0
+        self.reset()
+
+    def reset(self) -> None:
+        super().reset()
+        self.episodes: EpisodeBatch | None = None
+        self._epoch = 0
+
+    def add_episodes(self, episodes: EpisodeBatch, iteration: int) -> None:
+        """Take the experience of one iteration and compute its advantages and returns."""
+        self.episodes, self.iteration, self._epoch, self.full = episodes, iteration, 0, True
+        self.compute_returns_and_advantage()
+
+    def compute_returns_and_advantage(self, last_values: Tensor | None = None, dones: Any = None) -> None:
+        """GAE over the ragged episodes; each carries its own bootstrap, so SB3's arguments are not needed."""
+        e = self._held()
+        self.advantages, self.returns = gae(e.rewards, e.values, e.mask, e.bootstrap, self.gamma, self.gae_lambda)
+
+    def _held(self) -> EpisodeBatch:
+        if self.episodes is None:
+            raise RuntimeError("the rollout buffer is empty: call add_episodes first")
+        return self.episodes
+
+    def size(self) -> int:
+        return self._held().n_steps
+
+    def get(self, batch_size: int | None = None) -> Iterator[RolloutSamples]:  # type: ignore[override]
+        """One epoch of minibatches, every real token once. batch_size: steps; None for all in one."""
+        e = self._held()
+        generator = torch_generator(self.seed, "minibatches", self.iteration, self._epoch)
+        self._epoch += 1
+        cut = self._episode_minibatches if self.minibatch == "episodes" else self._transition_minibatches
+        for rows, cols in cut(e.mask.cpu(), batch_size or e.n_steps, generator):
+            yield self._samples(rows.to(e.mask.device), cols.to(e.mask.device))
+
+    @staticmethod
+    def _episode_minibatches(
+        mask: Tensor, batch_size: int, generator: torch.Generator
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        lengths = mask.sum(1).tolist()
+        chosen: list[int] = []
+        steps = 0
+        order = [i for i in torch.randperm(len(lengths), generator=generator).tolist() if lengths[i]]
+        for episode in order:
+            if chosen and steps + lengths[episode] > batch_size:
+                yield _places(chosen, lengths)
+                chosen, steps = [], 0
+            chosen.append(episode)
+            steps += lengths[episode]
+        if chosen:
+            yield _places(chosen, lengths)
+
+    @staticmethod
+    def _transition_minibatches(
+        mask: Tensor, batch_size: int, generator: torch.Generator
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        rows, cols = torch.nonzero(mask, as_tuple=True)
+        for index in torch.randperm(len(rows), generator=generator).split(batch_size):
+            yield rows[index], cols[index]
+
+    def _samples(self, rows: Tensor, cols: Tensor) -> RolloutSamples:
+        e = self._held()
+        touched, local_rows = torch.unique(rows, return_inverse=True)
+        view = TokenView(e.sequences.rows(touched), local_rows, cols)
+        return RolloutSamples(
+            observations=view,
+            actions=e.sequences.response_ids[rows, cols],
+            old_values=e.values[rows, cols],
+            old_log_prob=e.logprobs[rows, cols],
+            advantages=self.advantages[rows, cols],
+            returns=self.returns[rows, cols],
+        )
+
+    def _get_samples(self, batch_inds: Any, env: Any = None) -> Any:
+        raise NotImplementedError("minibatches are cut by `get`")
+
+
+def _places(episodes: list[int], lengths: list[int]) -> tuple[Tensor, Tensor]:
+    rows = torch.cat([torch.full((lengths[e],), e, dtype=torch.int64) for e in episodes])
+    cols = torch.cat([torch.arange(lengths[e]) for e in episodes])
+    return rows, cols

@@ -1,0 +1,218 @@
+"""Rollouts of whole episodes: one cached generation, then one pass for values and one for the reference."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from rl4lms.core.seeding import torch_generator
+from rl4lms.data_pools.sampling import PromptSampler
+from rl4lms.numerics.kl import kl_k1, kl_k3
+from rl4lms.numerics.masked import masked_mean, masked_std
+from rl4lms.policies.sequences import Sequences
+from rl4lms.policies.truncation import SamplingSpec
+from rl4lms.rollouts.episodes import EpisodeBatch
+from rl4lms.rollouts.kl_controller import KLController
+from rl4lms.rollouts.scoring import Response, Scorer, response_of
+from rl4lms.tokenization.observation import encode_prompts, left_pad
+from rl4lms.tokenization.text_task import TextTask
+
+if TYPE_CHECKING:
+    from rl4lms.policies.base import LMActorCriticPolicy
+
+# Episodes generated at once; more are done in waves.
+MAX_WAVE = 512
+
+
+@dataclass(frozen=True)
+class _Wave:
+    """Episodes as generated, before the buffer's end cuts the last one."""
+
+    sequences: Sequences
+    logprobs: Tensor
+    raw_logprobs: Tensor
+    ref_logprobs: Tensor
+    values: Tensor
+    index: list[int]
+
+
+class RolloutCollector:
+    """Collects exactly `n_steps` steps an iteration.
+
+    Episode e of iteration k is a pure function of (seed, k, e) and the policy: its prompt and each of its tokens are
+    drawn from streams keyed so. Episodes fill the buffer in order; the one that reaches past its end is cut there
+    (no score, bootstrap with V), and those after it are dropped.
+    """
+
+    def __init__(
+        self,
+        task: TextTask,
+        scorer: Scorer,
+        kl_controller: KLController,
+        *,
+        n_steps: int,
+        seed: int,
+        norm_reward: bool = False,
+    ) -> None:
+        self.task, self.scorer, self.kl_controller = task, scorer, kl_controller
+        self.n_steps, self.seed, self.norm_reward = n_steps, seed, norm_reward
+        self.prompts = PromptSampler([weight for _, weight in task.samples], seed, task.priority_scale)
+
+    def collect(self, policy: LMActorCriticPolicy, iteration: int) -> EpisodeBatch:
+        """One iteration's experience, KL penalty included."""
+        waves: list[_Wave] = []
+        steps = episodes = 0
+        while steps < self.n_steps:
+            longest = self.task.max_episode_length if not episodes else max(steps / episodes, 1.0)
+            n = min(math.ceil((self.n_steps - steps) / longest), MAX_WAVE)
+            waves.append(self._generate(policy, iteration, range(episodes, episodes + n)))
+            episodes += n
+            steps += int(waves[-1].sequences.response_mask.sum())
+        return self._assemble(_concatenate(waves, self.task.pad_id))
+
+    def _generate(self, policy: LMActorCriticPolicy, iteration: int, episodes: range) -> _Wave:
+        task, device = self.task, policy.device
+        index = self.prompts.indices(iteration, episodes)
+        texts = [task.samples[i][0].prompt_or_input_text for i in index]
+        ids = encode_prompts(task.tokenizer, texts, task.max_prompt_length, task.prompt_truncation_side)
+        prompt_ids, prompt_mask = (x.to(device) for x in left_pad(ids, task.pad_id))
+        spec = SamplingSpec.from_kwargs(policy.generation_kwargs, task.max_episode_length, task.terminate_on_eos)
+        draws = [self._draws(iteration, e, spec.max_new_tokens) for e in episodes]
+        decoded = policy.generate(
+            prompt_ids,
+            prompt_mask,
+            spec,
+            eos_id=task.eos_id,
+            pad_id=task.pad_id,
+            uniforms=torch.stack(draws).to(device),
+        )
+        sequences = Sequences(
+            prompt_ids, prompt_mask, decoded.response_ids, decoded.response_mask, decoded.action_mask_bits
+        )
+        logprobs, raw = decoded.logprobs, decoded.raw_logprobs
+        if next(policy.policy_model.parameters()).dtype in (torch.bfloat16, torch.float16):
+            # Half precision: a cached step and a full pass round differently; the update's own path is the one kept.
+            logprobs, raw = policy.sequence_logprobs(sequences)
+        reference, values = policy.reference_logprobs(sequences), policy.sequence_values(sequences)
+        return _Wave(sequences, logprobs, raw, reference, values, index)
+
+    def _draws(self, iteration: int, episode: int, n: int) -> Tensor:
+        generator = torch_generator(self.seed, "rollout", iteration, episode)
+        return torch.rand(n, generator=generator, dtype=torch.float64)
+
+    def _assemble(self, wave: _Wave) -> EpisodeBatch:
+        """Cut at the buffer's end, score, and add the KL penalty."""
+        lengths = wave.sequences.response_mask.sum(1)
+        before = lengths.cumsum(0) - lengths
+        kept = (lengths.clamp(max=self.n_steps) - (before + lengths - self.n_steps).clamp(min=0)).clamp(min=0)
+        n = int((kept > 0).sum())
+        ended = (kept == lengths)[:n]
+        rows = torch.arange(n, device=lengths.device)
+        bootstrap = torch.where(ended, 0.0, wave.values[rows, kept[:n].clamp(max=wave.values.shape[1] - 1)])
+        steps = torch.arange(wave.values.shape[1], device=lengths.device)
+        mask = steps < kept[:n].unsqueeze(1)
+        bits = wave.sequences.action_mask_bits
+        sequences = Sequences(
+            wave.sequences.prompt_ids[:n],
+            wave.sequences.prompt_mask[:n],
+            wave.sequences.response_ids[:n],
+            mask,
+            None if bits is None else bits[:n],
+        )
+        responses = self._responses(sequences, ended, wave.index[:n])
+        scores = self._scores(responses, mask)
+        raw, reference = (torch.where(mask, x[:n], 0.0) for x in (wave.raw_logprobs, wave.ref_logprobs))
+        rewards = torch.where(mask, scores - self.kl_controller.kl_coeff * kl_k1(raw, reference), 0.0)
+        if self.norm_reward:
+            spread = masked_std(rewards, mask, unbiased=False) + 1e-8
+            rewards = torch.where(mask, (rewards - masked_mean(rewards, mask)) / spread, 0.0)
+        return EpisodeBatch(
+            sequences=sequences,
+            logprobs=torch.where(mask, wave.logprobs[:n], 0.0),
+            raw_logprobs=raw,
+            ref_logprobs=reference,
+            values=torch.where(mask, wave.values[:n], 0.0),
+            scores=scores,
+            rewards=rewards,
+            ended=ended,
+            bootstrap=bootstrap,
+            prompt_index=wave.index[:n],
+            texts=[r.text for r in responses],
+        )
+
+    def _responses(self, sequences: Sequences, ended: Tensor, index: list[int]) -> list[Response]:
+        lengths = sequences.response_mask.sum(1).tolist()
+        rows = sequences.response_ids.tolist()
+        return [
+            response_of(self.task, self.task.samples[i][0], row[:length], bool(end))
+            for i, row, length, end in zip(index, rows, lengths, ended.tolist(), strict=True)
+        ]
+
+    def _scores(self, responses: list[Response], mask: Tensor) -> Tensor:
+        scores = torch.zeros(mask.shape)
+        for i, row in enumerate(self.scorer(responses)):
+            scores[i, : len(row)] = torch.tensor(row)
+        return scores.to(mask.device)
+
+
+def _concatenate(waves: list[_Wave], pad_id: int) -> _Wave:
+    """One wave of all, padded to the longest prompt (left) and response (right)."""
+    if len(waves) == 1:
+        return waves[0]
+    p = max(w.sequences.prompt_ids.shape[1] for w in waves)
+    t = max(w.sequences.response_ids.shape[1] for w in waves)
+
+    def left(x: Tensor, value: Any) -> Tensor:
+        return torch.nn.functional.pad(x, (p - x.shape[1], 0), value=value)
+
+    def right(x: Tensor, value: Any) -> Tensor:
+        pad = (0, 0) * (x.ndim - 2) + (0, t - x.shape[1])
+        return torch.nn.functional.pad(x, pad, value=value)
+
+    bits = [w.sequences.action_mask_bits for w in waves]
+    width = next((b.shape[-1] for b in bits if b is not None), 0)
+    if width:
+        full = [
+            torch.full((*w.values.shape, width), 255, dtype=torch.uint8, device=w.values.device) if b is None else b
+            for b, w in zip(bits, waves, strict=True)
+        ]
+    sequences = Sequences(
+        torch.cat([left(w.sequences.prompt_ids, pad_id) for w in waves]),
+        torch.cat([left(w.sequences.prompt_mask, False) for w in waves]),
+        torch.cat([right(w.sequences.response_ids, pad_id) for w in waves]),
+        torch.cat([right(w.sequences.response_mask, False) for w in waves]),
+        torch.cat([right(b, 255) for b in full]) if width else None,
+    )
+    columns = [
+        torch.cat([right(getattr(w, name), 0.0) for w in waves])
+        for name in ("logprobs", "raw_logprobs", "ref_logprobs", "values")
+    ]
+    return _Wave(sequences, *columns, [i for w in waves for i in w.index])
+
+
+def rollout_info(batch: EpisodeBatch, kl_coeff: float) -> dict[str, float]:
+    """What is logged of one iteration's experience, over its real tokens; scores over the episodes that ended."""
+    mask = batch.mask
+    lengths = mask.sum(1).float()
+    ended = batch.ended
+    scores = batch.scores.sum(1)[ended] if bool(ended.any()) else batch.scores.sum(1)
+    kl = kl_k1(batch.raw_logprobs, batch.ref_logprobs)
+    penalty = -kl_coeff * torch.where(mask, kl, 0.0).sum(1)
+    return {
+        "rollout/ep_rew_mean": float(scores.mean()),
+        "rollout/ep_rew_std": float(scores.std(correction=0)),
+        "rollout/ep_kl_rew_mean": float(penalty.mean()),
+        "rollout/ep_len_mean": float(lengths.mean()),
+        "rollout/kl_mean": float(masked_mean(kl, mask)),
+        "rollout/kl_k3_mean": float(masked_mean(kl_k3(batch.raw_logprobs, batch.ref_logprobs), mask)),
+        "rollout/kl_coeff": float(kl_coeff),
+        "rollout/logprob_mean": float(masked_mean(batch.logprobs, mask)),
+        "rollout/value_mean": float(masked_mean(batch.values, mask)),
+        "rollout/n_episodes": len(lengths),
+        "rollout/n_cut": int((~ended).sum()),
+        "rollout/n_steps": batch.n_steps,
+    }

@@ -1,0 +1,66 @@
+"""The experience of one rollout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from rl4lms.policies.sequences import Sequences
+
+
+@dataclass(frozen=True)
+class EpisodeBatch:
+    """B episodes of at most T steps; every (B, T) field is float32 and 0 in padded places.
+
+    sequences: prompts, responses, their masks and the action masks they were sampled under.
+    logprobs: log-probability of each token under the distribution it was sampled from (the "old" policy).
+    raw_logprobs: the same under the unmasked, untempered policy; with ref_logprobs it gives the KL penalty.
+    ref_logprobs: under the frozen reference.
+    values: V of the state before each token.
+    scores: the reward function's part of the reward, at the step where it was given.
+    rewards: scores - kl_coef * (raw_logprobs - ref_logprobs).
+    ended: (B,) bool, False for an episode cut because the buffer was full.
+    bootstrap: (B,) float32, V of the state after the last step where it was cut, else 0.
+    prompt_index: (B,) the sample of each episode in the training pool; texts: the decoded responses.
+    """
+
+    sequences: Sequences
+    logprobs: Tensor
+    raw_logprobs: Tensor
+    ref_logprobs: Tensor
+    values: Tensor
+    scores: Tensor
+    rewards: Tensor
+    ended: Tensor
+    bootstrap: Tensor
+    prompt_index: list[int]
+    texts: list[str]
+
+    @property
+    def mask(self) -> Tensor:
+        """(B, T) bool, the real steps."""
+        return self.sequences.response_mask
+
+    @property
+    def n_steps(self) -> int:
+        return int(self.mask.sum())
+
+
+@dataclass(frozen=True)
+class RolloutSamples:
+    """A minibatch under SB3's field names: N real tokens, every field (N,) but `observations`.
+
+    observations: the handle that `policy.evaluate_actions` accepts; old_values, old_log_prob: of the rollout.
+    """
+
+    observations: Any
+    actions: Tensor
+    old_values: Tensor
+    old_log_prob: Tensor
+    advantages: Tensor
+    returns: Tensor
+
+    def __len__(self) -> int:
+        return self.actions.shape[0]

@@ -1,0 +1,32 @@
+"""The coefficient of the KL penalty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class KLController:
+    """Fixed where `target_kl` is None, else Ziegler et al.'s proportional controller (arXiv:1909.08593, sec. 2.2).
+
+    coef *= 1 + 0.1 * clip((kl - target) / target, -0.2, 0.2); the factor is at least 0.98, so coef stays > 0.
+    target_kl is in nats, the mean per token over the trained steps (RL4LMs' meaning).
+    """
+
+    CLIP = 0.2
+    GAIN = 0.1
+
+    def __init__(self, kl_coeff: float, target_kl: float | None = None) -> None:
+        self.kl_coeff = float(kl_coeff)
+        self.target_kl = target_kl
+
+    def step(self, kl: float) -> None:
+        """Move the coefficient after a rollout whose mean KL per token was `kl`."""
+        if self.target_kl is not None:
+            error = (kl - self.target_kl) / self.target_kl
+            self.kl_coeff *= 1 + self.GAIN * min(max(error, -self.CLIP), self.CLIP)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"kl_coeff": self.kl_coeff, "target_kl": self.target_kl}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.kl_coeff, self.target_kl = float(state["kl_coeff"]), state["target_kl"]

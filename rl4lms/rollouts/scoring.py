@@ -1,0 +1,147 @@
+"""Rewards of finished episodes: once per episode, once per batch, or at every step, as the reward function asks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from rl4lms.core.errors import RunError
+from rl4lms.rewards.base import BatchedRewardFunction
+from rl4lms.rewards.parallel import ParallelReward
+from rl4lms.tokenization.observation import SampleLike, decode_response
+from rl4lms.tokenization.text_task import TextTask
+
+
+@dataclass(frozen=True)
+class Response:
+    """One episode to be scored: its sample, its tokens (eos included), whether it ended or was cut."""
+
+    sample: SampleLike
+    token_ids: list[int]
+    ended: bool
+    text: str
+
+
+class Scorer(Protocol):
+    def __call__(self, responses: Sequence[Response]) -> list[list[float]]:
+        """One list of per-step scores for each response, as long as its tokens."""
+
+    def close(self) -> None: ...
+
+
+def response_of(task: TextTask, sample: SampleLike, token_ids: list[int], ended: bool) -> Response:
+    return Response(sample, token_ids, ended, decode_response(task.tokenizer, token_ids))
+
+
+class BatchedScorer:
+    """Scores without stepping an environment; agrees with stepping (NUMERICS line 24).
+
+    A `BatchedRewardFunction` is called once with all episodes that ended; a sparse `RewardFunction` once per ended
+    episode; any other one at every step, with the observations before and after it. A cut episode has no score of
+    its own: its return bootstraps from the value of the next state.
+    """
+
+    def __init__(self, task: TextTask, n_workers: int = 0) -> None:
+        self.task = task
+        self.reward_fn = task.reward_function
+        self._parallel = ParallelReward(self.reward_fn, n_workers) if n_workers > 0 else None
+
+    def close(self) -> None:
+        if self._parallel is not None:
+            self._parallel.close()
+
+    def __call__(self, responses: Sequence[Response]) -> list[list[float]]:
+        scores = [[0.0] * len(r.token_ids) for r in responses]
+        if self.reward_fn is None:
+            return scores
+        if isinstance(self.reward_fn, BatchedRewardFunction):
+            self._score_batch(responses, scores)
+        else:
+            self._score_episodes(responses, scores)
+        for response, row in zip(responses, scores, strict=True):
+            self._check(response, row)
+        return scores
+
+    def _score_batch(self, responses: Sequence[Response], scores: list[list[float]]) -> None:
+        ended = [i for i, r in enumerate(responses) if r.ended]
+        if not ended:
+            return
+        done = [responses[i] for i in ended]
+        rewards = self.reward_fn(
+            [r.sample.prompt_or_input_text for r in done],
+            [r.text for r in done],
+            [r.sample.references for r in done],
+            [True] * len(done),
+            [r.sample.meta_data for r in done],
+        )
+        rewards = [float(x) for x in rewards]
+        if len(rewards) != len(done):
+            name = type(self.reward_fn).__name__
+            raise RunError(f"reward {name}: returned {len(rewards)} rewards for {len(done)} texts; return one each.")
+        for i, reward in zip(ended, rewards, strict=True):
+            scores[i][-1] = reward
+
+    def _score_episodes(self, responses: Sequence[Response], scores: list[list[float]]) -> None:
+        places: list[tuple[int, int]] = []
+        calls: list[tuple[Any, ...]] = []
+        sparse = bool(getattr(self.reward_fn, "sparse", False))
+        for i, response in enumerate(responses):
+            n = len(response.token_ids)
+            if sparse and not response.ended:
+                continue
+            final = replace(self.task.first_observation(response.sample), context_ids=tuple(response.token_ids))
+            for step in range(n - 1, n) if sparse else range(n):
+                places.append((i, step))
+                done = response.ended and step == n - 1
+                current = final if step == n - 1 else final.at(step + 1)
+                meta = response.sample.meta_data
+                calls.append((final.at(step), response.token_ids[step], current, done, meta))
+        rewards = self._parallel.map(calls) if self._parallel is not None else [self.reward_fn(*c) for c in calls]
+        for (i, step), reward in zip(places, rewards, strict=True):
+            scores[i][step] = float(reward)
+
+    def _check(self, response: Response, row: list[float]) -> None:
+        for value in row:
+            if not math.isfinite(value):
+                name = type(self.reward_fn).__name__
+                identity = getattr(response.sample, "id", "?")
+                raise RunError(f"reward {name}: {value} for sample {identity}; a reward must be a finite number.")
+
+
+class SteppedScorer:
+    """Scores by stepping a vectorised environment token by token (`env.vec_env: subproc`).
+
+    The environments hold no data: each is given its sample before its episode begins.
+    """
+
+    def __init__(self, vec_env: Any, task: TextTask) -> None:
+        self.vec_env, self.task = vec_env, task
+
+    def close(self) -> None:
+        """The environment is closed by its owner."""
+
+    def __call__(self, responses: Sequence[Response]) -> list[list[float]]:
+        scores: list[list[float]] = []
+        n = self.vec_env.num_envs
+        for first in range(0, len(responses), n):
+            scores += self._play(responses[first : first + n])
+        return scores
+
+    def _play(self, wave: Sequence[Response]) -> list[list[float]]:
+        import numpy as np
+
+        n = self.vec_env.num_envs
+        for i in range(n):
+            self.vec_env.env_method("begin", wave[min(i, len(wave) - 1)].sample, indices=i)
+        rows: list[list[float]] = [[] for _ in wave]
+        for step in range(max(len(r.token_ids) for r in wave)):
+            idle = self.task.pad_id
+            actions = [r.token_ids[step] if step < len(r.token_ids) else idle for r in wave]
+            actions += [idle] * (n - len(wave))
+            _, rewards, _, _ = self.vec_env.step(np.asarray(actions))
+            for i, response in enumerate(wave):
+                if step < len(response.token_ids):
+                    rows[i].append(float(rewards[i]))
+        return rows

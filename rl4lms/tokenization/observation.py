@@ -1,0 +1,173 @@
+"""What a reward function or a stepping environment sees of an episode: the prompt, the text so far, the references."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class SampleLike(Protocol):
+    prompt_or_input_text: str
+    references: list[str]
+    meta_data: dict[str, Any] | None
+
+
+def encode_prompts(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int, truncation_side: str = "left"
+) -> list[list[int]]:
+    """Token ids of each prompt, truncated to `max_length`, unpadded; the tokenizer's settings are left as they were.
+
+    An empty prompt becomes one start token (bos, else eos): a language model needs something to continue.
+    """
+    previous = tokenizer.truncation_side
+    tokenizer.truncation_side = truncation_side
+    try:
+        ids: list[list[int]] = tokenizer(list(texts), truncation=True, max_length=max_length)["input_ids"]
+    finally:
+        tokenizer.truncation_side = previous
+    start = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    return [row or [start] for row in ids]
+
+
+def decode_response(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
+    """Text of response tokens, special tokens skipped: the one decoding that rewards, env and evaluation share.
+
+    Ids past the tokenizer's vocabulary (a model's padded embedding rows) have no text.
+    """
+    known = len(tokenizer)
+    text = tokenizer.decode(
+        [i for i in ids if i < known], skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    return str(text)
+
+
+def left_pad(rows: Sequence[Sequence[int]], pad_id: int, length: int | None = None) -> tuple[Tensor, Tensor]:
+    """(ids, mask), each (B, P): int64 and bool, True = real, P = `length` or the longest row."""
+    width = max((len(r) for r in rows), default=0) if length is None else length
+    ids = torch.full((len(rows), width), pad_id, dtype=torch.int64)
+    mask = torch.zeros((len(rows), width), dtype=torch.bool)
+    for i, row in enumerate(rows):
+        if len(row):
+            ids[i, width - len(row) :] = torch.as_tensor(row, dtype=torch.int64)
+            mask[i, width - len(row) :] = True
+    return ids, mask
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One state of an episode. Field names as published; tensors are built when they are asked for.
+
+    prompt_ids: real tokens of the prompt; context_ids: tokens generated so far (after `context_start_token`, where
+    there is one). Tensors are (1, max_prompt_length), (1, max_context_length) or their sum, left-padded.
+    """
+
+    prompt_or_input_text: str
+    prompt_ids: tuple[int, ...]
+    context_ids: tuple[int, ...]
+    target_or_reference_texts: list[str]
+    meta_info: dict[str, Any] | None
+    tokenizer: PreTrainedTokenizerBase = field(repr=False)
+    max_prompt_length: int
+    max_context_length: int
+    context_start_token: int | None = None
+
+    @classmethod
+    def init_from_sample(
+        cls,
+        sample: SampleLike,
+        tokenizer: PreTrainedTokenizerBase,
+        max_input_length: int,
+        max_context_length: int,
+        prompt_truncation_side: str = "left",
+        context_start_token: int | None = None,
+        meta_info: dict[str, Any] | None = None,
+    ) -> Observation:
+        """The first state of an episode: an empty context."""
+        ids = encode_prompts(tokenizer, [sample.prompt_or_input_text], max_input_length, prompt_truncation_side)[0]
+        return cls(
+            prompt_or_input_text=sample.prompt_or_input_text,
+            prompt_ids=tuple(ids),
+            context_ids=(),
+            target_or_reference_texts=sample.references,
+            meta_info=sample.meta_data if meta_info is None else meta_info,
+            tokenizer=tokenizer,
+            max_prompt_length=max_input_length,
+            max_context_length=max_context_length,
+            context_start_token=context_start_token,
+        )
+
+    def update(self, action: int, tokenizer: PreTrainedTokenizerBase | None = None) -> Observation:
+        """The state after `action`; `tokenizer` is accepted as published and not needed."""
+        return replace(self, context_ids=(*self.context_ids, int(action)))
+
+    def at(self, step: int) -> Observation:
+        """The state after the first `step` tokens of this one's context."""
+        return replace(self, context_ids=self.context_ids[:step])
+
+    @cached_property
+    def context_text(self) -> str:
+        return decode_response(self.tokenizer, self.context_ids)
+
+    @property
+    def action_history(self) -> list[str]:
+        tokens: list[str] = self.tokenizer.convert_ids_to_tokens(list(self.context_ids))
+        return tokens
+
+    def _pad_id(self) -> int:
+        pad = self.tokenizer.pad_token_id
+        return int(self.tokenizer.eos_token_id if pad is None else pad)
+
+    @cached_property
+    def _prompt(self) -> tuple[Tensor, Tensor]:
+        return left_pad([self.prompt_ids], self._pad_id(), self.max_prompt_length)
+
+    @cached_property
+    def _context(self) -> tuple[Tensor, Tensor]:
+        start = () if self.context_start_token is None else (self.context_start_token,)
+        ids = (*start, *self.context_ids)[-self.max_context_length :]
+        return left_pad([ids], self._pad_id(), self.max_context_length)
+
+    @cached_property
+    def _input(self) -> tuple[Tensor, Tensor]:
+        width = self.max_prompt_length + self.max_context_length
+        return left_pad([(*self.prompt_ids, *self.context_ids)], self._pad_id(), width)
+
+    @property
+    def prompt_or_input_encoded_pt(self) -> Tensor:
+        return self._prompt[0]
+
+    @property
+    def prompt_or_input_attention_mask_pt(self) -> Tensor:
+        return self._prompt[1].long()
+
+    @property
+    def context_encoded_pt(self) -> Tensor:
+        return self._context[0]
+
+    @property
+    def context_attention_mask_pt(self) -> Tensor:
+        return self._context[1].long()
+
+    @property
+    def input_encoded_pt(self) -> Tensor:
+        return self._input[0]
+
+    @property
+    def input_attention_mask_pt(self) -> Tensor:
+        return self._input[1].long()
+
+    def to_dict(self) -> dict[str, np.ndarray]:
+        """The tensors as flat int64 arrays, under their published names: what the gymnasium environment returns."""
+        names = ("prompt_or_input", "context", "input")
+        encoded = {f"{name}_encoded_pt": getattr(self, f"{name}_encoded_pt") for name in names}
+        masks = {f"{name}_attention_mask_pt": getattr(self, f"{name}_attention_mask_pt") for name in names}
+        return {key: value.numpy().flatten() for key, value in {**encoded, **masks}.items()}

@@ -1,0 +1,13 @@
+"""Post-processors of generated text, registered by id (`generation_kwargs.post_processing_fn`)."""
+
+from __future__ import annotations
+
+import re
+
+_SENTENCE = re.compile(r"[^.!?]*[.!?]+[\"')\]]*\s*|[^.!?]+$")
+
+
+def three_sentence_summary(text: str) -> str:
+    """The first three sentences of `text`, one a line. A sentence ends at '.', '!' or '?' and closing quotes."""
+    sentences = [s.strip() for s in _SENTENCE.findall(text) if s.strip()]
+    return "\n".join(sentences[:3])

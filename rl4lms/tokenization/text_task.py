@@ -1,0 +1,55 @@
+"""What a text environment is made of, apart from stepping: data, tokenizer, reward, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rl4lms.tokenization.observation import Observation, SampleLike
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class TextTask:
+    """samples: (sample, weight) pairs; lengths in tokens; other fields as the published environment arguments.
+
+    terminate_on_eos: an episode ends with its first eos, which counts; without it (the published default) every
+    episode runs to max_episode_length.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    reward_function: Any
+    samples: Sequence[tuple[SampleLike, float]]
+    max_episode_length: int = 512
+    max_prompt_length: int = 512
+    terminate_on_eos: bool = False
+    prompt_truncation_side: str = "left"
+    context_start_token: int | None = None
+    priority_scale: float = 0.0
+
+    @property
+    def eos_id(self) -> int | None:
+        eos = self.tokenizer.eos_token_id
+        return None if eos is None else int(eos)
+
+    @property
+    def pad_id(self) -> int:
+        pad = self.tokenizer.pad_token_id
+        return int(pad) if pad is not None else int(self.eos_id or 0)
+
+    def first_observation(self, sample: SampleLike) -> Observation:
+        return Observation.init_from_sample(
+            sample,
+            self.tokenizer,
+            self.max_prompt_length,
+            self.max_episode_length,
+            self.prompt_truncation_side,
+            self.context_start_token,
+        )
+
+    def is_done(self, action: int, step: int) -> bool:
+        """Whether the episode ends with `action`, its `step`-th token (from 1)."""
+        return step >= self.max_episode_length or (self.terminate_on_eos and action == self.eos_id)

@@ -1,0 +1,148 @@
+"""Tokenizers: byte-level BPE trained here, and any Hugging Face tokenizer by directory or hub id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rl4lms.core.errors import ConfigError, DataError
+from rl4lms.core.io import read_json
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+Flavour = Literal["gpt2", "t5", "bert"]
+
+# Classes that are read from tokenizer.json alone, so that no model code needs to be looked up.
+_PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
+
+_END_OF_TEXT = "<|endoftext|>"
+
+
+def sentinel_tokens(n: int) -> list[str]:
+    """T5's span sentinels `<extra_id_0>` ... in order of use."""
+    return [f"<extra_id_{i}>" for i in range(n)]
+
+
+def train_bpe(
+    texts: Iterable[str],
+    vocab_size: int,
+    *,
+    flavour: Flavour = "gpt2",
+    model_max_length: int = 1024,
+    n_sentinels: int = 0,
+    lowercase: bool = False,
+) -> PreTrainedTokenizerFast:
+    """Byte-level BPE over `texts`: every string round-trips, nothing is unknown. Deterministic in its arguments.
+
+    flavour: which family's special tokens and framing it carries.
+      gpt2: `<|endoftext|>` (id 0) is bos, eos, unk and pad at once, as GPT-2 is used; nothing is added to a text.
+      t5:   `<pad>` 0, `</s>` 1, `<unk>` 2, then `n_sentinels` sentinels; a text ends in `</s>`.
+      bert: `[PAD]` 0, `[UNK]` 1, `[CLS]` 2, `[SEP]` 3; a text is framed as `[CLS] text [SEP]`.
+    vocab_size: tokens in all, specials and the 256 bytes among them; fewer if the texts hold too few pairs.
+    lowercase: for classifiers only, as it cannot be undone.
+
+    Raises ConfigError where `vocab_size` has no room for the specials and the bytes.
+    """
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+    specials = _special_tokens(flavour, n_sentinels)
+    smallest = len(specials) + 256
+    if vocab_size < smallest:
+        raise ConfigError(f"tokenizer: vocab_size {vocab_size}, expected at least {smallest} (256 bytes and specials).")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    if lowercase:
+        tokenizer.normalizer = normalizers.Lowercase()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        min_frequency=2,
+        special_tokens=specials,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return _with_frame(tokenizer, flavour, specials, model_max_length)
+
+
+def _special_tokens(flavour: Flavour, n_sentinels: int) -> list[str]:
+    if flavour == "gpt2":
+        return [_END_OF_TEXT]
+    if flavour == "t5":
+        return ["<pad>", "</s>", "<unk>", *sentinel_tokens(n_sentinels)]
+    return ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+
+
+def _with_frame(
+    tokenizer: Tokenizer, flavour: Flavour, specials: list[str], model_max_length: int
+) -> PreTrainedTokenizerFast:
+    from tokenizers import processors
+    from transformers.tokenization_utils_tokenizers import PreTrainedTokenizerFast
+
+    names: dict[str, Any]
+    if flavour == "gpt2":
+        names = dict.fromkeys(("bos_token", "eos_token", "unk_token", "pad_token"), _END_OF_TEXT)
+    elif flavour == "t5":
+        names = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
+        if len(specials) > 3:
+            names["extra_special_tokens"] = specials[3:]
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)]
+        )
+    else:
+        names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=model_max_length,
+        clean_up_tokenization_spaces=False,
+        **names,
+    )
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """A tokenizer by local directory or hub id. Raises ConfigError where there is none.
+
+    A directory whose tokenizer is plain (tokenizer.json says all) is read without the auto classes, which import the
+    whole table of models: 0.3 CPU-seconds a process.
+    """
+    config = Path(name) / "tokenizer_config.json"
+    plain = config.is_file() and read_json(config).get("tokenizer_class") in _PLAIN_CLASSES
+    try:
+        if plain:
+            from transformers.tokenization_utils_tokenizers import PreTrainedTokenizerFast
+
+            tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(name)
+        else:
+            from transformers import AutoTokenizer
+
+            tokenizer = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(f"tokenizer {name}: cannot be loaded ({reason})") from None
+    return tokenizer
+
+
+def build_tokenizer(config: Mapping[str, Any]) -> PreTrainedTokenizerBase:
+    """The tokenizer of the published section `tokenizer`.
+
+    model_name; padding_side and truncation_side (default left); pad_token_as_eos_token (default true): a tokenizer
+    without a padding token pads with eos. Masks are explicit everywhere, so an eos in the text stays a real token.
+    """
+    tokenizer = load_tokenizer(str(config["model_name"]))
+    if tokenizer.pad_token is None:
+        if not config.get("pad_token_as_eos_token", True):
+            raise ConfigError(
+                f"tokenizer {config['model_name']}: it has no padding token; set tokenizer.pad_token_as_eos_token: true."
+            )
+        if tokenizer.eos_token is None:
+            raise DataError(f"tokenizer {config['model_name']}: neither a padding token nor an eos token.")
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = str(config.get("padding_side", "left"))
+    tokenizer.truncation_side = str(config.get("truncation_side", "left"))
+    return tokenizer

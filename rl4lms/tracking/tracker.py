@@ -1,0 +1,126 @@
+"""What a run writes while it trains: growing jsonl files, predictions, and lines of log.
+
+Equal runs write equal bytes: keys are sorted, numbers are written by repr, wall-clock facts go to timing.jsonl alone.
+A checkpoint keeps `state_dict()`, the length of every file; `load_state_dict` cuts the files back to it, so that a
+resumed run continues them byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rl4lms.core.errors import RunError
+from rl4lms.core.io import write_text
+from rl4lms.tracking.backends import Backend, untouched_generators
+
+logger = logging.getLogger("rl4lms")
+
+
+class Tracker:
+    """The files of one run, in `run_dir`. quiet: warnings alone reach the log; the files are the same."""
+
+    def __init__(self, run_dir: Path, *, backends: Sequence[Backend] = (), quiet: bool = False) -> None:
+        self.run_dir = Path(run_dir)
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        self._backends = tuple(backends)
+        self._quiet = quiet
+
+    def log_rollout(self, iteration: int, info: Mapping[str, float]) -> None:
+        """A line of rollout_info.jsonl. Raises RunError for a number that is not finite, as every method here."""
+        self._append("rollout_info.jsonl", {"iteration": iteration, **_sorted(info)})
+        self._send(iteration, info)
+
+    def log_training(self, iteration: int, info: Mapping[str, float]) -> None:
+        """A line of training_info.jsonl."""
+        self._append("training_info.jsonl", {"iteration": iteration, **_sorted(info)})
+        self._send(iteration, info)
+
+    def log_split_metrics(self, split: str, epoch: int, metrics: Mapping[str, float]) -> None:
+        """A line of <split>_split_metrics.jsonl, as published: {"epoch": n, "metrics": {...}}."""
+        self._append(f"{split}_split_metrics.jsonl", {"epoch": epoch, "metrics": _sorted(metrics)})
+        self._send(epoch, {f"{split}/{key}": value for key, value in metrics.items()})
+
+    def log_predictions(self, split: str, epoch: int, rows: list[dict[str, Any]]) -> None:
+        """epoch_<n>_<split>_split_predictions.json, whole and at once."""
+        name = f"epoch_{epoch}_{split}_split_predictions.json"
+        plain_rows = [
+            {key: _plain(value, f"{name}: row {i}: {key}") for key, value in r.items()} for i, r in enumerate(rows)
+        ]
+        write_text(self.run_dir / name, json.dumps(plain_rows, indent=1, ensure_ascii=False) + "\n")
+
+    def log_timing(self, iteration: int, info: Mapping[str, float]) -> None:
+        """A line of timing.jsonl, the only file that differs between equal runs."""
+        self._append("timing.jsonl", {"iteration": iteration, **_sorted(info)}, say=False)
+
+    def log_info(self, message: str) -> None:
+        if not self._quiet:
+            logger.info("%s", message)
+
+    def state_dict(self) -> dict[str, int]:
+        """Bytes of every jsonl file of the run."""
+        return {path.name: path.stat().st_size for path in sorted(self.run_dir.glob("*.jsonl"))}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Cut every jsonl file back to its length in `state`, and remove those that it does not know.
+
+        Raises RunError where a file is shorter than it was: the run cannot go on from there.
+        """
+        for name, length in state.items():
+            path = self.run_dir / name
+            found = path.stat().st_size if path.is_file() else 0
+            if found < length:
+                raise RunError(
+                    f"{path}: {found} bytes, the checkpoint knows {length}; delete {self.run_dir} and start again."
+                )
+        for path in self.run_dir.glob("*.jsonl"):
+            if path.name in state:
+                os.truncate(path, state[path.name])
+            else:
+                path.unlink()
+
+    def close(self) -> None:
+        for backend in self._backends:
+            with untouched_generators():
+                backend.close()
+
+    def _append(self, name: str, line: dict[str, Any], *, say: bool = True) -> None:
+        checked = {key: _plain(value, f"{name}: {key}") for key, value in line.items()}
+        with open(self.run_dir / name, "a", encoding="utf-8") as f:
+            f.write(json.dumps(checked, ensure_ascii=False) + "\n")
+        if say:
+            self.log_info(f"{name.removesuffix('.jsonl')}: {_line(checked)}")
+
+    def _send(self, step: int, values: Mapping[str, float]) -> None:
+        for backend in self._backends:
+            with untouched_generators():
+                backend.log(step, values)
+
+
+def _sorted(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: values[key] for key in sorted(values)}
+
+
+def _plain(value: Any, key: str) -> Any:
+    """`value` as JSON: scalars of numpy and torch as Python numbers. Raises RunError naming `key` where not finite."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v, f"{key}: {k}") for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v, f"{key}[{i}]") for i, v in enumerate(value)]
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    number = value.item() if hasattr(value, "item") else value
+    if isinstance(number, float) and not math.isfinite(number):
+        raise RunError(f"{key} is {number}, expected a finite number; the run cannot be trusted from here.")
+    return number
+
+
+def _line(values: Mapping[str, Any]) -> str:
+    flat = {**values, **values.get("metrics", {})}
+    shown = ((k, f"{v:.4g}" if isinstance(v, float) else v) for k, v in flat.items() if not isinstance(v, Mapping))
+    return ", ".join(f"{key} {value}" for key, value in shown)

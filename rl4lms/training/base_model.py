@@ -1,0 +1,259 @@
+"""Base language models: a small GPT-2 or T5 trained from scratch on the tasks' text, or a published model as it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.core.io import publish_directory, write_json
+from rl4lms.core.seeding import derive_seed
+from rl4lms.tokenization.tokenizer import load_tokenizer, sentinel_tokens, train_bpe
+from rl4lms.training.fitting import Optimisation, fit
+from rl4lms.training.lm_data import (
+    IGNORE,
+    Batch,
+    Denoising,
+    causal_batches,
+    denoising_batches,
+    encode_documents,
+    markup,
+    pack,
+    pad_pairs,
+    pieces,
+    read_documents,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+N_SENTINELS = 32
+HELDOUT_TOKENS = 40_000  # of validation text, about: enough for three digits of perplexity
+HELDOUT_BLOCK = 96
+HELDOUT_BATCH = 16
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The numbers of `training` in params/base_models.yaml; the last three are for text-to-text models alone.
+
+    A step sees `batch_size` blocks of `block_size` tokens (causal), or as many source and target tokens (seq2seq).
+    """
+
+    n_steps: int
+    batch_size: int
+    block_size: int
+    learning_rate: float
+    warmup_steps: int = 0
+    weight_decay: float = 0.0
+    seed: int = 0
+    noise_density: float = 0.15
+    mean_noise_span_length: float = 3.0
+    continuation_share: float = 0.5
+
+    @property
+    def optimisation(self) -> Optimisation:
+        return Optimisation(self.n_steps, self.learning_rate, self.warmup_steps, self.weight_decay)
+
+
+@dataclass(frozen=True)
+class BaseModelSettings:
+    """One family of params/base_models.yaml.
+
+    model_name: a directory or hub id whose weights are taken unchanged; None trains from scratch, with
+    `architecture` (keys of GPT2Config or T5Config), `vocab_size` and `training`.
+    """
+
+    family: str
+    type: Literal["causal", "seq2seq"]
+    tasks: Sequence[str]
+    architecture: Mapping[str, Any]
+    model_name: str | None = None
+    vocab_size: int | None = None
+    training: TrainingSettings | None = None
+
+    @classmethod
+    def from_params(cls, family: str, params: Mapping[str, Any]) -> BaseModelSettings:
+        training, tokenizer = params.get("training"), params.get("tokenizer") or {}
+        return cls(
+            family=family,
+            type=params["type"],
+            tasks=params["tasks"],
+            architecture=params.get("architecture") or {},
+            model_name=params.get("model_name"),
+            vocab_size=tokenizer.get("vocab_size"),
+            training=TrainingSettings(**training) if training else None,
+        )
+
+
+def train(settings: BaseModelSettings, data_dir: Path, out_dir: Path) -> None:
+    """Write model, tokenizer and metrics.json into `out_dir`. data_dir holds <task>/{train,validation}.jsonl.
+
+    Equal inputs give equal bytes on one machine and thread count.
+    """
+    heldout = [d for task in settings.tasks for d in read_documents(task, data_dir / task / "validation.jsonl")]
+    if settings.model_name is None:
+        model, tokenizer, metrics = _train_from_scratch(settings, data_dir)
+    else:
+        model, tokenizer, metrics = _load(settings.model_name, settings.type), load_tokenizer(settings.model_name), {}
+    metrics["n_parameters"] = sum(p.numel() for p in model.parameters())
+    metrics |= heldout_metrics(model, tokenizer, heldout)
+    with publish_directory(out_dir) as scratch:
+        model.save_pretrained(scratch)
+        tokenizer.save_pretrained(scratch)
+        write_json(scratch / "metrics.json", metrics)
+
+
+def _load(name: str, kind: Literal["causal", "seq2seq"]) -> PreTrainedModel:
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    auto = AutoModelForCausalLM if kind == "causal" else AutoModelForSeq2SeqLM
+    try:
+        model: PreTrainedModel = auto.from_pretrained(name, dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(f"model {name}: cannot be loaded as a {kind} model ({reason})") from None
+    return model.eval()
+
+
+def _train_from_scratch(
+    settings: BaseModelSettings, data_dir: Path
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, dict[str, Any]]:
+    training, vocab_size = settings.training, settings.vocab_size
+    if training is None or vocab_size is None:
+        raise ConfigError(f"base_models.yaml: {settings.family}: expected model_name, or tokenizer and training.")
+    documents: list[str] = []
+    marks: list[Iterable[str]] = []
+    for task in settings.tasks:
+        texts = read_documents(task, data_dir / task / "train.jsonl")
+        documents += texts
+        marks.append(markup(task, len(texts)))
+    causal = settings.type == "causal"
+    tokenizer = train_bpe(
+        chain(documents, *marks),
+        vocab_size,
+        flavour="gpt2" if causal else "t5",
+        model_max_length=int(settings.architecture.get("n_positions", 512)),
+        n_sentinels=0 if causal else N_SENTINELS,
+    )
+    model = initial_model(settings, tokenizer, training.seed)
+    tokens = encode_documents(tokenizer, documents)
+    losses = fit(model, _batches(settings.family, training, tokenizer, tokens, causal), training.optimisation)
+    tail = losses[-max(len(losses) // 20, 1) :]
+    metrics = {
+        "train_loss": round(sum(tail) / len(tail), 6),
+        "n_documents": len(documents),
+        "n_text_tokens": sum(map(len, tokens)),
+        "vocab_size": len(tokenizer),
+    }
+    return model, tokenizer, metrics
+
+
+def _batches(
+    family: str,
+    training: TrainingSettings,
+    tokenizer: PreTrainedTokenizerBase,
+    tokens: Sequence[Sequence[int]],
+    causal: bool,
+) -> Iterator[Batch]:
+    keys = (training.seed, "base-model", family)
+    if causal:
+        return causal_batches(tokens, tokenizer.eos_token_id, training.block_size, training.batch_size, *keys)
+    objective = Denoising(
+        noise_density=training.noise_density,
+        mean_span_length=training.mean_noise_span_length,
+        continuation_share=training.continuation_share,
+        sentinel_ids=tuple(tokenizer.convert_tokens_to_ids(sentinel_tokens(N_SENTINELS))),
+        eos_id=tokenizer.eos_token_id,
+    )
+    return denoising_batches(tokens, objective, tokenizer.pad_token_id, training.block_size, training.batch_size, *keys)
+
+
+def initial_model(settings: BaseModelSettings, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
+    """A GPT-2 or T5 with random weights drawn from `seed`; dropout 0 unless the architecture says otherwise."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "base-model", settings.family, "weights"))
+        model = (_gpt2 if settings.type == "causal" else _t5)(settings, tokenizer)
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    return model
+
+
+def _gpt2(settings: BaseModelSettings, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    from transformers.models.gpt2.configuration_gpt2 import GPT2Config
+    from transformers.models.gpt2.modeling_gpt2 import GPT2LMHeadModel
+
+    eos = tokenizer.eos_token_id
+    defaults = {"embd_pdrop": 0.0, "attn_pdrop": 0.0, "resid_pdrop": 0.0}
+    fixed = {"vocab_size": len(tokenizer), "bos_token_id": eos, "eos_token_id": eos, "pad_token_id": eos}
+    _check_architecture(settings, GPT2Config())
+    return GPT2LMHeadModel(GPT2Config(**{**defaults, **settings.architecture, **fixed}))
+
+
+def _t5(settings: BaseModelSettings, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    from transformers.models.t5.configuration_t5 import T5Config
+    from transformers.models.t5.modeling_t5 import T5ForConditionalGeneration
+
+    pad = tokenizer.pad_token_id
+    fixed = {
+        "vocab_size": len(tokenizer),
+        "pad_token_id": pad,
+        "eos_token_id": tokenizer.eos_token_id,
+        "decoder_start_token_id": pad,
+    }
+    _check_architecture(settings, T5Config())
+    return T5ForConditionalGeneration(T5Config(**{"dropout_rate": 0.0, **settings.architecture, **fixed}))
+
+
+def _check_architecture(settings: BaseModelSettings, default: Any) -> None:
+    """A configuration class swallows keys it does not know; a typing error must not train another model silently."""
+    known = default.to_dict()
+    for key in settings.architecture:
+        if key not in known:
+            raise ConfigError(unknown("key", key, known, f"base_models.yaml: {settings.family}.architecture"))
+
+
+def heldout_metrics(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, documents: Sequence[str]
+) -> dict[str, Any]:
+    """Perplexity per token, eos included, and bits per byte of text, which is comparable across vocabularies.
+
+    causal: documents packed into blocks. seq2seq: the second half of each piece given the first.
+    """
+    rows = encode_documents(tokenizer, documents)
+    rows = rows[:: math.ceil(sum(map(len, rows)) / HELDOUT_TOKENS)]
+    seq2seq = model.config.is_encoder_decoder
+    nats, n_tokens, n_bytes = 0.0, 0, 0
+    for batch in _halves(rows, tokenizer) if seq2seq else _blocks(rows, tokenizer):
+        with torch.inference_mode():
+            loss = model(**batch).loss.item()
+        scored = batch["labels"] if seq2seq else batch["labels"][:, 1:]
+        ids = [[i for i in row if i != IGNORE] for row in scored.tolist()]
+        n = sum(map(len, ids))
+        nats, n_tokens = nats + loss * n, n_tokens + n
+        n_bytes += sum(len(text.encode()) for text in tokenizer.batch_decode(ids, skip_special_tokens=True))
+    return {
+        "heldout_perplexity": round(math.exp(nats / n_tokens), 4),
+        "heldout_bits_per_byte": round(nats / math.log(2) / n_bytes, 6),
+        "heldout_tokens": n_tokens,
+    }
+
+
+def _blocks(rows: Sequence[Sequence[int]], tokenizer: PreTrainedTokenizerBase) -> Iterator[Batch]:
+    length = min(HELDOUT_BLOCK, sum(map(len, rows)) + len(rows))
+    for ids in pack(rows, tokenizer.eos_token_id, length).split(HELDOUT_BATCH):
+        yield {"input_ids": ids, "labels": ids}
+
+
+def _halves(rows: Sequence[Sequence[int]], tokenizer: PreTrainedTokenizerBase) -> Iterator[Batch]:
+    eos = tokenizer.eos_token_id
+    parts = sorted(pieces(rows, HELDOUT_BLOCK), key=len)
+    pairs = [([*p[: len(p) // 2], eos], [*p[len(p) // 2 :], eos]) for p in parts]
+    for start in range(0, len(pairs), HELDOUT_BATCH):
+        yield pad_pairs(pairs[start : start + HELDOUT_BATCH], tokenizer.pad_token_id)

@@ -1,0 +1,144 @@
+"""From a resolved configuration to its parts: samples, reward, metrics, environment, algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rl4lms.algorithms.on_policy_text import TextRollouts
+from rl4lms.config.schema import AlgorithmConfig, ComponentConfig, EnvConfig, RunConfig
+from rl4lms.core.errors import ConfigError, DataError
+from rl4lms.core.tables import (
+    AlgorithmRegistry,
+    DataPoolRegistry,
+    MetricRegistry,
+    PolicyRegistry,
+    RewardFunctionRegistry,
+    WrapperRegistry,
+)
+from rl4lms.data_pools.text_generation_pool import TextGenPool
+from rl4lms.envs.text_generation.vec_env import make_stepping_env, make_vec_env
+from rl4lms.metrics.base import BaseMetric
+from rl4lms.rollouts.scoring import BatchedScorer, Scorer, SteppedScorer
+from rl4lms.tokenization.text_task import TextTask
+from rl4lms.tracking.tracker import Tracker
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
+
+# Model types whose positions are relative: no length is too long for them.
+UNBOUNDED = ("t5", "mt5", "umt5", "bloom", "mpt")
+
+
+def build_pool(config: ComponentConfig, split: str) -> TextGenPool:
+    """The pool of a split. Raises DataError where it has no samples."""
+    pool: TextGenPool = DataPoolRegistry.get(config.id, {**config.args, "split": split})
+    if not len(pool):
+        raise DataError(f"datapool {config.id}, split {split}: no samples; check its data and arguments.")
+    return pool
+
+
+def build_reward(config: ComponentConfig | None) -> Any:
+    return None if config is None else RewardFunctionRegistry.get(config.id, config.args)
+
+
+def build_metrics(configs: Sequence[ComponentConfig]) -> list[BaseMetric]:
+    return [MetricRegistry.get(c.id, c.args) for c in configs]
+
+
+def model_config(name: str) -> PreTrainedConfig:
+    """A model's configuration by local directory or hub id. Raises ConfigError where there is none."""
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"model {name}: cannot be loaded ({str(error).strip().splitlines()[0]})") from None
+
+
+def check_lengths(model: PreTrainedConfig, name: str, max_prompt_length: int, max_episode_length: int) -> None:
+    """Raises ConfigError where prompt and response cannot fit the model's positions."""
+    limit = getattr(model.get_text_config(), "max_position_embeddings", None)
+    if limit is None or model.model_type in UNBOUNDED:
+        return
+    if model.is_encoder_decoder:
+        for key, length in (("max_prompt_length", max_prompt_length), ("max_episode_length", max_episode_length)):
+            if length > limit:
+                raise ConfigError(f"env.args.{key}: {length} tokens, but model {name} has {limit} positions.")
+    elif max_prompt_length + max_episode_length > limit:
+        raise ConfigError(
+            f"env.args: max_prompt_length {max_prompt_length} + max_episode_length {max_episode_length} tokens do not "
+            f"fit the {limit} positions of model {name}; shorten one of them."
+        )
+
+
+@dataclass
+class BuiltAlgorithm:
+    """An algorithm ready to `learn`, and what must be closed after it."""
+
+    algorithm: TextRollouts
+    scorer: Scorer
+    stepping_env: Any = None
+
+    def close(self) -> None:
+        self.scorer.close()
+        if self.stepping_env is not None:
+            self.stepping_env.close()
+
+
+def build_algorithm(
+    config: RunConfig, pool: TextGenPool, tokenizer: PreTrainedTokenizerBase, tracker: Tracker
+) -> BuiltAlgorithm:
+    """Environment, rollouts and algorithm of an on-policy configuration."""
+    alg, env = config.alg, config.env
+    assert isinstance(alg, AlgorithmConfig) and isinstance(env, EnvConfig)
+    name = alg.policy.model_name
+    model = model_config(name)
+    check_lengths(model, name, env.args.max_prompt_length, env.args.max_episode_length)
+    vocab_size = int(model.get_text_config().vocab_size)
+    task = _task(config, pool, tokenizer, model)
+    vec_env = make_vec_env(task, n_envs=env.n_envs, vocab_size=vocab_size, seed=config.seed)
+    stepping = None
+    if env.vec_env == "subproc":
+        stepping = make_stepping_env(task, n_envs=env.n_envs, vocab_size=vocab_size, sample=pool[0][0])
+    scorer: Scorer = BatchedScorer(task, env.n_reward_workers) if stepping is None else SteppedScorer(stepping, task)
+    kwargs = {
+        "policy": PolicyRegistry.get(alg.policy.id),
+        "env": vec_env,
+        "policy_kwargs": alg.policy.constructor_arguments(),
+        "seed": config.seed,
+        "minibatch": alg.minibatch,
+        **alg.args,
+    }
+    algorithm = WrapperRegistry.get(alg.id)(
+        AlgorithmRegistry.get(alg.id),
+        kwargs,
+        alg.kl_div.coeff,
+        tracker,
+        alg.kl_div.target_kl,
+        alg.kl_div.norm_reward,
+        scorer=scorer,
+    )
+    return BuiltAlgorithm(algorithm, scorer, stepping)
+
+
+def _task(
+    config: RunConfig, pool: TextGenPool, tokenizer: PreTrainedTokenizerBase, model: PreTrainedConfig
+) -> TextTask:
+    assert config.env is not None
+    args = config.env.args
+    start = args.context_start_token
+    if start is None and model.is_encoder_decoder:
+        start = getattr(model, "decoder_start_token_id", None)
+    return TextTask(
+        tokenizer=tokenizer,
+        reward_function=build_reward(config.reward_fn),
+        samples=pool,  # type: ignore[arg-type]  # a pool is a sequence of (sample, weight)
+        max_episode_length=args.max_episode_length,
+        max_prompt_length=args.max_prompt_length,
+        terminate_on_eos=args.terminate_on_eos,
+        prompt_truncation_side=args.prompt_truncation_side,
+        context_start_token=start,
+        priority_scale=args.priority_scale,
+    )

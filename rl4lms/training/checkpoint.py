@@ -1,0 +1,166 @@
+"""Checkpoints that resume exactly: safetensors and json, written beside and renamed, verified when read."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from rl4lms.core.errors import RunError, UserError
+from rl4lms.core.io import canonical_json, read_json, sha256_file, sha256_text, write_json
+
+log = logging.getLogger(__name__)
+KEPT = 2
+FORMAT = 1
+
+
+def parameters_of(module: nn.Module, skip: tuple[str, ...] = ()) -> dict[str, Tensor]:
+    """Every parameter and buffer once, tied ones under their first name; names starting with one of `skip` left out."""
+    named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    return {k: v.detach() for k, v in named.items() if not k.startswith(skip)}
+
+
+def load_parameters(module: nn.Module, tensors: Mapping[str, Tensor], skip: tuple[str, ...] = ()) -> None:
+    """Copy tensors into the module's own, in place. Raises RunError where names or shapes differ."""
+    own = parameters_of(module, skip)
+    if own.keys() != tensors.keys():
+        odd = sorted(own.keys() ^ tensors.keys())[:3]
+        raise RunError(f"checkpoint: it is of another model; parameters differ, among them {', '.join(odd)}.")
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            if own[name].shape != tensor.shape:
+                raise RunError(f"checkpoint: {name} has shape {tuple(tensor.shape)}, expected {tuple(own[name].shape)}.")
+            own[name].copy_(tensor)
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """(tensors by "index.name", everything else) of an optimiser's state."""
+    state = optimizer.state_dict()
+    tensors: dict[str, Tensor] = {}
+    rest: dict[str, Any] = {}
+    for index, entries in state["state"].items():
+        for name, value in entries.items():
+            (tensors if isinstance(value, Tensor) else rest)[f"{index}.{name}"] = value
+    groups = [{k: v for k, v in group.items() if _is_plain(v)} for group in state["param_groups"]]
+    return tensors, {"values": rest, "param_groups": groups}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(v) for v in value)
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> None:
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in [*tensors.items(), *rest["values"].items()]:
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = value
+    groups = [{**own, **saved} for own, saved in zip(optimizer.state_dict()["param_groups"], rest["param_groups"], strict=True)]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def generator_state() -> dict[str, Any]:
+    """State of the global generators (ours are keyed and have none; a user's code may draw from these)."""
+    version, internal, gauss = random.getstate()
+    name, keys, pos, has_gauss, cached = np.random.get_state()  # type: ignore[misc]
+    cuda = [s.tolist() for s in torch.cuda.get_rng_state_all()] if torch.cuda.is_available() else []
+    return {
+        "python": [version, list(internal), gauss],
+        "numpy": [name, np.asarray(keys).tolist(), int(pos), int(has_gauss), float(cached)],
+        "torch": torch.get_rng_state().tolist(),
+        "cuda": cuda,
+    }
+
+
+def load_generator_state(state: Mapping[str, Any]) -> None:
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    name, keys, pos, has_gauss, cached = state["numpy"]
+    np.random.set_state((name, np.asarray(keys, dtype=np.uint32), pos, has_gauss, cached))
+    torch.set_rng_state(torch.tensor(state["torch"], dtype=torch.uint8))
+    if state["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all([torch.tensor(s, dtype=torch.uint8) for s in state["cuda"]])
+
+
+def save_checkpoint(directory: Path, iteration: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> Path:
+    """Write `<directory>/<iteration>` at once or not at all, and remove all but the newest two."""
+    directory.mkdir(parents=True, exist_ok=True)
+    final = directory / f"{iteration:08d}"
+    scratch = Path(tempfile.mkdtemp(prefix=".writing.", dir=directory))
+    try:
+        weights = scratch / "tensors.safetensors"
+        save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, weights)
+        _fsync(weights)
+        body = {"format": FORMAT, "iteration": iteration, **state, "tensors_sha256": sha256_file(weights)}
+        body["state_sha256"] = sha256_text(canonical_json(body))
+        write_json(scratch / "state.json", body)
+        if final.exists():
+            shutil.rmtree(final)
+        os.replace(scratch, final)
+        _fsync(directory)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    for old in _checkpoints(directory)[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    return final
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _checkpoints(directory: Path) -> list[Path]:
+    return sorted(p for p in directory.glob("[0-9]*") if p.is_dir())
+
+
+def load_newest_checkpoint(directory: Path, digest: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """The newest checkpoint that is whole and of this configuration, or None where there is none at all.
+
+    A damaged one is reported and the one before it is used. Raises RunError where all are damaged: a run that has
+    lost its state never starts over silently.
+    """
+    found = _checkpoints(directory)
+    problems: list[str] = []
+    for path in reversed(found):
+        try:
+            return _read(path, digest)
+        except RunError as error:
+            problems.append(str(error))
+            log.warning("%s; trying the one before it", error)
+    if problems:
+        raise RunError(f"{directory}: no usable checkpoint ({problems[0]}). Delete the directory to start over.")
+    return None
+
+
+def _read(path: Path, digest: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        state = read_json(path / "state.json")
+        recorded = state.pop("state_sha256")
+        if recorded != sha256_text(canonical_json(state)):
+            raise RunError(f"{path}: state.json does not match its own digest")
+        if state["tensors_sha256"] != sha256_file(path / "tensors.safetensors"):
+            raise RunError(f"{path}: tensors.safetensors does not match its digest")
+        tensors = load_file(path / "tensors.safetensors")
+    except RunError:
+        raise
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError, UserError) as error:
+        raise RunError(f"{path}: cannot be read ({type(error).__name__}: {error})") from None
+    if state.get("digest") != digest:
+        raise RunError(f"{path}: it is of another configuration, data or code version")
+    return tensors, state

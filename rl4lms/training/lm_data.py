@@ -1,0 +1,253 @@
+"""Text for language models trained from scratch: documents of prepared rows, and the objectives made of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rl4lms.core.errors import ConfigError, DataError, unknown
+from rl4lms.core.io import read_jsonl
+from rl4lms.core.seeding import numpy_generator
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+IGNORE = -100  # label of a position without loss, as torch's cross entropy and every Hugging Face model read it
+
+Batch = dict[str, Tensor]
+Pair = tuple[list[int], list[int]]
+
+
+def _imdb(row: Mapping[str, Any]) -> list[str]:
+    return [row["text"]]
+
+
+def _common_gen(row: Mapping[str, Any]) -> list[str]:
+    return [" ".join(row["concepts"]), *(row["references"] or [row["target"]])]
+
+
+def _cnn_dailymail(row: Mapping[str, Any]) -> list[str]:
+    return [row["article"], row["highlights"]]
+
+
+def _totto(row: Mapping[str, Any]) -> list[str]:
+    annotations = row["sentence_annotations"]
+    sentences = (
+        annotations["final_sentence"] if isinstance(annotations, Mapping) else [a["final_sentence"] for a in annotations]
+    )
+    cells = [str(cell["value"]) for line in row["table"] for cell in line]
+    return [" ".join([row["table_page_title"], row["table_section_title"], *cells]), *sentences]
+
+
+def _iwslt2017(row: Mapping[str, Any]) -> list[str]:
+    return [row["translation"]["en"], row["translation"]["de"]]
+
+
+def _narrative_qa(row: Mapping[str, Any]) -> list[str]:
+    texts = [row["document"]["summary"]["text"], row["question"]["text"], *(a["text"] for a in row["answers"])]
+    return [text.lower() for text in texts]  # as the pool's prompts and references are
+
+
+def _daily_dialog(row: Mapping[str, Any]) -> list[str]:
+    return [str(turn) for turn in row["dialog"]]
+
+
+# What a row says, as separate documents: the model meets the words of both sides of a task, never the pairing.
+_DOCUMENTS: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
+    "imdb": _imdb,
+    "common_gen": _common_gen,
+    "cnn_dailymail": _cnn_dailymail,
+    "totto": _totto,
+    "iwslt2017": _iwslt2017,
+    "narrative_qa": _narrative_qa,
+    "daily_dialog": _daily_dialog,
+}
+
+# What prompts hold besides text, for the tokenizer: seen once a row, so that it becomes few tokens.
+_MARKUP: dict[str, str] = {
+    "totto": "<page_title> </page_title> <section_title> </section_title> <table> <cell> <col_header> </col_header> "
+    "<row_header> </row_header> </cell> </table>",
+    "daily_dialog": " <EOU>",
+}
+
+
+def read_documents(task: str, path: Path) -> list[str]:
+    """The documents of a prepared split, in row order, empty ones left out.
+
+    Raises DataError where a row lacks what the task's published columns hold, and ConfigError for an unknown task.
+    """
+    if task not in _DOCUMENTS:
+        raise ConfigError(unknown("task with text for a base model", task, _DOCUMENTS))
+    documents: list[str] = []
+    for number, row in enumerate(read_jsonl(path), 1):
+        try:
+            texts = _DOCUMENTS[task](row)
+        except (KeyError, TypeError) as error:
+            raise DataError(f"{path}, row {number}: not a row of {task} ({error!r}); run prepare again.") from None
+        documents.extend(text for text in texts if text.strip())
+    if not documents:
+        raise DataError(f"{path}: no text in it; expected at least one row.")
+    return documents
+
+
+def markup(task: str, n_rows: int) -> Iterator[str]:
+    """What the task's prompts hold besides text, once a row, for the tokenizer to learn beside the documents."""
+    yield from [_MARKUP[task]] * n_rows if task in _MARKUP else []
+
+
+def encode_documents(tokenizer: PreTrainedTokenizerBase, documents: Sequence[str]) -> list[list[int]]:
+    """Token ids of each document, without special tokens and without truncation."""
+    encoded = tokenizer(list(documents), add_special_tokens=False, verbose=False)["input_ids"]
+    rows: list[list[int]] = encoded
+    return rows
+
+
+def pack(documents: Sequence[Sequence[int]], eos_id: int, block_size: int) -> Tensor:
+    """Documents end to end, an eos after each, cut into (N, block_size) int64 blocks; the rest is left out.
+
+    Raises DataError where the text does not fill one block.
+    """
+    stream = np.concatenate([np.asarray([*d, eos_id], dtype=np.int64) for d in documents])
+    n_blocks = len(stream) // block_size
+    if n_blocks == 0:
+        raise DataError(f"{len(stream)} tokens of text do not fill one block of {block_size}; give more rows.")
+    return torch.from_numpy(stream[: n_blocks * block_size].reshape(n_blocks, block_size).copy())
+
+
+def causal_batches(
+    documents: Sequence[Sequence[int]], eos_id: int, block_size: int, batch_size: int, *keys: int | str
+) -> Iterator[Batch]:
+    """Endless batches of (batch_size, block_size) blocks; each epoch packs the documents in another order.
+
+    keys: the seed keys of the order, e.g. (seed, "base-model", "gpt2").
+    """
+    epoch = 0
+    while True:
+        rng = numpy_generator(*keys, "epoch", epoch)
+        blocks = pack([documents[i] for i in rng.permutation(len(documents))], eos_id, block_size)
+        for rows in torch.from_numpy(rng.permutation(len(blocks))).split(batch_size):
+            if len(rows) == batch_size or len(blocks) < batch_size:
+                yield {"input_ids": blocks[rows], "labels": blocks[rows]}
+        epoch += 1
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """What a text-to-text model is trained on: T5's span corruption, and continuation for a share of the pieces.
+
+    Span corruption: section 3.1.4 of arXiv:1910.10683, without its packing. Continuation ("prefix LM", section 3.2.1)
+    is what a prompt asks for; a model that never saw it answers a prompt with sentinels.
+    """
+
+    noise_density: float
+    mean_span_length: float
+    continuation_share: float
+    sentinel_ids: tuple[int, ...]
+    eos_id: int
+
+    def pair(self, piece: Sequence[int], rng: np.random.Generator) -> Pair:
+        """(source, target), both ending in eos. Pieces of fewer than 4 tokens are continued."""
+        if len(piece) < 4 or rng.random() < self.continuation_share:
+            return self.continuation(piece, int(rng.integers(0, len(piece))))
+        return self.corruption(piece, rng)
+
+    def continuation(self, piece: Sequence[int], cut: int) -> Pair:
+        return [*piece[:cut], self.eos_id], [*piece[cut:], self.eos_id]
+
+    def corruption(self, piece: Sequence[int], rng: np.random.Generator) -> Pair:
+        """Spans of the piece replaced by sentinels; the target names each sentinel and what it stands for."""
+        source: list[int] = []
+        target: list[int] = []
+        position = 0
+        for index, (kept, dropped) in enumerate(self._spans(len(piece), rng)):
+            sentinel = self.sentinel_ids[index]
+            source += [*piece[position : position + kept], sentinel]
+            target += [sentinel, *piece[position + kept : position + kept + dropped]]
+            position += kept + dropped
+        return [*source, self.eos_id], [*target, self.eos_id]
+
+    def _spans(self, length: int, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
+        """(kept, dropped) lengths in turn, each at least 1, that add up to `length`."""
+        n_noise = min(max(round(length * self.noise_density), 1), length - 1)
+        n_spans = max(round(n_noise / self.mean_span_length), 1)
+        n_spans = min(n_spans, n_noise, length - n_noise, len(self.sentinel_ids))
+        return zip(_composition(length - n_noise, n_spans, rng), _composition(n_noise, n_spans, rng), strict=True)
+
+
+def _composition(total: int, parts: int, rng: np.random.Generator) -> list[int]:
+    """`parts` positive integers that add up to `total`, every such list equally likely."""
+    cuts = np.sort(rng.choice(total - 1, size=parts - 1, replace=False)) + 1 if parts > 1 else np.zeros(0, dtype=int)
+    edges = np.concatenate([[0], cuts, [total]])
+    return [int(n) for n in np.diff(edges)]
+
+
+def pieces(documents: Sequence[Sequence[int]], block_size: int) -> list[list[int]]:
+    """Documents cut into runs of at most `block_size` tokens."""
+    return [list(d[i : i + block_size]) for d in documents for i in range(0, len(d), block_size)]
+
+
+def denoising_batches(
+    documents: Sequence[Sequence[int]],
+    objective: Denoising,
+    pad_id: int,
+    block_size: int,
+    batch_size: int,
+    *keys: int | str,
+) -> Iterator[Batch]:
+    """Endless batches of about `batch_size` * `block_size` source and target tokens; pieces of like length go together.
+
+    Each epoch corrupts and cuts anew. keys: as in `causal_batches`.
+    """
+    rows = pieces(documents, block_size)
+    epoch = 0
+    while True:
+        rng = numpy_generator(*keys, "epoch", epoch)
+        pairs = [objective.pair(row, rng) for row in rows]
+        lengths = [len(source) + len(target) for source, target in pairs]
+        for batch in bucket(lengths, rng, max_tokens=batch_size * block_size):
+            yield pad_pairs([pairs[i] for i in batch], pad_id)
+        epoch += 1
+
+
+def bucket(
+    lengths: Sequence[int], rng: np.random.Generator, *, max_tokens: int | None = None, max_rows: int | None = None
+) -> list[list[int]]:
+    """Indices of every row in batches of like length; batches in random order.
+
+    A batch holds at most `max_rows` rows and `max_tokens` tokens, padding counted, but always one row. Rows are sorted
+    by length with noise of a tenth, so that neighbours change from epoch to epoch.
+    """
+    rows, tokens = max_rows or sys.maxsize, max_tokens or sys.maxsize
+    noisy = np.asarray(lengths) * rng.uniform(0.9, 1.1, size=len(lengths))
+    batches: list[list[int]] = []
+    longest = 0
+    for index in np.argsort(noisy, kind="stable").tolist():
+        longest = max(longest, lengths[index])
+        if not batches or len(batches[-1]) == rows or longest * (len(batches[-1]) + 1) > tokens:
+            batches.append([])
+            longest = lengths[index]
+        batches[-1].append(index)
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def pad_pairs(pairs: Sequence[Pair], pad_id: int) -> Batch:
+    """input_ids (B, S), attention_mask (B, S) and labels (B, T), right-padded, IGNORE where there is no label."""
+    sources, labels = [p[0] for p in pairs], [p[1] for p in pairs]
+    input_ids = right_pad(sources, pad_id)
+    attention_mask = right_pad([[1] * len(s) for s in sources], 0)
+    return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": right_pad(labels, IGNORE)}
+
+
+def right_pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
+    """(B, longest) int64."""
+    out = torch.full((len(rows), max(len(r) for r in rows)), value, dtype=torch.int64)
+    for i, row in enumerate(rows):
+        out[i, : len(row)] = torch.as_tensor(row, dtype=torch.int64)
+    return out

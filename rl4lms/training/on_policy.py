@@ -1,0 +1,240 @@
+"""Training with an on-policy algorithm: one `learn()` for the run, with evaluation and checkpoints on callbacks."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
+
+from rl4lms import __version__
+from rl4lms.config.schema import AlgorithmConfig, RunConfig
+from rl4lms.core.errors import ConfigError
+from rl4lms.core.io import canonical_json, sha256_text, write_json
+from rl4lms.core.seeding import seed_everything
+from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
+from rl4lms.evaluation.evaluator import evaluate
+from rl4lms.evaluation.generation import TextGenerator
+from rl4lms.metrics.base import BaseMetric
+from rl4lms.tokenization.tokenizer import build_tokenizer
+from rl4lms.tracking.tracker import Tracker
+from rl4lms.training.builders import BuiltAlgorithm, build_algorithm, build_metrics, build_pool
+from rl4lms.training.checkpoint import (
+    generator_state,
+    load_generator_state,
+    load_newest_checkpoint,
+    load_optimizer,
+    load_parameters,
+    optimizer_tensors,
+    parameters_of,
+    save_checkpoint,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+log = logging.getLogger(__name__)
+PREEMPTED = 143  # 128 + SIGTERM: what a scheduler reads as "continue me"
+FROZEN = ("reference_model.",)  # rebuilt from the model it is a copy of
+
+
+def run_digest(config: RunConfig) -> str:
+    """What a checkpoint must agree with to be resumed: the resolved configuration and the code's version."""
+    return sha256_text(canonical_json({"config": config.to_dict(), "version": __version__}))
+
+
+class OnPolicyTrainer:
+    """One run of an on-policy algorithm in a directory, with the published file names.
+
+    evaluate_test: also score the test split before and after (RL4LMs does; in the pipeline the evaluate stage does).
+    """
+
+    def __init__(self, config: RunConfig, out_dir: Path, tracker: Tracker, evaluate_test: bool = True) -> None:
+        if not isinstance(config.alg, AlgorithmConfig) or config.env is None:
+            raise ConfigError("alg.id: a supervised configuration was given to the on-policy trainer.")
+        self.config, self.alg_config, self.env_config = config, config.alg, config.env
+        self.out_dir, self.tracker, self.evaluate_test = out_dir, tracker, evaluate_test
+        self.evaluation = config.train_evaluation
+        assert self.evaluation.n_iters is not None and self.evaluation.eval_every is not None
+        self.n_iters: int = self.evaluation.n_iters
+        self.eval_every: int = self.evaluation.eval_every
+        self.digest = run_digest(config)
+        seed_everything(config.seed)
+        self.tokenizer: PreTrainedTokenizerBase = build_tokenizer(config.to_dict()["tokenizer"])
+        self.pools: dict[str, TextGenPool] = {}
+        self.built: BuiltAlgorithm = build_algorithm(config, self.pool("train"), self.tokenizer, tracker)
+        self.algorithm: Any = self.built.algorithm
+        self.metrics: list[BaseMetric] = build_metrics(self.evaluation.metrics)
+
+    def pool(self, split: str) -> TextGenPool:
+        if split not in self.pools:
+            self.pools[split] = build_pool(self.config.datapool, split)
+        return self.pools[split]
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.out_dir / "checkpoints"
+
+    def train(self, resume: bool = True) -> None:
+        """Train to the end, from the newest checkpoint where there is one, and save the model."""
+        for notice in self.config.notices:
+            self.tracker.log_info(notice)
+        write_json(self.out_dir / "config.json", self.config.to_dict())
+        self.algorithm.set_logger(Logger(folder=None, output_formats=[]))
+        done = self.load() if resume else 0
+        if done == 0:
+            self.evaluate_splits(0, ends=True)
+        per_iteration = self.algorithm.n_steps * self.algorithm.n_envs
+        if done < self.n_iters:
+            callback = IterationCallback(self, done)
+            self.algorithm.learn(
+                (self.n_iters - done) * per_iteration, callback=callback, log_interval=None, reset_num_timesteps=False
+            )
+        self.save_model()
+
+    def evaluate_splits(self, epoch: int, ends: bool) -> None:
+        """Score val (and at the run's ends test, where asked for) with the policy after `epoch` iterations."""
+        splits = ["val", "test"] if ends and self.evaluate_test else ["val"]
+        generation = self.evaluation.generation_kwargs or self.alg_config.policy.generation
+        model = self.algorithm.policy.get_language_model()
+        generator = TextGenerator(
+            model,
+            self.tokenizer,
+            generation=generation.to_dict(),
+            max_prompt_length=self.env_config.args.max_prompt_length,
+            batch_size=self.evaluation.eval_batch_size,
+            seed=self.config.seed,
+            prompt_truncation_side=self.env_config.args.prompt_truncation_side,
+        )
+        for split in splits if self.metrics else []:
+            samples: list[Sample] = [sample for sample, _ in self.pool(split)]  # type: ignore[attr-defined]
+            result = evaluate(generator, samples, self.metrics, split=split, epoch=epoch, model=model)
+            self.tracker.log_split_metrics(split, epoch, result.metrics)
+            self.tracker.log_predictions(split, epoch, result.predictions)
+
+    def save(self) -> None:
+        """A checkpoint of everything the rest of the run depends on."""
+        policy = self.algorithm.policy
+        adam, rest = optimizer_tensors(policy.optimizer)
+        tensors = {f"policy.{k}": v for k, v in parameters_of(policy, FROZEN).items()}
+        tensors |= {f"optimizer.{k}": v for k, v in adam.items()}
+        state = {
+            "digest": self.digest,
+            "num_timesteps": self.algorithm.num_timesteps,
+            "n_updates": self.algorithm._n_updates,
+            "kl_controller": self.algorithm.kl_controller.state_dict(),
+            "optimizer": rest,
+            "tracker": self.tracker.state_dict(),
+            "generators": generator_state(),
+        }
+        save_checkpoint(self.checkpoints, self.algorithm.iteration, tensors, state)
+
+    def load(self) -> int:
+        """Restore the newest checkpoint; returns the iterations done, 0 where there is none."""
+        found = load_newest_checkpoint(self.checkpoints, self.digest)
+        if found is None:
+            return 0
+        tensors, state = found
+        part = {kind: _with_prefix(tensors, f"{kind}.") for kind in ("policy", "optimizer")}
+        algorithm = self.algorithm
+        load_parameters(algorithm.policy, part["policy"], FROZEN)
+        load_optimizer(algorithm.policy.optimizer, part["optimizer"], state["optimizer"])
+        algorithm.num_timesteps, algorithm._n_updates = state["num_timesteps"], state["n_updates"]
+        algorithm.iteration = state["iteration"]
+        algorithm.kl_controller.load_state_dict(state["kl_controller"])
+        self.tracker.load_state_dict(state["tracker"])
+        load_generator_state(state["generators"])
+        self.tracker.log_info(f"resumed after iteration {algorithm.iteration} of {self.n_iters}")
+        return int(algorithm.iteration)
+
+    def save_model(self) -> None:
+        """The language model alone, with its tokenizer, in the hub's format under `model/`."""
+        model = self.algorithm.policy.get_language_model()
+        if hasattr(model, "merge_and_unload"):
+            model = model.merge_and_unload()
+        model.save_pretrained(self.out_dir / "model")
+        self.tokenizer.save_pretrained(self.out_dir / "model")
+
+    def close(self) -> None:
+        self.built.close()
+
+
+def _with_prefix(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+class IterationCallback(BaseCallback):
+    """After each update: logs, evaluation, checkpoint, a line of progress. SIGTERM is obeyed between two updates."""
+
+    def __init__(self, trainer: OnPolicyTrainer, done: int) -> None:
+        super().__init__()
+        self.trainer, self.done = trainer, done
+        self._terminated = False
+        self._clock = time.perf_counter(), time.process_time()
+
+    def _on_training_start(self) -> None:
+        try:
+            signal.signal(signal.SIGTERM, lambda *_: setattr(self, "_terminated", True))
+        except ValueError:  # not in the main thread: whoever runs us handles signals
+            log.debug("no SIGTERM handler outside the main thread")
+
+    def _on_rollout_start(self) -> None:
+        self._after_update()
+
+    def _on_training_end(self) -> None:
+        self._after_update()
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _after_update(self) -> None:
+        trainer, iteration = self.trainer, self.trainer.algorithm.iteration
+        if iteration == self.done:
+            return
+        self.done = iteration
+        logged = self.logger.name_to_value
+        info = {k: float(v) for k, v in sorted(logged.items()) if k.startswith("train/")}
+        logged.clear()
+        trainer.tracker.log_training(iteration - 1, info)
+        self._log_time(iteration)
+        last = iteration == trainer.n_iters
+        if last or iteration % trainer.eval_every == 0:
+            trainer.evaluate_splits(iteration, ends=last)
+        if last or self._terminated or iteration % trainer.evaluation.save_every == 0:
+            trainer.save()
+        if self._terminated and not last:
+            trainer.tracker.log_info(f"SIGTERM: saved after iteration {iteration} of {trainer.n_iters}")
+            raise SystemExit(PREEMPTED)
+
+    def _log_time(self, iteration: int) -> None:
+        now = time.perf_counter(), time.process_time()
+        wall, cpu = (after - before for after, before in zip(now, self._clock, strict=True))
+        self._clock = now
+        n_steps = self.model.n_steps * self.model.n_envs  # type: ignore[attr-defined]
+        self.trainer.tracker.log_timing(
+            iteration - 1, {"time/iteration_s": wall, "time/iteration_cpu_s": cpu, "time/steps_per_s": n_steps / wall}
+        )
+        self.trainer.tracker.log_info(
+            f"iteration {iteration}/{self.trainer.n_iters}: {wall:.1f} s, {n_steps / wall:.0f} steps/s"
+        )
+
+
+def train(
+    config: RunConfig,
+    out_dir: Path,
+    *,
+    tracker: Tracker | None = None,
+    resume: bool = True,
+    evaluate_test: bool = True,
+) -> None:
+    """Run an on-policy configuration in `out_dir`, resuming from its checkpoints where there are some."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    trainer = OnPolicyTrainer(config, out_dir, tracker or Tracker(out_dir), evaluate_test)
+    try:
+        trainer.train(resume)
+    finally:
+        trainer.close()

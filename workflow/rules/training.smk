@@ -1,0 +1,59 @@
+rule supervised:
+    input:
+        data=data_files("{task}"),
+        model=base_model_of,
+        code=code("supervised"),
+    output:
+        config=f"{run_dir('{task}', 'supervised', '{seed}')}/config.json",
+        model=model_files("{task}", "supervised", "{seed}"),
+        records=record_files("{task}", "supervised", "{seed}"),
+    log:
+        log_file("supervised", "{task}", "seed{seed}"),
+    benchmark:
+        benchmark_file("supervised", "{task}", "seed{seed}")
+    threads: N_THREADS
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        numbers=pick("supervised"),
+        suite=SUITE,
+        data=lambda w, input: dirname(input.data[0]),
+        model=lambda w, input: dirname(input.model[0]),
+        out=lambda w, output: dirname(output.config),
+    shell:
+        "python -m rl4lms supervised --suite {params.suite} --task {wildcards.task} --method supervised"
+        " --seed {wildcards.seed} --data {params.data} --model {params.model} --out {params.out} > {log} 2>&1"
+
+
+rule train:
+    input:
+        data=data_files("{task}"),
+        model=starting_model,
+        reward_model=reward_model_of,
+        code=code("train"),
+    output:
+        config=f"{run_dir('{task}', '{method}', '{seed}')}/config.json",
+        model=model_files("{task}", "{method}", "{seed}"),
+        records=record_files("{task}", "{method}", "{seed}"),
+    log:
+        log_file("train", "{task}", "{method}", "seed{seed}"),
+    benchmark:
+        benchmark_file("train", "{task}", "{method}", "seed{seed}")
+    wildcard_constraints:
+        method="|".join(RL_METHODS),
+    threads: N_THREADS
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        numbers=pick("train"),
+        suite=SUITE,
+        data=lambda w, input: dirname(input.data[0]),
+        model=lambda w, input: dirname(input.model[0]),
+        reward_model=reward_model_option,
+        out=lambda w, output: dirname(output.config),
+    shell:
+        "python -m rl4lms train --suite {params.suite} --task {wildcards.task} --method {wildcards.method}"
+        " --seed {wildcards.seed} --data {params.data} --model {params.model}{params.reward_model}"
+        " --out {params.out} > {log} 2>&1"
