@@ -10,6 +10,7 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
+from torch import nn
 
 from rl4lms.core.errors import RunError
 from rl4lms.policies.sequences import TokenView, all_tokens
@@ -68,6 +69,11 @@ class TextRollouts(OnPolicyAlgorithm):
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
+
+    def optimizer_step(self) -> None:
+        """One step of the policy's optimiser on the gradients that are there, clipped to `max_grad_norm`."""
+        nn.utils.clip_grad_norm_([p for p in self.policy.parameters() if p.requires_grad], self.max_grad_norm)
+        self.policy.optimizer.step()
 
     @torch.no_grad()
     def _check_reproduction(self, batch: EpisodeBatch) -> None:

@@ -7,19 +7,20 @@ from typing import Any
 import numpy as np
 import torch
 from stable_baselines3.common.utils import FloatSchedule
-from torch import nn
 
 from rl4lms.algorithms.on_policy_text import TextRollouts
 from rl4lms.core.errors import ConfigError
+from rl4lms.numerics.kl import kl_k3
 from rl4lms.numerics.losses import clipped_policy_loss, value_loss
 from rl4lms.rollouts.episodes import RolloutSamples
 
 
 class PPO(TextRollouts):
-    """Clipped surrogate, value and entropy losses, each a mean over the real tokens of the minibatch.
+    """Clipped surrogate, value and entropy losses, each a mean over the real tokens of the optimiser step.
 
     Arguments are SB3's. `batch_size` counts tokens; `target_kl` stops the epochs of an update once the mean k3
-    estimate of KL(old || new) exceeds 1.5 times it.
+    estimate of KL(old || new) exceeds 1.5 times it. `gradient_accumulation_steps` splits a minibatch into that many
+    micro-batches of whole episodes, whose gradients add up to the minibatch's own.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class PPO(TextRollouts):
         vf_coef: float = 0.5,
         max_grad_norm: float = 0.5,
         target_kl: float | None = None,
+        gradient_accumulation_steps: int = 1,
         **kwargs: Any,
     ) -> None:
         if batch_size < 1 or n_epochs < 1:
@@ -47,6 +49,7 @@ class PPO(TextRollouts):
         self.clip_range = FloatSchedule(clip_range)
         self.clip_range_vf = None if clip_range_vf is None else FloatSchedule(clip_range_vf)
         self.normalize_advantage = normalize_advantage
+        self.gradient_accumulation_steps = gradient_accumulation_steps
         kwargs.setdefault("use_sde", False)
         kwargs.setdefault("sde_sample_freq", -1)
         super().__init__(
@@ -63,13 +66,13 @@ class PPO(TextRollouts):
         stop = False
         for _ in range(self.n_epochs):
             for batch in self.rollout_buffer.get(self.batch_size):
-                loss, stats = self.loss(batch, clip, clip_vf)  # type: ignore[arg-type]
+                stats = self.accumulate_gradients(batch, clip, clip_vf)  # type: ignore[arg-type]
                 for name, value in stats.items():
                     logs.setdefault(name, []).append(value)
-                if self.target_kl is not None and stats["approx_kl"] > 1.5 * self.target_kl:
-                    stop = True
+                stop = self.target_kl is not None and stats["approx_kl"] > 1.5 * self.target_kl
+                if stop:
                     break
-                self._step(loss)
+                self.optimizer_step()
             self._n_updates += 1
             if stop:
                 break
@@ -79,19 +82,31 @@ class PPO(TextRollouts):
         self.logger.record("train/n_updates", self._n_updates)
         self.logger.record("train/n_minibatches", len(logs["loss"]))
 
-    def loss(
+    def accumulate_gradients(
         self, batch: RolloutSamples, clip_range: float, clip_range_vf: float | None = None
+    ) -> dict[str, float]:
+        """Fill `.grad` with the gradient of a minibatch's loss; returns the logged numbers."""
+        self.policy.optimizer.zero_grad(set_to_none=True)
+        if self.normalize_advantage:
+            batch = batch.normalised()
+        totals: dict[str, float] = {}
+        for part in batch.split(self.gradient_accumulation_steps) if self.gradient_accumulation_steps > 1 else [batch]:
+            loss, stats = self.loss(part, len(batch), clip_range, clip_range_vf)
+            loss.backward()
+            for name, value in stats.items():
+                totals[name] = totals.get(name, 0.0) + value
+        return totals
+
+    def loss(
+        self, batch: RolloutSamples, n_tokens: int, clip_range: float, clip_range_vf: float | None = None
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        """(scalar loss, logged numbers) of one minibatch of N tokens."""
+        """(scalar loss, logged numbers): sums over the tokens of `batch` over `n_tokens`, those of the whole step."""
         values, log_prob, entropy = self.policy.evaluate_actions(batch.observations, batch.actions)
-        advantages = batch.advantages
-        if self.normalize_advantage and len(advantages) > 1:
-            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         log_ratio = log_prob - batch.old_log_prob
         ratio = torch.exp(log_ratio)
-        policy_loss = clipped_policy_loss(ratio, advantages, clip_range).mean()
-        v_loss = value_loss(values, batch.old_values, batch.returns, clip_range_vf).mean()
-        entropy_loss = -entropy.mean()
+        policy_loss = clipped_policy_loss(ratio, batch.advantages, clip_range).sum() / n_tokens
+        v_loss = value_loss(values, batch.old_values, batch.returns, clip_range_vf).sum() / n_tokens
+        entropy_loss = -entropy.sum() / n_tokens
         loss = policy_loss + self.ent_coef * entropy_loss + self.vf_coef * v_loss
         with torch.no_grad():
             stats = {
@@ -99,14 +114,7 @@ class PPO(TextRollouts):
                 "policy_gradient_loss": policy_loss.item(),
                 "value_loss": v_loss.item(),
                 "entropy_loss": entropy_loss.item(),
-                "approx_kl": (torch.expm1(log_ratio) - log_ratio).mean().item(),
-                "clip_fraction": ((ratio - 1).abs() > clip_range).float().mean().item(),
+                "approx_kl": kl_k3(batch.old_log_prob, log_prob).sum().item() / n_tokens,
+                "clip_fraction": ((ratio - 1).abs() > clip_range).float().sum().item() / n_tokens,
             }
         return loss, stats
-
-    def _step(self, loss: torch.Tensor) -> None:
-        optimizer = self.policy.optimizer
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_([p for p in self.policy.parameters() if p.requires_grad], self.max_grad_norm)
-        optimizer.step()

@@ -19,7 +19,7 @@ import torch
 
 from rl4lms.config.compose import compose_metrics, evaluation_generation, methods, starting_point, task_params
 from rl4lms.core.errors import ConfigError, DataError, unknown
-from rl4lms.core.io import publish_directory, read_json, write_json, write_jsonl
+from rl4lms.core.io import publish_directory, read_json, read_jsonl, write_json, write_jsonl
 from rl4lms.core.manifest import build_manifest
 from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, RewardFunctionRegistry
 from rl4lms.data_pools.text_generation_pool import Sample
@@ -33,7 +33,6 @@ from rl4lms.evaluation.suite import (
     KL_PER_TOKEN,
     N_SAMPLES,
     REWARD,
-    SUPERVISED,
     ZERO_SHOT,
 )
 from rl4lms.metrics.base import BaseMetric
@@ -45,6 +44,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 log = logging.getLogger(__name__)
+
+VALIDATION = "val"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -100,23 +101,14 @@ def default_reference(method: str, runs: Path, base_model: Path) -> str:
 
 
 def trained_epochs(method: str, directory: Path) -> int:
-    """The epoch that the scores are filed under: RL iterations, or epochs of supervised training, 0 for the base model.
-
-    Raises DataError where the run's configuration does not say.
-    """
+    """The epoch that the scores are filed under: the last one that training evaluated, 0 for the base model."""
     if method == ZERO_SHOT:
         return 0
-    path = directory / "config.json"
-    config = read_json(path)
-    section, key = (
-        ("alg.training_args", "num_train_epochs") if method == SUPERVISED else ("train_evaluation", "n_iters")
-    )
-    try:
-        for name in section.split("."):
-            config = config[name]
-        return math.ceil(config[key])
-    except (KeyError, TypeError):
-        raise DataError(f"{path}: {section}.{key} is missing or not a number; train the run again.") from None
+    path = directory / f"{VALIDATION}_split_metrics.jsonl"
+    rows = read_jsonl(path, ["epoch"])
+    if not rows:
+        raise DataError(f"{path}: empty, so the run was never evaluated while it trained; train it again.")
+    return int(rows[-1]["epoch"])
 
 
 class LastModel:
@@ -161,7 +153,7 @@ class TaskScoring:
     def build(
         cls, task: Mapping[str, Any], *, data_dir: Path, base_model: Path, reward_model: Path | None
     ) -> TaskScoring:
-        """task: params/tasks/<task>.yaml. Raises ConfigError or DataError for what is missing, before any model loads."""
+        """task: its params. Raises ConfigError or DataError for what is missing, before any model loads."""
         evaluation, env = task["evaluation"], task["env"]["args"]
         components = compose_metrics(
             [task["reward_fn"], *evaluation["metrics"]], model_dir=base_model, reward_model_dir=reward_model

@@ -29,27 +29,39 @@ STAGES = {
     "aggregate": ("aggregate", "make the benchmark's tables, plots and report"),
 }
 
+# No progress bars and hints of the libraries in a stage's log; a user's own settings win.
+QUIET_LIBRARIES = {
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one stage. Returns the exit code: 0, or the error's (2 for bad input) after one line on stderr."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    stage = next((a for a in arguments if a in STAGES), None)
     try:
-        parser = build_parser(stage)
-        args = parser.parse_args(arguments)
-        logging.basicConfig(level=logging.WARNING if args.quiet else logging.INFO, format="%(message)s")
-        logging.getLogger("rl4lms").setLevel(logging.WARNING if args.quiet else logging.INFO)
-        limit_threads(args)
-        load_stage(args.stage).run(args)
+        run_stage(arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print(
-            "interrupted; the same command starts again, from its last checkpoint where it keeps any.", file=sys.stderr
-        )
+        print("interrupted; the same command goes on from its last checkpoint, where it keeps any.", file=sys.stderr)
         return 130
     return 0
+
+
+def run_stage(arguments: Sequence[str]) -> None:
+    stage = next((a for a in arguments if a in STAGES), None)
+    asked_for_help = not {"-h", "--help"}.isdisjoint(arguments)
+    if stage is None or asked_for_help:
+        build_parser(stage).parse_args(arguments)  # prints and exits
+    # The environment must be settled before a stage imports torch, and its arguments are known to the stage alone.
+    common, _ = common_parser().parse_known_args(arguments)
+    params = Params.open(common.params_dir, common.suite)
+    prepare_process(params.grue()["n_threads"], common.quiet)
+    args = build_parser(stage).parse_args(arguments, argparse.Namespace(params=params))
+    load_stage(args.stage).run(args)
 
 
 def build_parser(stage: str | None = None) -> argparse.ArgumentParser:
@@ -58,25 +70,30 @@ def build_parser(stage: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"rl4lms {__version__}")
     stages = parser.add_subparsers(dest="stage", metavar="stage", required=True)
     for name, (_, summary) in STAGES.items():
-        subparser = stages.add_parser(name, help=summary, description=summary)
+        common = [common_parser()] if name == stage else []
+        subparser = stages.add_parser(name, help=summary, description=summary, parents=common, allow_abbrev=False)
         if name == stage:
-            add_common_arguments(subparser)
             load_stage(name).add_arguments(subparser)
     return parser
 
 
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+def common_parser() -> argparse.ArgumentParser:
+    """The arguments that every stage takes."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--suite", help="params/ overlaid by params/suites/SUITE/ (default: grue.yaml's suite)")
     parser.add_argument("--params-dir", type=Path, default=Path("params"), help="default: %(default)s")
     parser.add_argument("--quiet", action="store_true", help="warnings and errors only")
+    return parser
 
 
 def load_stage(name: str) -> ModuleType:
     return importlib.import_module(f"rl4lms.cli.{STAGES[name][0]}")
 
 
-def limit_threads(args: argparse.Namespace) -> None:
-    """Fix the thread count before torch is imported: results may depend on it."""
-    params = Params.open(args.params_dir, args.suite)
-    args.params = params
-    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(params.grue()["n_threads"])
+def prepare_process(n_threads: int, quiet: bool) -> None:
+    """Threads, on whose number results may depend, what the libraries say by themselves, and our own log."""
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(n_threads)
+    for name, value in QUIET_LIBRARIES.items():
+        os.environ.setdefault(name, value)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("rl4lms").setLevel(logging.WARNING if quiet else logging.INFO)

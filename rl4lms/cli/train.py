@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from pathlib import Path
 
 from rl4lms.config.compose import algorithm_of, compose_rl
@@ -13,8 +12,6 @@ from rl4lms.core.errors import ConfigError
 from rl4lms.core.work_directory import publish, work_directory, work_path
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training.on_policy import train
-
-logger = logging.getLogger(__name__)
 
 DECLARED = (
     "config.json",
@@ -41,10 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     config = configure(args)
-    for notice in config.notices:
-        logger.info("%s", notice)
     with work_directory(work_path(args.out), config.to_dict(), local_inputs(config)) as work:
-        train(config, work, tracker=Tracker(work, quiet=args.quiet))
+        train(config, work, tracker=Tracker(work, quiet=args.quiet), evaluate_test=False)
         publish(work, args.out, DECLARED)
 
 

@@ -89,8 +89,6 @@ def train(config: RunConfig, args: argparse.Namespace) -> None:
             backends.append(open_backend("wandb", run_dir, config=config.to_dict(), **names))
         tracker = Tracker(run_dir, backends=backends)
         try:
-            for notice in config.notices:
-                tracker.log_info(notice)
             TRAINERS.load("supervised" if config.is_supervised else "on_policy")(config, run_dir, tracker=tracker)
         finally:
             tracker.close()

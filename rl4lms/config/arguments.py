@@ -11,7 +11,19 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from rl4lms.config.published import published
-from rl4lms.config.reader import Count, Fraction, NonNegative, Positive, Range, check_keys, join, mapping, missing, read
+from rl4lms.config.reader import (
+    Count,
+    Fraction,
+    Natural,
+    NonNegative,
+    Positive,
+    Range,
+    check_keys,
+    join,
+    mapping,
+    missing,
+    read,
+)
 
 Choices = Mapping[str, "Arguments"]
 
@@ -33,21 +45,29 @@ class Arguments:
         return {name: read(kinds[name], item, join(path, name), source) for name, item in given.items()}
 
 
-_SHAPED = Arguments(optional={"shaping_fn": str | None})
+_DATA_DIR = {"data_dir": str | None}
+_AFFIXES = {"prompt_prefix": str, "prompt_suffix": str}
+_SHAPING = {"shaping_fn": str | None}
+_WORDNET = {"wordnet": str}  # where METEOR's synonyms come from
+_CLASSIFIER = {"batch_size": Count, "device": str | None}
+_PREFIX = Arguments(optional={"prefix": str})
+_MIN_TOKENS = Arguments({"min_tokens": Count})
+_NONE = Arguments()
 _ROUGE_L = Arguments(
     optional={
-        "max_n": Count,
+        "max_n": Count | None,
         "limit_length": bool,
         "length_limit": Count,
         "length_limit_type": Literal["words", "bytes"],
         "apply_avg": bool,
         "apply_best": bool,
+        "stemming": bool,
         "alpha": Fraction,
         "weight_factor": Positive,
-        "stemming": bool,
         "ensure_compatibility": bool,
     }
 )
+# Of sacrebleu's scorers; the first spelling is RL4LMs' (of the metric scripts), the second sacrebleu's own.
 _SACREBLEU = Arguments(
     optional={
         "tokenize": str | None,
@@ -56,10 +76,31 @@ _SACREBLEU = Arguments(
         "force": bool,
         "lowercase": bool,
         "use_effective_order": bool,
+        "effective_order": bool,
+        "max_ngram_order": Count,
+        "trg_lang": str,
     }
 )
-_TRANSLATION = Arguments(optional={"prompt_prefix": str, "prompt_suffix": str, "data_dir": str | None})
-_DATA_DIR = {"data_dir": str | None}
+_CHRF = Arguments(
+    optional={
+        "char_order": Count,
+        "word_order": Natural,
+        "beta": Count,
+        "lowercase": bool,
+        "whitespace": bool,
+        "eps_smoothing": bool,
+    }
+)
+_TER = Arguments(
+    optional={
+        "normalized": bool,
+        "ignore_punct": bool,
+        "no_punct": bool,
+        "support_zh_ja_chars": bool,
+        "asian_support": bool,
+        "case_sensitive": bool,
+    }
+)
 
 POOL_ARGUMENTS: Choices = {
     "dummy_pool": Arguments({"prompt": str}, {"n_samples": Count, **_DATA_DIR}),
@@ -70,60 +111,81 @@ POOL_ARGUMENTS: Choices = {
     ),
     "totto": Arguments(optional={"representation": Literal["subtable", "fulltable"], **_DATA_DIR}),
     "cnn_daily_mail": Arguments(
-        optional={
-            "prompt_prefix": str,
-            "prompt_suffix": str,
-            "truncate_article": Count | None,
-            "max_size": Count | None,
-            **_DATA_DIR,
-        }
+        optional={**_AFFIXES, "truncate_article": Count | None, "max_size": Count | None, **_DATA_DIR}
     ),
     "narrative_qa": Arguments(optional=_DATA_DIR),
-    "iwslt2017en_de": _TRANSLATION,
+    "iwslt2017en_de": Arguments(optional={**_AFFIXES, **_DATA_DIR}),
     "daily_dialog": Arguments(optional={"context_size": Count, **_DATA_DIR}),
 }
 
 REWARD_ARGUMENTS: Choices = {
-    "increasing_numbers": Arguments({"min_tokens": Count}),
-    "sentences_with_dates": Arguments(),
-    "learned_reward": Arguments({"model_name": str, "label_ix": int}, {"include_prompt_for_eval": bool}),
-    "meteor": _SHAPED,
-    "rouge": Arguments(
-        {"rouge_type": Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]},
-        {"shaping_fn": str | None, "use_single_ref": bool},
+    "increasing_numbers": _MIN_TOKENS,
+    "sentences_with_dates": _NONE,
+    "learned_reward": Arguments(
+        {"model_name": str, "label_ix": Natural}, {"include_prompt_for_eval": bool, **_CLASSIFIER}
     ),
-    "rouge_combined": _SHAPED,
+    "meteor": Arguments(optional={**_SHAPING, **_WORDNET}),
+    "rouge": Arguments(
+        {"rouge_type": Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]}, {**_SHAPING, "use_single_ref": bool}
+    ),
+    "rouge_combined": Arguments(optional=_SHAPING),
     "rouge_l_max": _ROUGE_L,
-    "bleu": Arguments(),
+    "bleu": _NONE,
     "sacre_bleu": _SACREBLEU,
-    "ter": Arguments(),
-    "chrf": Arguments(),
-    "common_gen_repeat_penalty": Arguments(),
-    "common_gen_repeat_penalty_batched": Arguments(),
+    "ter": _NONE,
+    "chrf": _NONE,
+    "parent": _NONE,
+    "metric_reward": Arguments(
+        {"metric": str},
+        {"args": dict[str, Any] | None, "key": str | None, "scale": float, "offset": float, **_SHAPING},
+    ),
+    "common_gen_repeat_penalty": _PREFIX,
+    "common_gen_repeat_penalty_batched": _PREFIX,
     "intent_accuracy": Arguments(
-        optional={"shape": bool, "intent_coeff": float, "auto_coeff": float, "model_name": str}
+        optional={
+            "shape": bool,
+            "intent_coeff": float,
+            "auto_coeff": float,
+            "model_name": str,
+            **_WORDNET,
+            **_CLASSIFIER,
+        }
     ),
 }
 
 METRIC_ARGUMENTS: Choices = {
-    "increasing_numbers": Arguments({"min_tokens": Count}),
-    "dates": Arguments(),
+    "increasing_numbers": _MIN_TOKENS,
+    "dates": _NONE,
     "learned_reward": Arguments(
-        {"model_name": str, "label_ix": int}, {"batch_size": Count, "include_prompt_for_eval": bool}
+        {"model_name": str, "label_ix": Natural}, {"include_prompt_for_eval": bool, **_CLASSIFIER}
     ),
-    "intent_accuracy": Arguments(optional={"model_name": str, "batch_size": Count}),
+    "intent_accuracy": Arguments(optional={"model_name": str, **_CLASSIFIER}),
     "causal_perplexity": Arguments(
-        {"stride": Count, "tokenizer_id": str}, {"model_type": Literal["causal"], "use_text_from_meta_data": bool}
+        {"stride": Count},
+        {
+            "tokenizer_id": str | None,
+            "model_type": Literal["causal"],
+            "use_text_from_meta_data": bool,
+            "model_name": str | None,
+            "texts": Literal["references", "generations"],
+            "batch_size": Count,
+        },
     ),
-    "meteor": Arguments(),
-    "rouge": Arguments(optional={"use_single_ref": bool}),
+    "meteor": Arguments(optional=_WORDNET),
+    "rouge": Arguments(
+        optional={"use_single_ref": bool, "rouge_types": list[Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]]}
+    ),
     "rouge_l_max": _ROUGE_L,
-    "bleu": Arguments(),
+    "bleu": _NONE,
     "sacre_bleu": _SACREBLEU,
-    "ter": Arguments(),
-    "chrf": Arguments(),
+    "ter": _TER,
+    "chrf": _CHRF,
     "diversity": Arguments(optional={"window_size": Count}),
-    "parent_totto": Arguments(),
+    "parent_totto": _NONE,
+    "evaluate": Arguments(
+        {"path": str},
+        {"key": str | list[str] | None, "config_name": str | None, "compute_args": dict[str, Any] | None},
+    ),
 }
 
 
@@ -174,12 +236,15 @@ class PolicyArguments:
     optimizer_kwargs: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MaskablePolicyArguments(PolicyArguments):
-    """NLPO's policies: a masked choice among the tokens of a mask model that is refreshed now and then."""
+    """NLPO's policies: a choice among the likely tokens of a mask policy, a copy refreshed now and then.
 
-    top_mask: Positive | None = published("alg.policy.args.top_mask")
-    mask_type: Literal["learned_top_p", "learned_top_k", "top_k", "top_p"] = published("alg.policy.args.mask_type")
+    top_mask: a share of probability for learned_top_p, else a number of tokens.
+    """
+
+    top_mask: Positive
+    mask_type: Literal["learned_top_p", "learned_top_k", "topk"] = published("alg.policy.args.mask_type")
     target_update_iterations: Count = published("alg.policy.args.target_update_iterations")
     min_tokens_to_keep: Count = published("alg.policy.args.min_tokens_to_keep")
 

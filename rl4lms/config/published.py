@@ -55,7 +55,6 @@ DEFAULTS: dict[str, Default] = {
     "alg.policy.args.prompt_truncation_side": Default("left", _POLICY),
     "alg.policy.args.value_model": Default("separate", _OURS + "; what RL4LMs does"),
     "alg.policy.args.dtype": Default("float32", _OURS + "; what RL4LMs does"),
-    "alg.policy.args.top_mask": Default(None, _MASKED),
     "alg.policy.args.mask_type": Default("learned_top_k", _MASKED),
     "alg.policy.args.target_update_iterations": Default(1000, _MASKED),
     "alg.policy.args.min_tokens_to_keep": Default(100, _MASKED),

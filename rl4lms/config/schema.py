@@ -216,9 +216,8 @@ def _train_evaluation(value: Any, source: str, episode_length: int | None) -> Tr
     generation = None
     if decoding is not None:
         if episode_length is None:
-            raise ConfigError(
-                f"{path}.generation_kwargs: supervised runs decode by alg.generation_kwargs; move it there."
-            )
+            here = where(source, join(path, "generation_kwargs"))
+            raise ConfigError(f"{here}: supervised runs decode by alg.generation_kwargs; move it there.")
         generation = read_generation(decoding, f"{path}.generation_kwargs", source).with_length(episode_length)
     components = tuple(
         _component(m, f"{path}.metrics[{i}]", source, MetricRegistry.table, METRIC_ARGUMENTS)
@@ -234,11 +233,23 @@ def _component(value: Any, path: str, source: str, table: Registry, choices: Cho
     args = mapping(given.get("args") or {}, f"{path}.args", source)
     if name in choices:
         args = choices[name].read(args, f"{path}.args", source)
-    shaping = args.get("shaping_fn")
-    if name in choices and shaping is not None and shaping not in RewardFunctionRegistry.table:
-        known = RewardFunctionRegistry.table.ids()
-        raise ConfigError(unknown("reward function", shaping, known, where(source, f"{path}.args.shaping_fn")))
+    if table is RewardFunctionRegistry.table and name in choices:
+        _check_named(args, f"{path}.args", source)
     return ComponentConfig(name, args)
+
+
+def _check_named(args: Mapping[str, Any], path: str, source: str) -> None:
+    """The classes that a shipped reward names in turn: a shaping function, a metric with its arguments."""
+    shaping = args.get("shaping_fn")
+    if shaping is not None and shaping not in RewardFunctionRegistry.table:
+        known = RewardFunctionRegistry.table.ids()
+        raise ConfigError(unknown("reward function", shaping, known, where(source, f"{path}.shaping_fn")))
+    if "metric" in args:
+        if args["metric"] not in MetricRegistry.table:
+            known = MetricRegistry.table.ids()
+            raise ConfigError(unknown("metric", args["metric"], known, where(source, f"{path}.metric")))
+        metric = {"id": args["metric"], "args": args.get("args")}
+        _component(metric, path, source, MetricRegistry.table, METRIC_ARGUMENTS)
 
 
 def _known_id(given: Mapping[str, Any], path: str, source: str, table: Registry) -> str:

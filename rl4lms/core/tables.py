@@ -142,7 +142,15 @@ class PolicyRegistry(_PublishedRegistry):
 class AlgorithmRegistry(_PublishedRegistry):
     """id -> SB3 OnPolicyAlgorithm subclass; `get(id)` returns the class."""
 
-    table = Registry("algorithm", {"ppo": f"{_ALGORITHMS}.ppo:PPO", "nlpo": f"{_ALGORITHMS}.nlpo:NLPO"})
+    table = Registry(
+        "algorithm",
+        {
+            "ppo": f"{_ALGORITHMS}.ppo:PPO",
+            "nlpo": f"{_ALGORITHMS}.nlpo:NLPO",
+            "a2c": f"{_ALGORITHMS}.a2c:A2C",
+            "trpo": f"{_ALGORITHMS}.trpo:TRPO",
+        },
+    )
 
     @classmethod
     def get(cls, alg_id: str) -> Any:

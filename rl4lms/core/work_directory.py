@@ -94,6 +94,7 @@ def publish(work: Path, out: Path, declared: Iterable[str]) -> None:
         scratch.unlink(missing_ok=True)
         _link(source, scratch)
         os.replace(scratch, target)
+        scratch.unlink(missing_ok=True)  # rename leaves it where both names are links to one file
     shutil.rmtree(work)
 
 

@@ -143,7 +143,8 @@ def _crossed_means(block: Floats, n_resamples: int, rng: np.random.Generator) ->
     n_runs, n_samples = block.shape
     runs = rng.integers(0, n_runs, size=(n_resamples, n_runs))
     by_run = [block[:, i].mean(axis=2) for i in _sample_indices(rng, n_samples, n_resamples)]  # each (runs, b)
-    return np.take_along_axis(np.concatenate(by_run, axis=1).T, runs, axis=1).mean(axis=1)
+    means: Floats = np.take_along_axis(np.concatenate(by_run, axis=1).T, runs, axis=1).mean(axis=1)
+    return means
 
 
 def seeds_interval(values: ArrayLike, *, level: float) -> Interval:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -19,8 +20,8 @@ ALPHA = 0.05
 class Comparison:
     """A run beside the run of the same seed that it started from.
 
-    gain: how much better the run is, positive whichever way the metric runs; test: None for a metric with a corpus
-    value alone, of which no test over samples can be made.
+    gain: how much better the run is, positive whichever way the metric runs. test: of the scores per sample; None
+    for a metric that has none.
     """
 
     task: str
@@ -39,8 +40,14 @@ class Comparison:
 
     @property
     def significant(self) -> bool:
-        """Better, with a two-sided p-value below 0.05."""
-        return self.better and self.test is not None and self.test.p_two_sided < ALPHA
+        """Better, by the mean over samples as well, with a two-sided p-value below 0.05."""
+        test = self.test
+        return self.better and test is not None and test.difference > 0 and test.p_two_sided < ALPHA
+
+    @property
+    def tests_the_gain(self) -> bool:
+        """Whether the gain is the mean of gains per sample; of corpus BLEU it is not, and the test is of another mean."""
+        return self.test is not None and math.isclose(self.test.difference, self.gain, rel_tol=1e-6, abs_tol=1e-9)
 
 
 def compare(scores: SuiteScores, task: str, method: str, start: str, metric: str) -> list[Comparison]:

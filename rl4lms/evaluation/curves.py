@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def _points(rows: list[dict[str, Any]], at: str, key: str, path: Path) -> tuple[
     return tuple(points)
 
 
-def curve_rows(curves: list[Curve]) -> Iterator[Mapping[str, Any]]:
+def curve_rows(curves: Iterable[Curve]) -> Iterator[Mapping[str, Any]]:
     """The long table of curves, columns COLUMNS."""
     for curve in curves:
         for iteration, value in curve.points:

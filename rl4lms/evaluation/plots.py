@@ -39,7 +39,7 @@ _PAIRS = {
     "trpo": ("#56b4e9", "#332288"),
 }
 _OTHER_PAIRS = (("#bbbb22", "#776600"), ("#ee8866", "#aa4466"), ("#77aadd", "#224477"))
-_RC = {
+_RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.edgecolor": "#999999",
@@ -103,21 +103,23 @@ def _figure(**kwargs: Any) -> Iterator[tuple[Figure, Any]]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({**mpl.rcParamsDefault, **_RC, "backend": "agg"}):
+    with mpl.rc_context():
+        mpl.rcParams.update(mpl.rcParamsDefault)
+        mpl.rcParams.update(_RC)
         figure = Figure(figsize=kwargs.pop("figsize"), layout="constrained")
         FigureCanvasAgg(figure)
         yield figure, figure.subplots(squeeze=False, **kwargs)
 
 
 def _png(figure: Figure) -> bytes:
-    """A palette of 64 colours: few hues and their edges, at a third of the bytes."""
+    """Without metadata or alpha channel, and with at most 256 colours."""
     from PIL import Image
 
-    drawn, small = io.BytesIO(), io.BytesIO()
+    drawn, packed = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=DPI)
-    image = Image.open(drawn).convert("RGB").quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    image.save(small, format="png", optimize=True)
-    return small.getvalue()
+    image = Image.open(drawn).convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    image.save(packed, format="png", optimize=True)
+    return packed.getvalue()
 
 
 @contextmanager
@@ -129,7 +131,7 @@ def _facets(tasks: Sequence[str]) -> Iterator[tuple[Figure, dict[str, Axes]]]:
         figure,
         axes,
     ):
-        figure.get_layout_engine().set(h_pad=0.08, w_pad=0.06, hspace=0.04)
+        figure.set_layout_engine("constrained", h_pad=0.08, w_pad=0.06, hspace=0.04)
         panels = dict(zip(tasks, axes.flat, strict=False))
         for axis in axes.flat[len(tasks) :]:
             axis.set_axis_off()
@@ -199,11 +201,10 @@ def _draw_frontier(axis: Axes, scores: SuiteScores, curves: Sequence[Curve], tas
 def summary(scores: SuiteScores) -> bytes:
     """Normalised scores averaged across tasks, task and naturalness metrics apart, with bootstrap intervals."""
     settings = scores.settings
-    averages = {
-        "Task metrics": {method: task_average(scores, method) for method in settings.methods},
-        "Naturalness metrics": {method: naturalness_average(scores, method) for method in settings.methods},
-    }
-    panels = {title: row for title, row in averages.items() if all(row.values())}
+    panels = {"Task metrics": {method: task_average(scores, method) for method in settings.methods}}
+    naturalness = {m: average for m in settings.methods if (average := naturalness_average(scores, m)) is not None}
+    if len(naturalness) == len(settings.methods):
+        panels["Naturalness metrics"] = naturalness
     height = 0.42 * len(settings.methods) + 1.3
     with _figure(figsize=(4.4 * len(panels) + 1.0, height), ncols=len(panels), sharex=True, sharey=True) as (
         figure,
@@ -222,16 +223,20 @@ def _draw_summary(axis: Axes, row: dict[str, Interval], methods: Sequence[str]) 
     for y, method in enumerate(methods):
         style, interval = method_style(method, methods), row[method]
         axis.plot([interval.low, interval.high], [y, y], color=style.colour, linewidth=2.2, solid_capstyle="butt")
-        look = {"marker": style.marker, "color": style.colour, "markerfacecolor": style.marker_face}
-        axis.plot([interval.mean], [y], markersize=7, markeredgewidth=1.6, **look)
-        axis.annotate(
-            f"{interval.mean:.3f}", (interval.mean, y), xytext=(0, 6), textcoords="offset points",
-            ha="center", va="bottom", fontsize=8, color=_INK,
-        )  # fmt: skip
+        axis.plot([interval.mean], [y], **_marker(style))
+        text = interval_text(interval, 3)
+        look: dict[str, Any] = {
+            "textcoords": "offset points",
+            "ha": "center",
+            "va": "bottom",
+            "fontsize": 8,
+            "color": _INK,
+        }
+        axis.annotate(text, (interval.mean, y), xytext=(0, 6), **look)
     axis.set_yticks(range(len(methods)), [method_label(method) for method in methods])
     axis.tick_params(axis="y", labelcolor=_INK, length=0)
     axis.set_ylim(len(methods) - 0.5, -0.7)
-    axis.margins(x=0.12)
+    axis.margins(x=0.2)
     axis.grid(visible=False, axis="y")
     axis.spines["left"].set_visible(False)
 
@@ -240,7 +245,8 @@ def _line_handle(method: str, methods: Sequence[str]) -> Any:
     from matplotlib.lines import Line2D
 
     style = method_style(method, methods)
-    return Line2D([], [], color=style.colour, linewidth=2.0, linestyle=style.line, label=method_label(method))
+    look: dict[str, Any] = {"color": style.colour, "linestyle": style.line, "linewidth": 2.0}
+    return Line2D([], [], label=method_label(method), **look)
 
 
 def _marker_handle(method: str, methods: Sequence[str]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -45,8 +45,8 @@ class RunScores:
         path = directory / "metrics.json"
         if not path.is_file():
             raise DataError(
-                f"{path}: no such file, so run {task}/{method}/seed{seed} is missing. "
-                f"Evaluate it (python -m rl4lms evaluate --task {task} --method {method} ...), or leave it out of the suite."
+                f"{path}: no such file, so run {task}/{method}/seed{seed} is missing. Evaluate it "
+                f"(python -m rl4lms evaluate --task {task} --method {method} ...), or leave it out of the suite."
             )
         metrics = read_json(path)
         if not isinstance(metrics, dict) or not isinstance(metrics.get(N_SAMPLES), int):
@@ -148,7 +148,7 @@ class SuiteScores:
                 yield dict(zip(COLUMNS, (task, method, seed, SPLIT, metric, value, run.n, direction), strict=True))
 
 
-def to_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+def to_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """Rows as CSV text with a header; floats in full precision, None as an empty field."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, fieldnames=list(columns), lineterminator="\n")

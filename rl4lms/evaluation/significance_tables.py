@@ -13,6 +13,18 @@ from rl4lms.evaluation.labels import method_label, metric_label, task_label
 from rl4lms.evaluation.scores import SuiteScores
 from rl4lms.evaluation.table import NOT_MEASURED, Cell, Column, Table, decimals
 
+_COLUMNS = (
+    Column("task", "Task", numeric=False),
+    Column("method", "Method", numeric=False),
+    Column("start", "Started from", numeric=False),
+    Column("seed", "Seed"),
+    Column("metric", "Metric", numeric=False),
+    Column("start_value", "Before"),
+    Column("value", "After"),
+    Column("gain", "Gain"),
+    Column("p_greater", "p, one-sided"),
+    Column("p_two_sided", "p, two-sided"),
+)
 
 def reward_significance_table(scores: SuiteScores) -> Table:
     title = "Does RL raise its reward over its starting point?"
@@ -26,39 +38,42 @@ def supervised_significance_table(scores: SuiteScores) -> Table:
 
 def _significance_table(key: str, title: str, comparisons: Sequence[Comparison], scores: SuiteScores) -> Table:
     """A row per task, method and seed."""
-    columns = (
-        Column("task", "Task", numeric=False),
-        Column("method", "Method", numeric=False),
-        Column("start", "Started from", numeric=False),
-        Column("seed", "Seed"),
-        Column("metric", "Metric", numeric=False),
-        Column("start_value", "Before"),
-        Column("value", "After"),
-        Column("gain", "Gain"),
-        Column("p_greater", "p, one-sided"),
-        Column("p_two_sided", "p, two-sided"),
-    )
     floor = 1 / (scores.settings.n_resamples + 1)
-    rows, row_keys = [], []
-    for c in comparisons:
-        digits = decimals([c.value, c.start_value])
-        gain = Cell(f"{c.gain:+.{digits}f}", c.gain)
-        if c.test is not None:
-            bounds = f" [{c.test.low:+.{digits}f}, {c.test.high:+.{digits}f}]"
-            gain = Cell(gain.text + bounds, c.gain, c.test.low, c.test.high, best=c.significant)
-        cells = [Cell(text, text) for text in (task_label(c.task), method_label(c.method), method_label(c.start))]
-        cells += [Cell(str(c.seed), c.seed), Cell(metric_label(c.metric), c.metric)]
-        cells += [Cell(f"{x:.{digits}f}", x) for x in (c.start_value, c.value)]
-        p_values = (None, None) if c.test is None else (c.test.p_greater, c.test.p_two_sided)
-        rows.append((*cells, gain, *(_p_cell(p, floor) for p in p_values)))
-        row_keys.append(f"{c.task}/{c.method}/seed{c.seed}")
+    rows = tuple(_row(comparison, floor) for comparison in comparisons)
+    row_keys = tuple(f"{c.task}/{c.method}/seed{c.seed}" for c in comparisons)
     notes = [
         f"Paired bootstrap over test samples ({scores.settings.n_resamples} resamples); the gain with its "
-        f"{scores.settings.level:.0%} interval, in bold where it is above 0 with a two-sided p below 0.05.",
+        f"{scores.settings.level:.0%} interval, in bold where it is above 0 with a two-sided p below 0.05."
     ]
-    if any(c.test is None for c in comparisons):
-        notes.append("No p-value for a metric with a corpus value alone.")
-    return Table(key, title, columns, tuple(row_keys), tuple(rows), tuple(notes))
+    if other := dict.fromkeys(metric_label(c.metric) for c in comparisons if c.test and not c.tests_the_gain):
+        notes.append(
+            f"{', '.join(other)}: the corpus value is no mean over samples; p is of the mean score per sample, and the "
+            "gain has no interval."
+        )
+    if untested := dict.fromkeys(metric_label(c.metric) for c in comparisons if c.test is None):
+        notes.append(f"{', '.join(untested)}: no scores per sample, so no p.")
+    return Table(key, title, _COLUMNS, row_keys, rows, tuple(notes))
+
+
+def _row(c: Comparison, floor: float) -> tuple[Cell, ...]:
+    """floor: the smallest p-value that the number of resamples can give."""
+    digits = decimals([c.value, c.start_value])
+    gain = Cell(f"{c.gain:+.{digits}f}", c.gain, best=c.significant)
+    if c.test is not None and c.tests_the_gain:
+        text = f"{gain.text} [{c.test.low:+.{digits}f}, {c.test.high:+.{digits}f}]"
+        gain = Cell(text, c.gain, c.test.low, c.test.high, best=c.significant)
+    names = [Cell(label, name) for label, name in ((task_label(c.task), c.task), (method_label(c.method), c.method))]
+    values = [Cell(f"{value:.{digits}f}", value) for value in (c.start_value, c.value)]
+    p_values = (None, None) if c.test is None else (c.test.p_greater, c.test.p_two_sided)
+    return (
+        *names,
+        Cell(method_label(c.start), c.start),
+        Cell(str(c.seed), c.seed),
+        Cell(metric_label(c.metric), c.metric),
+        *values,
+        gain,
+        *(_p_cell(p, floor) for p in p_values),
+    )
 
 
 def _p_cell(p: float | None, floor: float) -> Cell:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from rl4lms.evaluation.scores import to_csv
-from rl4lms.evaluation.tables import Cell, Table
+from rl4lms.evaluation.table import Cell, Table
 
 # Tables whose rows are not methods, or whose numbers are not ours: they have no place in the CSV of methods.
 _NOT_BY_METHOD = ("reward_gain", "supervised_gain", "base_perplexity", "paper_")
@@ -75,11 +75,12 @@ def latex(tables: Iterable[Table]) -> str:
 
 
 def _latex_table(table: Table) -> str:
+    title = table.title if table.title.endswith("?") else f"{table.title}."
     alignment = "".join("r" if column.numeric else "l" for column in table.columns)
     lines = [
         r"\begin{table*}",
         r"  \centering",
-        rf"  \caption{{{tex_escape(' '.join((table.title + ('' if table.title.endswith('?') else '.'), *table.notes)))}}}",
+        rf"  \caption{{{tex_escape(' '.join((title, *table.notes)))}}}",
         rf"  \label{{tab:{re.sub('[^a-z0-9]+', '-', table.key.lower())}}}",
         r"  \resizebox{\textwidth}{!}{%",
         rf"  \begin{{tabular}}{{{alignment}}}",
@@ -122,7 +123,7 @@ def method_csv(tables: Iterable[Table], methods: Sequence[str]) -> str:
             columns += getters
             for method, row in zip(table.row_keys, table.rows, strict=True):
                 rows[method] |= {field: get(row[i]) for field, get in getters.items()}
-    return to_csv(list(rows.values()), columns)
+    return to_csv(rows.values(), columns)
 
 
 def comparison_csv(tables: Iterable[Table]) -> str:

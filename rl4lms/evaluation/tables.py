@@ -65,7 +65,7 @@ def task_table(scores: SuiteScores) -> Table:
     notes = [_spread_note(scores), _average_note(settings)]
     if corpus := without_sample_scores(scores):
         names = ", ".join(task_label(task) for task in corpus)
-        notes.append(f"Metrics with a corpus value alone ({names}) enter that bootstrap by their seeds only.")
+        notes.append(f"{names}: the corpus value is no mean over samples, so that bootstrap resamples its seeds only.")
     notes += _metric_notes(scores, settings.main_metrics.items())
     return method_table("task", "Task metrics", columns, notes, settings.methods)
 
@@ -108,7 +108,7 @@ def metric_table(
 
 
 def kl_tables(scores: SuiteScores) -> list[Table]:
-    """KL to the starting model, and the base models' own perplexity: neither a broken base nor a hacked reward hides."""
+    """KL to the starting model and the base models' perplexity: neither a hacked reward nor a broken base can hide."""
     start = "KL to the starting model"
     base = "Perplexity of the base model on held-out text of its tasks ↓"
     return [

@@ -18,7 +18,7 @@ _FEATURES = [
 ]
 
 
-class RL4LMsMetric(evaluate.Metric):
+class RL4LMsMetric(evaluate.Metric):  # type: ignore[misc]
     """config_name: the id of a metric; metric_args: its constructor's arguments.
 
     `compute` takes predictions, references (a string or a list of strings each) and, for metrics that read them,
@@ -33,7 +33,7 @@ class RL4LMsMetric(evaluate.Metric):
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description=type(self._metric).__doc__ or "",
-            citation="@article{rl4lms, title={Is Reinforcement Learning (Not) for Natural Language Processing?}, eprint={2210.01241}}",
+            citation="Ramamurthy et al., 2022, arXiv:2210.01241",
             inputs_description=__doc__ or "",
             features=[datasets.Features(f) for f in _FEATURES],
         )

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
 from rl4lms.metrics.synonyms import synonym_source
-from rl4lms.metrics.words import porter_stemmer, word_tokenize
+from rl4lms.metrics.words import stem, word_tokenize
 
 
 class _Stemmer:
     """What nltk asks for: an object with `stem`."""
 
-    def __init__(self) -> None:
-        self.stem: Callable[[str], str] = porter_stemmer()
+    def stem(self, word: str) -> str:
+        return stem(word)
 
 
 class MeteorMetric(ReferenceMetric):

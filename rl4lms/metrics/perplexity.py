@@ -43,7 +43,8 @@ def load_language_model(model_name: str) -> Any:
     from transformers import AutoModelForCausalLM
 
     try:
-        return AutoModelForCausalLM.from_pretrained(model_name).to(default_device()).eval()
+        model: Any = AutoModelForCausalLM.from_pretrained(model_name)
+        return model.to(default_device()).eval()
     except (OSError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ConfigError(f'language model "{model_name}": it cannot be loaded ({reason}).') from None

@@ -7,26 +7,29 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import rapidrouge
+
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
-from rl4lms.metrics.words import porter_stemmer
+from rl4lms.metrics.words import stem
 
 ROUGE_TYPES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]+")
 _KNOWN_TYPE = re.compile(r"rouge([1-9]|L|Lsum)$")
 
 
-class _CachingTokenizer:
-    """rouge-score's tokens (lower case, [a-z0-9]+, words over 3 letters stemmed), each text and each stem once."""
+@functools.lru_cache(maxsize=1 << 14)
+def rouge_words(text: str) -> list[str]:
+    """rouge-score's tokens: lower case, [a-z0-9]+, words of more than three letters stemmed. Not to be changed."""
+    words = _NOT_ALPHANUMERIC.sub(" ", text.lower()).split()
+    return [stem(word) if len(word) > 3 else word for word in words]
 
-    def __init__(self) -> None:
-        self.tokenize = functools.lru_cache(maxsize=1 << 14)(self._tokenize)
 
-    @staticmethod
-    def _tokenize(text: str) -> list[str]:
-        stem = porter_stemmer()
-        words = _NOT_ALPHANUMERIC.sub(" ", text.lower()).split()
-        return [stem(word) if len(word) > 3 else word for word in words]
+class _Tokenizer:
+    """What rouge-score asks for: an object with `tokenize`."""
+
+    def tokenize(self, text: str) -> list[str]:
+        return rouge_words(text)
 
 
 class RougeScorer:
@@ -37,18 +40,17 @@ class RougeScorer:
     """
 
     def __init__(self, rouge_types: Sequence[str]) -> None:
-        from rapidrouge import RougeScorer as Scorer
-
         for rouge_type in rouge_types:
             if not _KNOWN_TYPE.match(str(rouge_type)):
                 raise ConfigError(unknown("rouge_type", rouge_type, ROUGE_TYPES))
         self.rouge_types = tuple(rouge_types)
-        tokenizer = _CachingTokenizer()
-        self._scorer: Any = Scorer(list(self.rouge_types), tokenizer=tokenizer)
+        tokenizer = _Tokenizer()
+        scorer: Any = rapidrouge.RougeScorer
+        self._scorer = scorer(list(self.rouge_types), tokenizer=tokenizer)
         one_line = [t for t in self.rouge_types if t != "rougeLsum"]
         if "rougeLsum" in self.rouge_types and "rougeL" not in one_line:
             one_line.append("rougeL")
-        self._one_line_scorer: Any = Scorer(one_line, tokenizer=tokenizer)
+        self._one_line_scorer = scorer(one_line, tokenizer=tokenizer)
 
     def score(self, reference: str, text: str) -> dict[str, float]:
         if "\n" in reference or "\n" in text:

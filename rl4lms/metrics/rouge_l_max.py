@@ -12,13 +12,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rapidrouge import lcs_length
 
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
-from rl4lms.metrics.words import porter_stemmer
+from rl4lms.metrics.words import stem
 
 _PACKAGE, _VERSION = "py-rouge", "1.1"
 _TABLES = ("rouge/wordnet_key_value.txt", "rouge/wordnet_key_value_special_cases.txt")
@@ -81,6 +80,31 @@ def common_words(reference: Sequence[Sequence[str]], text: Sequence[Sequence[str
     return hits
 
 
+def _words(line: str, stemming: bool) -> list[str]:
+    words = _CONTRACTIONS.sub(_split_contraction, _NOT_ALPHANUMERIC.sub(" ", line.lower())).split()
+    if not stemming:
+        return words
+    irregular = irregular_forms()
+    return [irregular.get(w) or stem(w, "ORIGINAL_ALGORITHM") if len(w) > 3 else w for w in words]
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def preprocess(text: str, limit: int | None, limit_in_words: bool, stemming: bool) -> list[list[str]]:
+    """The words of each line, the text cut to `limit` words or characters over all lines."""
+    lines: list[str] = []
+    length = 0
+    for line in text.split("\n"):
+        units: Sequence[str] = line.split() if limit_in_words else line.strip()
+        room = None if limit is None else limit - length
+        cut = room is not None and len(units) >= room
+        kept = units[:room] if cut else units
+        lines.append(" ".join(kept) if limit_in_words else str(kept))
+        length += len(units)
+        if cut:
+            break
+    return [_words(line, stemming) for line in lines]
+
+
 class RougeLMax(ReferenceMetric):
     """`lexical/rouge_l_max`: F of ROUGE-L, per text the best over its references, for the set the mean.
 
@@ -115,42 +139,19 @@ class RougeLMax(ReferenceMetric):
             raise ConfigError(
                 f"{where}: ensure_compatibility: false needs a sentence splitter; only true is supported."
             )
-        self._limit = length_limit if limit_length and length_limit else None
-        self._limit_words = length_limit_type == "words"
-        self._stem: Any = porter_stemmer("ORIGINAL_ALGORITHM") if stemming else None
-        self._irregular = irregular_forms() if stemming else {}
-        self._alpha, self._exponent = alpha, 1.0 / weight_factor
-        self._lines = functools.lru_cache(maxsize=1 << 14)(self._preprocess)
-
-    def _preprocess(self, text: str) -> list[list[str]]:
-        """The words of each line, after the length limit."""
-        lines: list[str] = []
-        length = 0
-        for line in text.split("\n"):
-            units: Sequence[str] = line.split() if self._limit_words else line.strip()
-            room = None if self._limit is None else self._limit - length
-            cut = room is not None and len(units) >= room
-            kept = units[:room] if cut else units
-            lines.append(" ".join(kept) if self._limit_words else str(kept))
-            length += len(units)
-            if cut:
-                break
-        return [self._words(line) for line in lines]
-
-    def _words(self, line: str) -> list[str]:
-        clean = _CONTRACTIONS.sub(_split_contraction, _NOT_ALPHANUMERIC.sub(" ", line.lower()))
-        if self._stem is None:
-            return clean.split()
-        return [self._irregular.get(w) or self._stem(w) if len(w) > 3 else w for w in clean.split()]
+        if stemming:
+            irregular_forms()  # say now if they are missing
+        self._cut = (length_limit if limit_length and length_limit else None, length_limit_type == "words", stemming)
+        self._alpha, self._exponent = float(alpha), 1.0 / weight_factor
 
     def f_score(self, text: str, reference: str) -> float:
-        text_lines, reference_lines = self._lines(text), self._lines(reference)
+        text_lines, reference_lines = preprocess(text, *self._cut), preprocess(reference, *self._cut)
         common = common_words(reference_lines, text_lines)
         if common == 0:
             return 0.0
         precision = (common / sum(map(len, text_lines))) ** self._exponent
         recall = (common / sum(map(len, reference_lines))) ** self._exponent
-        return precision * recall / ((1 - self._alpha) * precision + self._alpha * recall)
+        return float(precision * recall / ((1 - self._alpha) * precision + self._alpha * recall))
 
     def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
         scores = [max(self.f_score(text, r) for r in refs) for text, refs in zip(texts, references, strict=True)]

@@ -11,9 +11,10 @@ import itertools
 from typing import Any, ClassVar
 
 import sacrebleu
-from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.metrics.base import Metric as Scorer
 from sacrebleu.metrics.bleu import _TOKENIZERS as TOKENIZERS
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
 
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.metrics.base import MetricResult, ReferenceMetric

@@ -49,15 +49,18 @@ class _Synset:
 
 
 class SynonymSource:
-    """The synonyms of a word as one synset, cached. `name` says where they come from."""
+    """The synonyms of a word as one synset, cached. `name` says where they come from; a copy reads them anew."""
 
-    def __init__(self, name: str, synonyms: Callable[[str], Iterable[str]]) -> None:
-        self.name = name
+    def __init__(self, key: str, name: str, synonyms: Callable[[str], Iterable[str]]) -> None:
+        self.key, self.name = key, name
         self._synonyms = synonyms
         self.synsets = functools.lru_cache(maxsize=1 << 16)(self._synsets)
 
     def _synsets(self, word: str) -> list[_Synset]:
         return [_Synset(sorted(set(self._synonyms(word))))]
+
+    def __reduce__(self) -> tuple[Callable[[str], SynonymSource], tuple[str]]:
+        return synonym_source, (self.key,)
 
 
 def _package_version(name: str) -> str:
@@ -76,7 +79,7 @@ def wordnet_source() -> SynonymSource | None:
     def synonyms(word: str) -> list[str]:
         return [lemma for synset in wordnet.synsets(word) for lemma in synset.lemma_names()]
 
-    return SynonymSource(f"WordNet {version} ({_package_version('nltk')})", synonyms)
+    return SynonymSource("wordnet", f"WordNet {version} ({_package_version('nltk')})", synonyms)
 
 
 def _read_pairs(path: Path) -> Iterable[tuple[str, list[str]]]:
@@ -122,7 +125,7 @@ def tables_source() -> SynonymSource | None:
     folder = Path(str(distribution.locate_file(TABLES_FOLDER)))
     if not (folder / "english.synsets").is_file():
         return None
-    return SynonymSource(f"METEOR tables ({_package_version(TABLES_PACKAGE)})", table_synonyms(folder))
+    return SynonymSource("tables", f"METEOR tables ({_package_version(TABLES_PACKAGE)})", table_synonyms(folder))
 
 
 @functools.cache

@@ -20,9 +20,10 @@ SUBSETS = {"overall": None, "overlap": True, "non_overlap": False}
 
 @functools.cache
 def _tokenizer() -> Any:
-    from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
+    from sacrebleu.tokenizers import tokenizer_13a
 
-    return Tokenizer13a()
+    module: Any = tokenizer_13a
+    return module.Tokenizer13a()
 
 
 @functools.lru_cache(maxsize=1 << 16)

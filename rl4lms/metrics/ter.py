@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from sacrebleu.metrics import TER
-from sacrebleu.metrics import lib_ter as tercom
+from sacrebleu.metrics import lib_ter
+from sacrebleu.metrics.ter import TER
 
+tercom: Any = lib_ter  # its type hints say words are strings; any hashable will do
 _FAR = np.int32(1 << 20)
 
 
@@ -36,7 +37,7 @@ def edit_distances(hypotheses: np.ndarray, reference: np.ndarray) -> np.ndarray:
     n_candidates, n_rows = hypotheses.shape
     words = np.ascontiguousarray(hypotheses.T)  # (H, C)
     columns = np.arange(len(reference) + 1, dtype=np.int32)[:, None]
-    previous = np.repeat(columns, n_candidates, axis=1)  # (R + 1, C)
+    previous: np.ndarray = np.repeat(columns, n_candidates, axis=1)  # (R + 1, C)
     for row in range(1, n_rows + 1):
         first, last = band(row, n_rows, len(reference))
         current = np.full_like(previous, _FAR)
@@ -49,7 +50,8 @@ def edit_distances(hypotheses: np.ndarray, reference: np.ndarray) -> np.ndarray:
         np.minimum.accumulate(inside, axis=0, out=inside)
         inside += columns[first:last]
         previous = current
-    return previous[-1]
+    distances: np.ndarray = previous[-1]
+    return distances
 
 
 def _shifts(words: Sequence[int], reference: Sequence[int], trace: str, tried: int) -> Iterator[tuple[int, int, int]]:
@@ -106,7 +108,7 @@ def edit_rate(hypothesis: list[str], reference: list[str]) -> tuple[int, int]:
         words = words_after
 
 
-class FastTER(TER):  # type: ignore[misc]
+class FastTER(TER):
     """sacrebleu's TER with `edit_rate` in place of its own search."""
 
     def _compute_segment_statistics(self, hypothesis: str, ref_kwargs: dict[str, Any]) -> list[float]:

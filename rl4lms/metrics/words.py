@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
 from typing import Any
 
 # A period is the end of a sentence when a capital or a digit follows it and no abbreviation, initial or acronym
 # precedes it. Only such periods need care: the last one of a text is split off by the word tokenizer itself.
-_SENTENCE_END = re.compile(r"(?<![.\s])\.(?=[\"')\]”’]*\s+[\"'(\[“‘]*[A-Z0-9])")
+_OPENING, _CLOSING = "\"'([\u201c\u2018", "\"')]\u201d\u2019"
+_SENTENCE_END = re.compile(rf"(?<![.\s])\.(?=[{re.escape(_CLOSING)}]*\s+[{re.escape(_OPENING)}]*[A-Z0-9])")
 _LAST_WORD = re.compile(r"\S+$")
-_ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof st jr sr vs etc inc ltd co corp gen sen rep gov col lt sgt capt rev hon no vol dept est fig "
-    "jan feb mar apr jun jul aug sep sept oct nov dec".split()
-)
+_ABBREVIATION_LIST = """
+    mr mrs ms dr prof st jr sr vs etc inc ltd co corp gen sen rep gov col lt sgt capt rev hon no vol dept est fig
+    jan feb mar apr jun jul aug sep sept oct nov dec
+"""
+_ABBREVIATIONS = frozenset(_ABBREVIATION_LIST.split())
 _CACHE = 1 << 16
 
 
@@ -35,7 +36,7 @@ def sentences(text: str) -> list[str]:
     pieces, start = [], 0
     for match in _SENTENCE_END.finditer(text):
         last = _LAST_WORD.search(text, start, match.start())
-        word = last.group().lower().lstrip("\"'([“‘") if last else ""
+        word = last.group().lower().lstrip(_OPENING) if last else ""
         if word in _ABBREVIATIONS or "." in word or (len(word) == 1 and word.isalpha()):
             continue
         pieces.append(text[start : match.end()])
@@ -52,8 +53,13 @@ def word_tokenize(text: str) -> tuple[str, ...]:
 
 
 @functools.cache
-def porter_stemmer(mode: str = "NLTK_EXTENSIONS") -> Callable[[str], str]:
-    """nltk's Porter stemmer behind a cache; stemming is most of the time of ROUGE and METEOR without one."""
+def _porter_stemmer(mode: str) -> Any:
     from nltk.stem.porter import PorterStemmer
 
-    return functools.lru_cache(maxsize=_CACHE)(PorterStemmer(mode).stem)
+    return PorterStemmer(mode)
+
+
+@functools.lru_cache(maxsize=_CACHE)
+def stem(word: str, mode: str = "NLTK_EXTENSIONS") -> str:
+    """nltk's Porter stemmer. Cached: without that, stemming is most of the time of ROUGE and METEOR."""
+    return str(_porter_stemmer(mode).stem(word))

@@ -164,6 +164,19 @@ class LMActorCriticPolicy(BasePolicy):
             entropy=observations.gather(entropy(scaled)),
         )
 
+    def action_logits(self, observations: TokenView) -> Tensor:
+        """(N, V) float32 logits of the distributions that were sampled, -inf where masked."""
+        sequences = observations.sequences
+        logits = masked_logits(self.scorer.logits(self.policy_model, sequences), None)
+        return observations.gather(masked_logits(logits, sequences.action_mask(self.vocab_size), self.temperature))
+
+    def evaluate_values(self, observations: TokenView) -> Tensor:
+        """(N,) float32 values alone."""
+        sequences = observations.sequences
+        if self.value_trunk is None:
+            return observations.gather(self._states(sequences)[1])
+        return observations.gather(self._values(self.scorer.hidden(self.value_trunk, sequences)))
+
     @property
     def temperature(self) -> float:
         return float(self.generation_kwargs.get("temperature") or 1.0)

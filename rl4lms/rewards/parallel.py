@@ -30,7 +30,7 @@ _CHUNKS_PER_WORKER = 4  # small enough that a slow text does not leave the other
 Call = tuple[Any, ...]
 
 
-class _SharingPickler(cloudpickle.Pickler):
+class _SharingPickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Writes a shared object as its place among the shared ones."""
 
     def __init__(self, file: io.BytesIO, shared: Sequence[Any]) -> None:
@@ -50,7 +50,7 @@ class _SharingUnpickler(pickle.Unpickler):
         return self._shared[pid]
 
 
-def _dump(value: Any, shared: Sequence[Any]) -> bytes:
+def _dump(value: Any, shared: Sequence[Any] = ()) -> bytes:
     file = io.BytesIO()
     _SharingPickler(file, shared).dump(value)
     return file.getvalue()
@@ -103,7 +103,7 @@ class ParallelReward:
         copyable = isinstance(reward_fn, RewardFunction) and not reward_fn.in_parent
         if n_workers > 1 and copyable:
             try:
-                payload = cloudpickle.dumps((reward_fn, self._shared))
+                payload = _dump((reward_fn, self._shared))
             except (pickle.PicklingError, TypeError, AttributeError) as error:
                 raise RunError(
                     f"reward {reward_name(reward_fn)} cannot be sent to worker processes ({error}). Set "
@@ -173,9 +173,11 @@ def _receive(worker: _Worker, reward_fn: object) -> tuple[int, list[Any]]:
 def _reply(start: int, values: list[Any], error: BaseException | None = None) -> bytes:
     trace = "".join(traceback.format_exception(error)) if error else ""
     try:
-        return cloudpickle.dumps((start, values, error, trace))
+        reply = _dump((start, values, error, trace))
+        pickle.loads(reply)
+        return reply
     except Exception:  # an exception or result that cannot travel is told in words
-        return cloudpickle.dumps((start, [], RunError(f"{type(error).__name__}: {error}"), trace))
+        return _dump((start, [], RunError(f"{type(error).__name__}: {error}"), trace))
 
 
 def _serve(connection: Connection) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
-from rl4lms.policies.sequences import Sequences
+from rl4lms.policies.sequences import Sequences, TokenView
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class RolloutSamples:
     observations: the handle that `policy.evaluate_actions` accepts; old_values, old_log_prob: of the rollout.
     """
 
-    observations: Any
+    observations: TokenView
     actions: Tensor
     old_values: Tensor
     old_log_prob: Tensor
@@ -64,3 +64,24 @@ class RolloutSamples:
 
     def __len__(self) -> int:
         return self.actions.shape[0]
+
+    def normalised(self) -> RolloutSamples:
+        """Advantages with mean 0 and standard deviation 1 over the N tokens (unbiased, + 1e-8); one token is kept."""
+        if len(self) < 2:
+            return self
+        a = self.advantages
+        return replace(self, advantages=(a - a.mean()) / (a.std() + 1e-8))
+
+    def split(self, n_parts: int) -> list[RolloutSamples]:
+        """At most `n_parts` micro-batches of whole episodes, for gradient accumulation; every token in one of them."""
+        view = self.observations
+        parts = []
+        for episodes in torch.arange(len(view.sequences), device=view.rows.device).tensor_split(n_parts):
+            chosen = torch.isin(view.rows, episodes)
+            if not bool(chosen.any()):
+                continue
+            rows = torch.searchsorted(episodes, view.rows[chosen])
+            part = TokenView(view.sequences.rows(episodes), rows, view.cols[chosen])
+            columns = (self.actions, self.old_values, self.old_log_prob, self.advantages, self.returns)
+            parts.append(RolloutSamples(part, *(column[chosen] for column in columns)))
+        return parts

@@ -146,3 +146,12 @@ def build_tokenizer(config: Mapping[str, Any]) -> PreTrainedTokenizerBase:
     tokenizer.padding_side = str(config.get("padding_side", "left"))
     tokenizer.truncation_side = str(config.get("truncation_side", "left"))
     return tokenizer
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerBase, directory: str | Path) -> None:
+    """Save in the hub's format, without the truncation and padding that the last call happened to leave behind."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        backend.no_truncation()
+        backend.no_padding()
+    tokenizer.save_pretrained(directory)

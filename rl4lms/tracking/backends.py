@@ -59,7 +59,7 @@ class TensorBoard:
 class WandB:
     """One wandb run. settings: `project`, `name`, `entity`, `config` and whatever else `wandb.init` takes."""
 
-    def __init__(self, run_dir: Path, **settings: Any) -> None:
+    def __init__(self, run_dir: Path, /, **settings: Any) -> None:
         self._run = _module("wandb", "wandb").init(dir=str(run_dir), resume="allow", **settings)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
@@ -89,7 +89,7 @@ class DVCLive:
 BACKENDS: dict[str, Callable[..., Backend]] = {"tensorboard": TensorBoard, "wandb": WandB, "dvclive": DVCLive}
 
 
-def open_backend(name: str, run_dir: Path, **settings: Any) -> Backend:
+def open_backend(name: str, run_dir: Path, /, **settings: Any) -> Backend:
     """A backend by name. Raises ConfigError for an unknown one, and for one whose package is not installed."""
     if name not in BACKENDS:
         raise ConfigError(unknown("tracking backend", name, BACKENDS))

@@ -121,6 +121,7 @@ def _plain(value: Any, key: str) -> Any:
 
 
 def _line(values: Mapping[str, Any]) -> str:
-    flat = {**values, **values.get("metrics", {})}
+    """The numbers of a line, short, for the log; the diversity metrics, forty of them, are in the file."""
+    flat = {k: v for k, v in {**values, **values.get("metrics", {})}.items() if not k.startswith("diversity_metrics/")}
     shown = ((k, f"{v:.4g}" if isinstance(v, float) else v) for k, v in flat.items() if not isinstance(v, Mapping))
     return ", ".join(f"{key} {value}" for key, value in shown)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,11 +22,11 @@ from rl4lms.training.lm_data import (
     causal_batches,
     denoising_batches,
     encode_documents,
-    markup,
     pack,
     pad_pairs,
     pieces,
     read_documents,
+    vocabulary_text,
 )
 
 if TYPE_CHECKING:
@@ -128,28 +127,23 @@ def _train_from_scratch(
     training, vocab_size = settings.training, settings.vocab_size
     if training is None or vocab_size is None:
         raise ConfigError(f"base_models.yaml: {settings.family}: expected model_name, or tokenizer and training.")
-    documents: list[str] = []
-    marks: list[Iterable[str]] = []
-    for task in settings.tasks:
-        texts = read_documents(task, data_dir / task / "train.jsonl")
-        documents += texts
-        marks.append(markup(task, len(texts)))
+    documents = {task: read_documents(task, data_dir / task / "train.jsonl") for task in settings.tasks}
     causal = settings.type == "causal"
     tokenizer = train_bpe(
-        chain(documents, *marks),
+        vocabulary_text(documents),
         vocab_size,
         flavour="gpt2" if causal else "t5",
         model_max_length=int(settings.architecture.get("n_positions", 512)),
         n_sentinels=0 if causal else N_SENTINELS,
     )
     model = initial_model(settings, tokenizer, training.seed)
-    tokens = encode_documents(tokenizer, documents)
-    losses = fit(model, _batches(settings.family, training, tokenizer, tokens, causal), training.optimisation)
+    groups = [encode_documents(tokenizer, texts) for texts in documents.values()]
+    losses = fit(model, _batches(settings.family, training, tokenizer, groups, causal), training.optimisation)
     tail = losses[-max(len(losses) // 20, 1) :]
     metrics = {
         "train_loss": round(sum(tail) / len(tail), 6),
-        "n_documents": len(documents),
-        "n_text_tokens": sum(map(len, tokens)),
+        "n_documents": sum(map(len, groups)),
+        "n_text_tokens": sum(len(tokens) for group in groups for tokens in group),
         "vocab_size": len(tokenizer),
     }
     return model, tokenizer, metrics
@@ -159,12 +153,12 @@ def _batches(
     family: str,
     training: TrainingSettings,
     tokenizer: PreTrainedTokenizerBase,
-    tokens: Sequence[Sequence[int]],
+    groups: Sequence[Sequence[Sequence[int]]],
     causal: bool,
 ) -> Iterator[Batch]:
     keys = (training.seed, "base-model", family)
     if causal:
-        return causal_batches(tokens, tokenizer.eos_token_id, training.block_size, training.batch_size, *keys)
+        return causal_batches(groups, tokenizer.eos_token_id, training.block_size, training.batch_size, *keys)
     objective = Denoising(
         noise_density=training.noise_density,
         mean_span_length=training.mean_noise_span_length,
@@ -172,7 +166,7 @@ def _batches(
         sentinel_ids=tuple(tokenizer.convert_tokens_to_ids(sentinel_tokens(N_SENTINELS))),
         eos_id=tokenizer.eos_token_id,
     )
-    return denoising_batches(tokens, objective, tokenizer.pad_token_id, training.block_size, training.batch_size, *keys)
+    return denoising_batches(groups, objective, tokenizer.pad_token_id, training.block_size, training.batch_size, *keys)
 
 
 def initial_model(settings: BaseModelSettings, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:

@@ -42,7 +42,7 @@ def _totto(row: Mapping[str, Any]) -> list[str]:
     sentences = (
         annotations["final_sentence"] if isinstance(annotations, Mapping) else [a["final_sentence"] for a in annotations]
     )
-    cells = [str(cell["value"]) for line in row["table"] for cell in line]
+    cells = [str(row["table"][line][column]["value"]) for line, column in row["highlighted_cells"]]
     return [" ".join([row["table_page_title"], row["table_section_title"], *cells]), *sentences]
 
 
@@ -89,7 +89,7 @@ def read_documents(task: str, path: Path) -> list[str]:
     for number, row in enumerate(read_jsonl(path), 1):
         try:
             texts = _DOCUMENTS[task](row)
-        except (KeyError, TypeError) as error:
+        except (KeyError, IndexError, TypeError) as error:
             raise DataError(f"{path}, row {number}: not a row of {task} ({error!r}); run prepare again.") from None
         documents.extend(text for text in texts if text.strip())
     if not documents:
@@ -97,9 +97,13 @@ def read_documents(task: str, path: Path) -> list[str]:
     return documents
 
 
-def markup(task: str, n_rows: int) -> Iterator[str]:
-    """What the task's prompts hold besides text, once a row, for the tokenizer to learn beside the documents."""
-    yield from [_MARKUP[task]] * n_rows if task in _MARKUP else []
+def vocabulary_text(documents: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Text for the tokenizer: each task's documents as often as brings it near the largest task, and its markup."""
+    sizes = {task: sum(map(len, texts)) for task, texts in documents.items()}
+    for task, texts in documents.items():
+        for _ in range(round(max(sizes.values()) / sizes[task])):
+            yield from texts
+            yield from [_MARKUP[task]] * len(texts) if task in _MARKUP else []
 
 
 def encode_documents(tokenizer: PreTrainedTokenizerBase, documents: Sequence[str]) -> list[list[int]]:
@@ -107,6 +111,23 @@ def encode_documents(tokenizer: PreTrainedTokenizerBase, documents: Sequence[str
     encoded = tokenizer(list(documents), add_special_tokens=False, verbose=False)["input_ids"]
     rows: list[list[int]] = encoded
     return rows
+
+
+def balanced(groups: Sequence[Sequence[Sequence[int]]], rng: np.random.Generator) -> list[Sequence[int]]:
+    """One epoch's documents in random order: of each group (a task) as many tokens as the smallest group has.
+
+    A larger group shows other documents in the next epoch; otherwise the task with the longest texts would be the model.
+    """
+    budget = min(sum(map(len, group)) for group in groups)
+    chosen: list[Sequence[int]] = []
+    for group in groups:
+        left = budget
+        for index in rng.permutation(len(group)).tolist():
+            if left <= 0:
+                break
+            chosen.append(group[index])
+            left -= len(group[index])
+    return [chosen[i] for i in rng.permutation(len(chosen))]
 
 
 def pack(documents: Sequence[Sequence[int]], eos_id: int, block_size: int) -> Tensor:
@@ -122,28 +143,30 @@ def pack(documents: Sequence[Sequence[int]], eos_id: int, block_size: int) -> Te
 
 
 def causal_batches(
-    documents: Sequence[Sequence[int]], eos_id: int, block_size: int, batch_size: int, *keys: int | str
+    groups: Sequence[Sequence[Sequence[int]]], eos_id: int, block_size: int, batch_size: int, *keys: int | str
 ) -> Iterator[Batch]:
-    """Endless batches of (batch_size, block_size) blocks; each epoch packs the documents in another order.
+    """Endless batches of (batch_size, block_size) blocks; each epoch draws and packs `balanced` documents anew.
 
-    keys: the seed keys of the order, e.g. (seed, "base-model", "gpt2").
+    groups: documents of each task. keys: the seed keys of the draws, e.g. (seed, "base-model", "gpt2").
     """
     epoch = 0
     while True:
         rng = numpy_generator(*keys, "epoch", epoch)
-        blocks = pack([documents[i] for i in rng.permutation(len(documents))], eos_id, block_size)
-        for rows in torch.from_numpy(rng.permutation(len(blocks))).split(batch_size):
+        blocks = pack(balanced(groups, rng), eos_id, block_size)
+        for rows in blocks.split(batch_size):
             if len(rows) == batch_size or len(blocks) < batch_size:
-                yield {"input_ids": blocks[rows], "labels": blocks[rows]}
+                yield {"input_ids": rows, "labels": rows}
         epoch += 1
 
 
 @dataclass(frozen=True)
 class Denoising:
-    """What a text-to-text model is trained on: T5's span corruption, and continuation for a share of the pieces.
+    """What a text-to-text model is trained on: restoring a text, and for a share of the pieces continuing one.
 
-    Span corruption: section 3.1.4 of arXiv:1910.10683, without its packing. Continuation ("prefix LM", section 3.2.1)
-    is what a prompt asks for; a model that never saw it answers a prompt with sentinels.
+    Restoring: spans of the source are replaced by sentinels, each by its own (section 3.1.4 of arXiv:1910.10683), and
+    the target is the whole text (the "BERT-style" target of section 3.3.1): every target token then teaches to read
+    the source, where targets of the spans alone leave a model of this size unable to copy after a minute of training.
+    Continuing ("prefix LM", section 3.2.1) is what a prompt asks for: it holds no sentinel.
     """
 
     noise_density: float
@@ -162,16 +185,12 @@ class Denoising:
         return [*piece[:cut], self.eos_id], [*piece[cut:], self.eos_id]
 
     def corruption(self, piece: Sequence[int], rng: np.random.Generator) -> Pair:
-        """Spans of the piece replaced by sentinels; the target names each sentinel and what it stands for."""
         source: list[int] = []
-        target: list[int] = []
         position = 0
         for index, (kept, dropped) in enumerate(self._spans(len(piece), rng)):
-            sentinel = self.sentinel_ids[index]
-            source += [*piece[position : position + kept], sentinel]
-            target += [sentinel, *piece[position + kept : position + kept + dropped]]
+            source += [*piece[position : position + kept], self.sentinel_ids[index]]
             position += kept + dropped
-        return [*source, self.eos_id], [*target, self.eos_id]
+        return [*source, self.eos_id], [*piece, self.eos_id]
 
     def _spans(self, length: int, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
         """(kept, dropped) lengths in turn, each at least 1, that add up to `length`."""
@@ -194,22 +213,21 @@ def pieces(documents: Sequence[Sequence[int]], block_size: int) -> list[list[int
 
 
 def denoising_batches(
-    documents: Sequence[Sequence[int]],
+    groups: Sequence[Sequence[Sequence[int]]],
     objective: Denoising,
     pad_id: int,
     block_size: int,
     batch_size: int,
     *keys: int | str,
 ) -> Iterator[Batch]:
-    """Endless batches of about `batch_size` * `block_size` source and target tokens; pieces of like length go together.
+    """Endless batches of at most `batch_size` * `block_size` source and target tokens; pieces of like length go together.
 
-    Each epoch corrupts and cuts anew. keys: as in `causal_batches`.
+    Each epoch draws `balanced` documents and corrupts and cuts them anew. groups, keys: as in `causal_batches`.
     """
-    rows = pieces(documents, block_size)
     epoch = 0
     while True:
         rng = numpy_generator(*keys, "epoch", epoch)
-        pairs = [objective.pair(row, rng) for row in rows]
+        pairs = [objective.pair(piece, rng) for piece in pieces(balanced(groups, rng), block_size)]
         lengths = [len(source) + len(target) for source, target in pairs]
         for batch in bucket(lengths, rng, max_tokens=batch_size * block_size):
             yield pad_pairs([pairs[i] for i in batch], pad_id)

@@ -20,7 +20,7 @@ from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
 from rl4lms.evaluation.evaluator import evaluate
 from rl4lms.evaluation.generation import TextGenerator
 from rl4lms.metrics.base import BaseMetric
-from rl4lms.tokenization.tokenizer import build_tokenizer
+from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training.builders import BuiltAlgorithm, build_algorithm, build_metrics, build_pool
 from rl4lms.training.checkpoint import (
@@ -157,7 +157,7 @@ class OnPolicyTrainer:
         if hasattr(model, "merge_and_unload"):
             model = model.merge_and_unload()
         model.save_pretrained(self.out_dir / "model")
-        self.tokenizer.save_pretrained(self.out_dir / "model")
+        save_tokenizer(self.tokenizer, self.out_dir / "model")
 
     def close(self) -> None:
         self.built.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch.testing import assert_close
 
+from rl4lms.algorithms.a2c import A2C
 from rl4lms.algorithms.on_policy_text import TextRollouts, wrap_onpolicy_alg
 from rl4lms.algorithms.ppo import PPO
 from rl4lms.core.errors import RunError
@@ -22,6 +24,7 @@ from rl4lms.tokenization.text_task import TextTask
 from tests.conftest import SEQ2SEQ, VOCAB, word_tokenizer
 
 TARGET = "w7"
+NO_PPO = {"batch_size": None, "n_epochs": None}  # arguments that A2C does not take
 
 
 class TargetShare(BatchedRewardFunction):
@@ -45,8 +48,7 @@ def build(directory: Any, family: str = "gpt2", cls: Any = PPO, length: int = 8,
         "policy": PolicyRegistry.get(f"{maskable}{kind}_lm_actor_critic_policy"),
         "env": env,
         "policy_kwargs": {"model_name": str(directory), **(policy or {})},
-        **defaults,
-        **args,
+        **{k: v for k, v in {**defaults, **args}.items() if v is not None},
     }
     algorithm = wrap_onpolicy_alg(cls, kwargs, kl, target_kl=target_kl)
     algorithm.set_logger(Logger(folder=None, output_formats=[]))
@@ -156,8 +158,7 @@ def full_batch_gradient(algorithm: Any, unit: str) -> torch.Tensor:
     buffer = algorithm.rollout_buffer
     buffer.minibatch = unit
     (batch,) = list(buffer.get(None))
-    algorithm.policy.optimizer.zero_grad()
-    algorithm.loss(batch, 0.2)[0].backward()
+    algorithm.accumulate_gradients(batch, 0.2)
     return torch.cat([p.grad.flatten() for p in algorithm.policy.parameters() if p.grad is not None])
 
 
@@ -168,13 +169,61 @@ def test_units_and_the_naive_loop_have_the_same_gradient(model_dir, family):
     torch.nn.init.normal_(algorithm.policy.value_head.weight)
     batch = algorithm.collector.collect(algorithm.policy, 0)
     algorithm.rollout_buffer.add_episodes(batch, 0)
-    algorithm.policy.double()
-    buffer = algorithm.rollout_buffer
-    buffer.advantages, buffer.returns = buffer.advantages.double(), buffer.returns.double()
+    double(algorithm)
     by_episode, by_transition = (full_batch_gradient(algorithm, u) for u in ("episodes", "transitions"))
     assert_close(by_episode, by_transition, rtol=0, atol=1e-10)
     tolerance = 1e-6 if family == "t5" else 1e-10  # T5's norm computes its variance in float32 whatever the dtype
     assert_close(naive_gradient(algorithm), by_episode, rtol=0, atol=tolerance)
+
+
+def double(algorithm: Any) -> None:
+    """Policy and rollout in float64."""
+    algorithm.policy.double()
+    buffer = algorithm.rollout_buffer
+    e = buffer.episodes
+    columns = {n: getattr(e, n).double() for n in ("logprobs", "values")}
+    buffer.episodes = dataclasses.replace(e, **columns)
+    buffer.advantages, buffer.returns = buffer.advantages.double(), buffer.returns.double()
+
+
+@pytest.mark.parametrize("cls", [PPO, A2C])
+@pytest.mark.parametrize("unit", ["episodes", "transitions"])
+def test_micro_batches_have_the_gradient_of_the_batch(model_dir, cls, unit):
+    """NUMERICS 12 and 14: one batch of 8 ragged episodes == 8 micro-batches of 1, in float64."""
+    algorithm = build(model_dir("gpt2"), cls=cls, n_steps=100, ent_coef=0.01, normalize_advantage=True, minibatch=unit,
+                      policy={"generation_kwargs": {"temperature": 9.0}}, **({} if cls is PPO else NO_PPO))  # fmt: skip
+    torch.nn.init.normal_(algorithm.policy.value_head.weight)
+    algorithm.rollout_buffer.add_episodes(algorithm.collector.collect(algorithm.policy, 0), 0)
+    double(algorithm)
+    (batch,) = algorithm.rollout_buffer.get(None)
+    assert len(set(algorithm.rollout_buffer.episodes.mask.sum(1).tolist())) > 1
+    args = (0.2,) if cls is PPO else ()
+    gradients, logs = [], []
+    for n in (1, 8):
+        algorithm.gradient_accumulation_steps = n
+        logs.append(algorithm.accumulate_gradients(batch, *args))
+        gradients.append(torch.cat([p.grad.flatten() for p in algorithm.policy.parameters() if p.grad is not None]))
+    assert_close(*gradients, rtol=0, atol=1e-10)
+    assert logs[0] == pytest.approx(logs[1], abs=1e-10)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "bart"])
+def test_a2c_is_ppo_with_one_step_and_no_clipping(model_dir, family):
+    """NUMERICS 25."""
+    algorithm = build(model_dir(family), family, ent_coef=0.01, normalize_advantage=False)
+    torch.nn.init.normal_(algorithm.policy.value_head.weight)
+    algorithm.rollout_buffer.add_episodes(algorithm.collector.collect(algorithm.policy, 0), 0)
+    double(algorithm)
+    (batch,) = algorithm.rollout_buffer.get(None)
+    with torch.no_grad():  # the rollout's log-probabilities in float64
+        old = algorithm.policy.evaluate_actions(batch.observations, batch.actions).log_prob
+    batch = dataclasses.replace(batch, old_log_prob=old)
+    algorithm.accumulate_gradients(batch, clip_range=1e9)
+    by_ppo = torch.cat([p.grad.flatten() for p in algorithm.policy.parameters() if p.grad is not None])
+    A2C.accumulate_gradients(algorithm, batch)
+    by_a2c = torch.cat([p.grad.flatten() for p in algorithm.policy.parameters() if p.grad is not None])
+    assert by_a2c.abs().max() > 1e-3
+    assert_close(by_a2c, by_ppo, rtol=0, atol=1e-10)
 
 
 def naive_gradient(algorithm: Any) -> torch.Tensor:
@@ -193,7 +242,7 @@ def naive_gradient(algorithm: Any) -> torch.Tensor:
             logits, value = naive_state(policy, prompt, so_far)
             logits = logits / policy.temperature
             logp = torch.log_softmax(logits, -1)
-            ratio = torch.exp(logp[action] - batch.logprobs[i, t].double())
+            ratio = torch.exp(logp[action] - batch.logprobs[i, t])
             a = advantages[k]
             policy_loss = -torch.min(ratio * a, ratio.clamp(0.8, 1.2) * a)
             v_loss = (buffer.returns[i, t] - value) ** 2

@@ -51,9 +51,7 @@ def test_published_defaults_are_filled_in(on_policy: Config) -> None:
         return value
 
     given = {"alg.args.n_steps", "env.n_envs", "generation_kwargs.do_sample"}
-    maskable = {
-        f"alg.policy.args.{n}" for n in ("top_mask", "mask_type", "target_update_iterations", "min_tokens_to_keep")
-    }
+    maskable = {f"alg.policy.args.{n}" for n in ("mask_type", "target_update_iterations", "min_tokens_to_keep")}
     for path, default in DEFAULTS.items():
         if path in given | maskable:
             continue
@@ -194,6 +192,15 @@ def test_a_shaping_function_must_be_registered(on_policy: Config) -> None:
     assert message(on_policy).startswith(
         'run.yml: reward_fn.args.shaping_fn: unknown reward function "common_gen_penalty". '
     )
+
+
+def test_a_reward_made_of_a_metric_names_one_that_exists(on_policy: Config) -> None:
+    on_policy["reward_fn"] = {"id": "metric_reward", "args": {"metric": "sacre_blue"}}
+    assert 'reward_fn.args.metric: unknown metric "sacre_blue". Did you mean "sacre_bleu"?' in message(on_policy)
+    on_policy["reward_fn"]["args"] = {"metric": "sacre_bleu", "args": {"tokenise": "intl"}, "scale": 2}
+    assert 'reward_fn.args.args: unknown key "tokenise". Did you mean "tokenize"?' in message(on_policy)
+    on_policy["reward_fn"]["args"]["args"] = {"tokenize": "intl"}
+    assert RunConfig.from_dict(on_policy).reward_fn is not None
 
 
 def test_the_seed_of_the_algorithm_is_the_runs(on_policy: Config) -> None:

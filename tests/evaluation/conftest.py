@@ -28,7 +28,7 @@ MAIN_METRICS = {
     "common_gen": "lexical/meteor",
     "iwslt2017": "lexical/sacrebleu",
 }
-CORPUS_ONLY = ("lexical/sacrebleu",)
+CORPUS_VALUES = ("lexical/sacrebleu",)  # not the mean of the scores per sample
 LEVELS = {"zero_shot": 0.2, "supervised": 0.4, "ppo": 0.35, "supervised_ppo": 0.55}
 
 
@@ -73,8 +73,7 @@ def write_run(runs: Path, settings: SuiteSettings, task: str, method: str, seed:
     for i in range(n):
         row = {"split_name": "test", "sample_id": f"test_{i}", "prompt_text": f"<b>prompt</b> {task} {i}"}
         row |= {"generated_text": f"{method} & seed {seed} text {i}", "ref_text": f"<START-1>reference {i}<END-1>"}
-        if main not in CORPUS_ONLY:
-            row[main] = float(scores[i])
+        row[main] = float(scores[i]) * (0.9 if main in CORPUS_VALUES else 1.0)
         rows.append({**row, "reward": float(rewards[i])})
     directory = runs / task / method / f"seed{seed}"
     write_json(directory / "metrics.json", {**metrics, "n": n})

@@ -30,5 +30,7 @@ rule aggregate:
         suite=SUITE,
         runs=lambda w, output: f"{dirname(dirname(output[0]))}/runs",
         out=lambda w, output: dirname(output[0]),
+    message:
+        "aggregate"
     shell:
         "python -m rl4lms aggregate --suite {params.suite} --runs {params.runs} --out {params.out} > {log} 2>&1"

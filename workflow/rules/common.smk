@@ -66,26 +66,71 @@ REWARD_MODEL_OF = {entry["task"]: name for name, entry in PARAMS.reward_models()
 REWARD_MODELS = sorted(REWARD_MODEL_OF.values())
 N_THREADS = PARAMS.grue()["n_threads"]
 
-# The code that a stage's result depends on: modules and packages of rl4lms/, a superset of what it imports.
-_EVERY_STAGE = ["__init__.py", "__main__.py", "cli/main.py", "core", "config"]
-_TEXT = ["numerics", "data_pools", "tokenization"]
-_SCORING = ["metrics", "rewards", "policies", "evaluation"]
+# The code that a stage's result depends on, in rl4lms/: packages, and single modules of those that serve many stages.
+_EVERY_STAGE = ["cli/main.py", "config", "core"]
+_SCORING = ["data_pools", "metrics", "numerics", "policies", "rewards", "rollouts", "tokenization"]
 CODE = {
     "prepare": ["cli/prepare.py", "data_pools"],
-    "base-model": ["cli/base_model.py", *_TEXT, "training"],
-    "reward-model": ["cli/reward_model.py", *_TEXT, "training"],
-    "supervised": ["cli/supervised.py", *_TEXT, *_SCORING, "tracking", "training"],
-    "train": ["cli/train.py", *_TEXT, *_SCORING, "tracking", "envs", "rollouts", "algorithms", "training"],
-    "evaluate": ["cli/evaluate.py", *_TEXT, *_SCORING],
+    "base-model": [
+        "cli/base_model.py",
+        "tokenization",
+        "training/base_model.py",
+        "training/fitting.py",
+        "training/lm_data.py",
+    ],
+    "reward-model": [
+        "cli/reward_model.py",
+        "metrics/base.py",
+        "metrics/classifier.py",
+        "metrics/learned.py",
+        "tokenization",
+        "training/fitting.py",
+        "training/lm_data.py",
+        "training/reward_model.py",
+    ],
+    "supervised": [
+        "cli/supervised.py",
+        "data_pools",
+        "numerics",
+        "policies",
+        "tokenization",
+        "tracking",
+        "training/lm_data.py",
+        "training/supervised.py",
+        "training/supervised_data.py",
+    ],
+    "train": [
+        "algorithms",
+        "cli/train.py",
+        "envs",
+        "evaluation/evaluator.py",
+        "evaluation/generation.py",
+        "tracking",
+        "training/builders.py",
+        "training/checkpoint.py",
+        "training/on_policy.py",
+        *_SCORING,
+    ],
+    "evaluate": [
+        "cli/evaluate.py",
+        "evaluation/evaluator.py",
+        "evaluation/generation.py",
+        "evaluation/reward_scores.py",
+        "evaluation/scores.py",
+        "evaluation/suite.py",
+        *_SCORING,
+    ],
     "aggregate": ["cli/aggregate.py", "evaluation"],
 }
 
 
 def code(stage):
-    """The sources of a stage, as files."""
-    paths = [Path(workflow.basedir, "rl4lms", name) for name in [*_EVERY_STAGE, *CODE[stage]]]
-    files = [path for root in paths for path in ([root] if root.suffix else sorted(root.rglob("*.py")))]
-    return [str(path.relative_to(workflow.basedir)) for path in files]
+    """The sources of a stage, as files of the checkout wherever results are stored."""
+    package = Path(workflow.basedir, "rl4lms")
+    roots = [package / name for name in [*_EVERY_STAGE, *CODE[stage]]]
+    files = {file for root in roots for file in (root.rglob("*") if root.is_dir() else [root]) if not file.is_dir()}
+    names = sorted(str(file.relative_to(workflow.basedir)) for file in files if "__pycache__" not in file.parts)
+    return [local(name) for name in names]
 
 
 def pick(stage):

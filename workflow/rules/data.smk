@@ -17,6 +17,8 @@ rule prepare:
         suite=SUITE,
         source=f"--data-dir {config['data_dir']} " if config["data_dir"] else "",
         out=lambda w, output: dirname(output[0]),
+    message:
+        "prepare {wildcards.task}"
     shell:
         "python -m rl4lms prepare --suite {params.suite} --task {wildcards.task} {params.source}--out {params.out}"
         " > {log} 2>&1"

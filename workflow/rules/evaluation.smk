@@ -23,6 +23,8 @@ rule evaluate:
         base_model=lambda w, input: dirname(input.base_model[0]),
         reward_model=reward_model_option,
         runs=lambda w, output: dirname(dirname(output[0])),
+    message:
+        "evaluate {wildcards.task} {wildcards.method} seed {wildcards.seed}"
     shell:
         "python -m rl4lms evaluate --suite {params.suite} --task {wildcards.task} --method {wildcards.method}"
         " --seeds {wildcards.seed} --data {params.data} --base-model {params.base_model}"

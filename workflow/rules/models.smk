@@ -17,6 +17,8 @@ rule base_model:
         suite=SUITE,
         data=lambda w, input: dirname(dirname(input.data[0])),
         out=lambda w, output: dirname(output[0]),
+    message:
+        "base model {wildcards.family}"
     shell:
         "python -m rl4lms base-model --suite {params.suite} --family {wildcards.family}"
         " --data {params.data} --out {params.out} > {log} 2>&1"
@@ -41,6 +43,8 @@ rule reward_model:
         suite=SUITE,
         data=lambda w, input: dirname(input.data[0]),
         out=lambda w, output: dirname(output[0]),
+    message:
+        "reward model {wildcards.name}"
     shell:
         "python -m rl4lms reward-model --suite {params.suite} --name {wildcards.name}"
         " --data {params.data} --out {params.out} > {log} 2>&1"

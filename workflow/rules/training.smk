@@ -21,6 +21,8 @@ rule supervised:
         data=lambda w, input: dirname(input.data[0]),
         model=lambda w, input: dirname(input.model[0]),
         out=lambda w, output: dirname(output.config),
+    message:
+        "supervised {wildcards.task} seed {wildcards.seed}"
     shell:
         "python -m rl4lms supervised --suite {params.suite} --task {wildcards.task} --method supervised"
         " --seed {wildcards.seed} --data {params.data} --model {params.model} --out {params.out} > {log} 2>&1"
@@ -53,6 +55,8 @@ rule train:
         model=lambda w, input: dirname(input.model[0]),
         reward_model=reward_model_option,
         out=lambda w, output: dirname(output.config),
+    message:
+        "train {wildcards.task} {wildcards.method} seed {wildcards.seed}"
     shell:
         "python -m rl4lms train --suite {params.suite} --task {wildcards.task} --method {wildcards.method}"
         " --seed {wildcards.seed} --data {params.data} --model {params.model}{params.reward_model}"

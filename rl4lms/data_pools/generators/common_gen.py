@@ -12,6 +12,7 @@ from typing import Any
 
 from rl4lms.data_pools.generators import english
 from rl4lms.data_pools.generators.splits import PUBLISHED_NAME, distinct
+from rl4lms.data_pools.generators.wordlists import words
 
 MIN_WORDS, MAX_WORDS = 6, 15
 
@@ -104,15 +105,18 @@ fly | kids man woman | kite | beach park field
 _ON = ("stage", "beach", "street", "road", "dock")
 _AT = ("station", "market", "museum", "store")
 _PREPOSITIONS = dict.fromkeys(_ON, "on") | dict.fromkeys(_AT, "at")
-_MASS = frozenset("bread paper wood soup meat water milk coffee juice fruit music fish grass".split())
+_MASS = frozenset(words("bread paper wood soup meat water milk coffee juice fruit music fish grass"))
 _UNIQUE = frozenset(("sky", "floor", "music"))
+_HUMAN_OBJECTS = frozenset(words("student friend neighbor child hand"))
 _COLLECTIVE = frozenset(("group", "crowd", "parade", "class"))
-_ASIDES = "smile laugh talk sing shout wait chat whistle".split()
-_ANIMALS = frozenset("dog cat puppy horse bird duck cow".split())
-_YOUTH = frozenset("boy girl child student baby".split())
+_ASIDES = words("smile laugh talk sing shout wait chat whistle")
+_ANIMALS = frozenset(words("dog cat puppy horse bird duck cow"))
+_YOUTH = frozenset(words("boy girl child student baby"))
 _MADE = frozenset(
-    "ball bike car truck bus cart sled wagon hat coat dress shirt helmet box bag basket bucket umbrella flag fence house "
-    "door couch chair bench boat guitar piano book wall table kite ladder".split()
+    words("""
+    ball bike car truck bus cart sled wagon hat coat dress shirt helmet box bag basket bucket umbrella flag
+    fence house door couch chair bench boat guitar piano book wall table kite ladder
+""")
 )
 _ANIMAL_LOOKS = ("brown", "black", "small", "big", "white")
 _YOUTH_LOOKS = ("young", "little", "happy")
@@ -194,7 +198,8 @@ def _object(rng: random.Random, noun: str) -> str:
     if noun in _MASS:
         return f"{rng.choice(('the', 'some'))} {noun}"
     looks = ("new", "old", "red", "green") if noun in _MADE else ("big", "small")
-    phrase = f"{rng.choice(looks)} {noun}" if rng.random() < 0.15 else noun
+    plain = noun in _COLLECTIVE or noun in _HUMAN_OBJECTS
+    phrase = noun if plain or rng.random() >= 0.15 else f"{rng.choice(looks)} {noun}"
     form = rng.random()
     if form < 0.5:
         return english.with_article(phrase)
@@ -249,7 +254,9 @@ def rows(rng: random.Random, split: str) -> Iterator[dict[str, Any]]:
     for set_id, scene in enumerate(distinct(rng, split, _scene, _unit)):
         concepts = rng.sample(scene.concepts, len(scene.concepts))
         if split == "train":
-            groups = [(sentence, []) for sentence in _sentences(rng, scene, rng.randint(1, 3))]
+            groups: list[tuple[str, list[str]]] = [
+                (sentence, []) for sentence in _sentences(rng, scene, rng.randint(1, 3))
+            ]
         else:
             references = _sentences(rng, scene, rng.randint(3, 5))
             groups = [(references[0], references)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from rl4lms.data_pools.generators.wordlists import words
+
 Person = Literal["1s", "2s", "3s", "1p", "3p"]
 
 # base -> past, past participle
@@ -78,8 +80,10 @@ _IRREGULAR = {
     )
 }
 _DOUBLING = frozenset(
-    "begin chat chop clap cut dig drag drop forget get grab hit hug jog nod pat pet plan put run shop "
-    "sit skip slip spin step stir stop strip swim tap trap trim trip unwrap win wrap".split()
+    words("""
+    begin chat chop clap cut dig drag drop forget get grab hit hug jog nod pat pet plan put run shop sit skip
+    slip spin step stir stop strip swim tap trap trim trip unwrap win wrap
+""")
 )
 _PLURALS = {
     "child": "children",
@@ -105,7 +109,7 @@ _BE = {
     "present": {"1s": "am", "2s": "are", "3s": "is", "1p": "are", "3p": "are"},
     "past": {"1s": "was", "2s": "were", "3s": "was", "1p": "were", "3p": "were"},
 }
-_NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_NUMBERS = words("zero one two three four five six seven eight nine ten eleven twelve")
 
 
 def _split_head(verb: str) -> tuple[str, str]:

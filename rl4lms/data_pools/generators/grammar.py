@@ -6,19 +6,22 @@ import random
 import re
 from collections.abc import Mapping
 
+from rl4lms.data_pools.generators.english import capitalised, with_article
+from rl4lms.data_pools.generators.wordlists import alternatives
+
 _SLOT = re.compile(r"\[([^\]]+)\]")
 
 
 class Grammar:
     """`[symbol]` in a production stands for one of that symbol's productions, drawn at random.
 
-    rules: symbol -> its productions, one a line or separated by "|".
+    rules: symbol -> its productions, see `alternatives`.
     """
 
     def __init__(self, rules: Mapping[str, str]) -> None:
         # An odd position of a production is a symbol, an even one literal text.
         self._rules = {
-            symbol: tuple(tuple(_SLOT.split(p.strip())) for p in text.replace("\n", "|").split("|") if p.strip())
+            symbol: tuple(tuple(_SLOT.split(production)) for production in alternatives(text))
             for symbol, text in rules.items()
         }
 
@@ -34,3 +37,9 @@ class Grammar:
         if len(parts) == 1:
             return parts[0]
         return "".join(self.expand(p, rng, bound) if i % 2 else p for i, p in enumerate(parts))
+
+
+def with_variants(facts: Mapping[str, str]) -> dict[str, str]:
+    """Each fact also with its article ("a place") and capitalised ("Place", "A place"), for `bound`."""
+    every = {**facts, **{f"a {name}": with_article(value) for name, value in facts.items()}}
+    return every | {capitalised(name): capitalised(value) for name, value in every.items()}

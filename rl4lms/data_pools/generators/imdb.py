@@ -13,20 +13,22 @@ from rl4lms.data_pools.generators.english import capitalised
 from rl4lms.data_pools.generators.grammar import Grammar
 from rl4lms.data_pools.generators.names import TOWNS, person
 from rl4lms.data_pools.generators.splits import distinct
+from rl4lms.data_pools.generators.wordlists import words
 
 _FIRST_IMPRESSION_IS_RIGHT = 0.8
 _EARLY_IMPRESSION = 0.75
 _PARAGRAPHS = 0.3
 MIN_WORDS, MAX_WORDS = 30, 60
 
-_TITLE_ADJECTIVES = (
-    "Silent Broken Golden Hidden Last Lost Crimson Distant Empty Endless Final Frozen Gentle Hollow Little Lonely Midnight "
-    "Quiet Restless Secret Second Stolen Strange Winter Wild".split()
-)
-_TITLE_NOUNS = (
-    "Harbor River Garden Letter Mirror Bridge Summer Shadow Promise Witness Stranger Kingdom Lighthouse Station Orchard "
-    "Island Journey Daughter Soldier Painter Thief Song Road Valley Storm Candle Window Train Castle Ocean".split()
-)
+_TITLE_ADJECTIVES = words("""
+    Silent Broken Golden Hidden Last Lost Crimson Distant Empty Endless Final Frozen Gentle Hollow Little
+    Lonely Midnight Quiet Restless Secret Second Stolen Strange Winter Wild
+""")
+_TITLE_NOUNS = words("""
+    Harbor River Garden Letter Mirror Bridge Summer Shadow Promise Witness Stranger Kingdom Lighthouse Station
+    Orchard Island Journey Daughter Soldier Painter Thief Song Road Valley Storm Candle Window Train Castle
+    Ocean
+""")
 
 _NEUTRAL = {
     "opening": """
@@ -49,7 +51,8 @@ _NEUTRAL = {
         It is about [job] who [quest].
         The plot is simple: [job] [quest].
         [star] stars as [job] who [quest].""",
-    "job": """a doctor|a lawyer|a retired policeman|a young teacher|a sailor|a lonely writer|a tired detective|a taxi driver
+    "job": """a doctor|a lawyer|a retired policeman|a young teacher|a sailor|a lonely writer|a tired detective
+    a taxi driver
         a farmer|an old musician|a soldier|a poor student|a night nurse|a famous actor|a priest|a bank clerk""",
     "quest": """returns to a small town to find a missing brother|falls in love with a stranger on a train
         tries to save the family farm|inherits an old house by the sea|witnesses a murder and runs away
@@ -69,7 +72,8 @@ _POSITIVE = {
         fresh|warm|convincing|memorable|stunning|powerful|honest|thrilling|elegant|graceful|tender|witty|vivid
         remarkable|perfect|intelligent|lovely|fascinating""",
     "gifted": "wonderful|brilliant|superb|charming|convincing|perfect|funny|great|touching|believable",
-    "effect": "moved me deeply|made me smile|kept me on the edge of my seat|stayed with me for days|surprised me again and again",
+    "effect": """moved me deeply|made me smile|kept me on the edge of my seat|stayed with me for days
+        surprised me again and again""",
     "lean": """
         The [one] is [good] from the start.
         The [many] are [good] in the first hour.
@@ -92,13 +96,16 @@ _POSITIVE = {
         The [one] may be a bit [bad], but the [one] is so [good] that I did not mind.
         Yes, some of the [many] are [bad], yet the [whole] works because the [one] is [good].""",
     "verdict": """
-        I would gladly watch it again.|Highly recommended.|It is one of the best films of the year.|Do not miss this [good] [whole].
-        I left the theater happy.|What a [good] [whole]!|A true gem that deserves to be seen.|I give it [high] out of 10.
+        I would gladly watch it again.|Highly recommended.|It is one of the best films of the year.
+        Do not miss this [good] [whole].
+        I left the theater happy.|What a [good] [whole]!|A true gem that deserves to be seen.
+        I give it [high] out of 10.
         My whole family loved it.|It deserves every award.|A [good] and [good] [whole].|See it as soon as you can.""",
     "high": "8|9|10",
 }
 _NEGATIVE = {
-    "bad": """dull|terrible|awful|weak|boring|clumsy|flat|predictable|lifeless|silly|annoying|shallow|messy|tedious|wooden
+    "bad": """dull|terrible|awful|weak|boring|clumsy|flat|predictable|lifeless|silly|annoying|shallow|messy|tedious
+    wooden
         forgettable|painful|lazy|cheap|bland|confusing|hollow|stale|dreadful|ridiculous|pointless|irritating|sloppy
         stiff|poor""",
     "miscast": "terrible|weak|dull|dreadful|wooden|clumsy|boring|lifeless|forgettable|ridiculous",
@@ -125,9 +132,12 @@ _NEGATIVE = {
         The [one] may be a bit [good], but the [one] is so [bad] that I stopped caring.
         Yes, some of the [many] are [good], yet the [whole] fails because the [one] is [bad].""",
     "verdict": """
-        I want my money back.|Avoid it at all costs.|It is one of the worst films of the year.|Do not waste your time on this [bad] [whole].
-        I left the theater angry.|What a [bad] [whole]!|A complete mess from beginning to end.|I give it [low] out of 10.
-        My whole family hated it.|It deserves no award at all.|A [bad] and [bad] [whole].|Save your money and stay at home.""",
+        I want my money back.|Avoid it at all costs.|It is one of the worst films of the year.
+        Do not waste your time on this [bad] [whole].
+        I left the theater angry.|What a [bad] [whole]!|A complete mess from beginning to end.
+        I give it [low] out of 10.
+        My whole family hated it.|It deserves no award at all.|A [bad] and [bad] [whole].
+        Save your money and stay at home.""",
     "low": "1|2|3",
 }
 _LINKS = {"same": "Also|And indeed|In short|To be fair|In the end", "turn": "But|However|Still|Even so|In the end"}

@@ -33,8 +33,8 @@ from rl4lms.data_pools.generators.iwslt_content import (
     chance,
     errand,
     event,
-    motion,
     mood,
+    motion,
     person_phrase,
     pronoun_for,
     set_in_time,
@@ -43,6 +43,7 @@ from rl4lms.data_pools.generators.iwslt_content import (
 )
 from rl4lms.data_pools.generators.iwslt_lexicon import ADJECTIVES_OF, LOCAL, NOUNS, PLACES, TRANSITIVE, VerbEntry
 from rl4lms.data_pools.generators.splits import distinct
+from rl4lms.data_pools.generators.wordlists import words
 
 MIN_WORDS, MAX_WORDS = 5, 14
 
@@ -71,7 +72,7 @@ _NO_TIME = Nominal("no time", "no time", ("keine Zeit", "keine Zeit", "keiner Ze
 _LYING = ("book", "letter", "newspaper", "key", "ticket", "bag", "jacket", "shirt", "umbrella")
 _STANDING = ("bottle", "cup", "lamp", "suitcase", "box", "radio", "computer")
 _SPOTS = (("on", "auf"), ("under", "unter"), ("next to", "neben"), ("behind", "hinter"), ("in front of", "vor"))
-_NEVER_COMPARED = frozenset("red green blue black white broken tired hungry curious".split())
+_NEVER_COMPARED = frozenset(words("red green blue black white broken tired hungry curious"))
 _PAST_AND_PRESENT: tuple[Tense, ...] = ("present", "past", "past")
 _PLAIN: tuple[Tense, ...] = ("present", "past", "past", "will", "can", "have to", "want to")
 _FINITE: tuple[Tense, ...] = ("present", "past", "past", "will", "can", "want to", "have to")
@@ -101,6 +102,8 @@ def _that(rng: random.Random) -> Phrase:
     """A statement or a question as the object of knowing, saying, asking, ..."""
     content = set_in_time(rng, action(rng, subject_phrase(rng)), _FINITE, times=0.35)
     speaker = subject_phrase(rng)
+    while speaker.owner == content.subject.owner or speaker.person[0] == content.subject.person[0] == "1":
+        speaker = subject_phrase(rng)
     verb = rng.choice((_KNOW, _KNOW, _SAY, _BELIEVE, _HOPE, _ASK))
     tense: Tense = "past" if verb in (_SAY, _ASK) and chance(rng, 0.6) else "present"
     negated = verb is _KNOW and chance(rng, 0.5)
@@ -349,7 +352,7 @@ def _position(rng: random.Random) -> Phrase:
 
 def _possession(rng: random.Random) -> Phrase:
     subject = subject_phrase(rng)
-    noun = rng.choice(NOUNS[rng.choice(("vehicle", "device", "animal", "clothes", "idea", "furniture"))])
+    noun = rng.choice(NOUNS[rng.choice(("vehicle", "device", "animal", "clothes", "thing", "furniture"))])
     adjective = rng.choice((None, *ADJECTIVES_OF[noun.kind]))
     plural = chance(rng, 0.2)
     if chance(rng, 0.3):

@@ -8,7 +8,7 @@ reflexive, pronouns, the dative before the accusative, time before manner before
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 from typing import Literal, NamedTuple
 
 from rl4lms.data_pools.generators import english, german
@@ -98,7 +98,7 @@ def name(first_name: str, gender: str) -> Nominal:
     return Nominal(first_name, first_name, (first_name,) * 3, "3s", "his" if gender == "m" else "her", gender, "name")
 
 
-@lru_cache(maxsize=None)
+@cache
 def noun_phrase(
     noun: NounEntry, determiner: str, adjective: AdjectiveEntry | None = None, plural: bool = False
 ) -> Nominal:
@@ -124,8 +124,11 @@ def as_kein(nominal: Nominal, noun: NounEntry, adjective: AdjectiveEntry | None,
 
 
 def prepositional(preposition: str, german_preposition: str, nominal: Nominal, case: Case) -> Phrase:
+    """preposition: the English one, "" where the English verb holds it ("wait for")."""
     inflected = nominal.german[CASES.index(case)]
-    return Phrase(f"{preposition} {nominal.english_object}", german.prepositional(german_preposition, inflected))
+    return Phrase(
+        f"{preposition} {nominal.english_object}".strip(), german.prepositional(german_preposition, inflected)
+    )
 
 
 @dataclass(frozen=True, slots=True)

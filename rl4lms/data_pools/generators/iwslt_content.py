@@ -39,22 +39,28 @@ from rl4lms.data_pools.generators.iwslt_lexicon import (
     PlaceEntry,
     VerbEntry,
 )
+from rl4lms.data_pools.generators.wordlists import alternatives, pairs
 
 BE = VerbEntry("be", Verb("sein", "ist", "gewesen", auxiliary="sein"), stative=True)
 HAVE = VerbEntry("have", Verb("haben", "hat", "gehabt"), stative=True)
 
 
 def _phrases(table: str) -> tuple[Phrase, ...]:
-    pairs = (entry.split("=") for entry in table.split(";"))
-    return tuple(Phrase(english.strip(), german.strip()) for english, german in pairs)
+    return tuple(Phrase(english, german) for english, german in pairs(table))
 
 
-_NOW = _phrases("today=heute; every day=jeden Tag; in the evening=am Abend; in the morning=am Morgen; every week=jede Woche; "
-                "in the summer=im Sommer; after work=nach der Arbeit; before breakfast=vor dem Frühstück")  # fmt: skip
-_THEN = _phrases("yesterday=gestern; last week=letzte Woche; last year=letztes Jahr; this morning=heute Morgen; "
-                 "on Monday=am Montag; last summer=letzten Sommer; two days ago=vor zwei Tagen; after dinner=nach dem Abendessen")  # fmt: skip
-_SOON = _phrases("tomorrow=morgen; next week=nächste Woche; soon=bald; on Friday=am Freitag; this evening=heute Abend; "
-                 "in an hour=in einer Stunde; next year=nächstes Jahr")  # fmt: skip
+_NOW = _phrases("""
+today = heute; every day = jeden Tag; in the evening = am Abend; in the morning = am Morgen; every week = jede Woche
+in the summer = im Sommer; after work = nach der Arbeit; before breakfast = vor dem Frühstück
+""")
+_THEN = _phrases("""
+yesterday = gestern; last week = letzte Woche; last year = letztes Jahr; this morning = heute Morgen
+on Monday = am Montag; last summer = letzten Sommer; two days ago = vor zwei Tagen; after dinner = nach dem Abendessen
+""")
+_SOON = _phrases("""
+tomorrow = morgen; next week = nächste Woche; soon = bald; on Friday = am Freitag; this evening = heute Abend
+in an hour = in einer Stunde; next year = nächstes Jahr
+""")
 _LATER = (_NOW[0], *_SOON[:2], *_SOON[3:5])
 _TIMES: dict[Tense, tuple[Phrase, ...]] = {
     "present": _NOW, "past": _THEN, "could": _THEN, "had to": _THEN, "wanted to": _THEN, "will": _SOON,
@@ -70,15 +76,22 @@ _TENSES: tuple[Tense, ...] = (
     "will", "will", "can", "could", "should", "may", "have to", "had to", "want to", "wanted to",
 )  # fmt: skip
 # What nobody does on purpose: not wanted, not ordered.
-_UNINTENDED = frozenset(("lose", "forget", "find", "need", "understand", "hear", "see", "remember", "fall asleep", "wake up",
-                         "dream of", "live", "trust", "complain about", "arrive"))  # fmt: skip
+_UNINTENDED = frozenset(
+    alternatives("""
+lose|forget|find|need|understand|hear|see|remember|fall asleep|wake up|dream of|think of|look forward to|live|trust
+complain about|arrive
+""")
+)
 _ON_PURPOSE: tuple[Tense, ...] = ("should", "may", "have to", "had to", "want to", "wanted to")
+_PLAIN_TENSE: dict[Tense, Tense] = {
+    "progressive": "present", "can": "present", "should": "present", "may": "present", "have to": "present",
+    "want to": "present", "could": "past", "had to": "past", "wanted to": "past",
+}  # fmt: skip
 _POSSESSIVES = ("my", "our", "his", "her", "your")
 _SINGLE = frozenset(("father", "mother", "grandmother"))
 _ENUMERABLE = frozenset(("text", "writing", "idea", "puzzle", "song"))
 _YOUTH = frozenset(("child", "girl", "boy"))
-_NOT_OF_ENUMERABLE = frozenset(("text", "writing", "idea", "puzzle", "song"))
-_YOUTH = frozenset(("young", "old", "famous"))
+_NOT_OF_YOUTH = frozenset(("young", "old", "famous"))
 _NOT_OWNED = frozenset(("landscape", "building", "transport", "animal", "drink", "tale"))
 
 
@@ -128,13 +141,14 @@ def pronoun_for(nominal: Nominal) -> Nominal:
     return PRONOUNS[nominal.owner]
 
 
-def _person_object(rng: random.Random, noun: NounEntry, subject: Nominal, pronouns: bool) -> Nominal:
+def _person_object(rng: random.Random, kind: str, subject: Nominal, pronouns: bool) -> Nominal:
     if pronouns and chance(rng, 0.25):
         others = [p for p in PRONOUNS.values() if p.owner != subject.owner and p.person[0] != subject.person[0]]
         if others:
             return rng.choice(others)
+    noun = rng.choice([n for n in NOUNS[kind] if n.english not in subject.english])
     plural = chance(rng, 0.2)
-    if noun.kind == "kin":
+    if kind == "kin":
         plural = plural and noun.english not in _SINGLE
         return noun_phrase(noun, subject.owner or "my", _adjective(rng, noun, 0.2), plural)
     return noun_phrase(noun, rng.choice(("the", "the", "this")), _adjective(rng, noun, 0.4), plural)
@@ -145,9 +159,9 @@ def object_phrase(
 ) -> tuple[Nominal, bool]:
     """An object of one of `kinds`, and whether its German carries the negation (kein)."""
     kind = rng.choice(kinds)
-    noun = rng.choice(NOUNS[kind])
     if kind in ("person", "kin"):
-        return _person_object(rng, noun, subject, pronouns), False
+        return _person_object(rng, kind, subject, pronouns), False
+    noun = rng.choice(NOUNS[kind])
     adjective = _adjective(rng, noun, 0.4)
     if kind == "drink":
         nominal = noun_phrase(noun, "", adjective)
@@ -207,8 +221,8 @@ def _ditransitive(rng: random.Random, subject: Nominal, negated: bool) -> Clause
 def _prepositional(rng: random.Random, subject: Nominal, negated: bool) -> Clause:
     verb = rng.choice(PREPOSITIONAL)
     target, _ = object_phrase(rng, verb.kinds, subject)
-    german = prepositional("", verb.preposition, target, verb.case).german
-    return Clause(subject, verb, complement=Phrase(target.english_object, german), negation=_negation(negated))
+    complement = prepositional("", verb.preposition, target, verb.case)
+    return Clause(subject, verb, complement=complement, negation=_negation(negated))
 
 
 def motion(rng: random.Random, subject: Nominal, negated: bool = False) -> Clause:
@@ -262,10 +276,8 @@ def event(rng: random.Random, subject: Nominal) -> Clause:
 def set_in_time(rng: random.Random, clause: Clause, tenses: tuple[Tense, ...] = _TENSES, times: float = 0.5) -> Clause:
     """`clause` in one of `tenses`, with a fitting time or frequency at the rate `times`."""
     tense = rng.choice(tenses)
-    if tense == "progressive" and clause.verb.stative:
-        tense = "present"
-    if tense in _ON_PURPOSE and clause.verb.english in _UNINTENDED:
-        tense = "past"
+    if clause.verb.stative or (tense in _ON_PURPOSE and clause.verb.english in _UNINTENDED):
+        tense = _PLAIN_TENSE.get(tense, tense)
     clause = replace(clause, tense=tense)
     if tense == "progressive" or (clause.verb.stative and tense != "past"):
         return clause

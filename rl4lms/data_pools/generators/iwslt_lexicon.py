@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rl4lms.data_pools.generators.german import Case, Noun, Verb
+from rl4lms.data_pools.generators.wordlists import pairs, words
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,18 +51,10 @@ class PlaceEntry:
     case_to: Case
 
 
-def _lines(table: str) -> Iterator[tuple[str, str]]:
-    """(left, right) of every "left = right" of a table whose entries are split by ";" or a line's end."""
-    for entry in table.replace("\n", ";").split(";"):
-        if entry.strip():
-            left, _, right = entry.partition("=")
-            yield left.strip(), right.strip()
-
-
 def _nouns(kind: str, table: str) -> tuple[NounEntry, ...]:
     """Entries "english = Singular gender Plural [weak]"."""
     entries = []
-    for english, right in _lines(table):
+    for english, right in pairs(table):
         singular, gender, plural, *weak = right.split()
         entries.append(NounEntry(english, Noun(singular, gender, plural, bool(weak)), kind))
     return tuple(entries)
@@ -104,7 +97,7 @@ machine = Maschine f Maschinen; lamp = Lampe f Lampen; radio = Radio n Radios"""
 box = Kiste f Kisten; suitcase = Koffer m Koffer; bag = Tasche f Taschen; bottle = Flasche f Flaschen
 gift = Geschenk n Geschenke""",
     "clothes": """
-jacket = Jacke f Jacken; coat = Mantel m Mäntel; hat = Hut m Hüte; shirt = Hemd n Hemden; dress = Kleid n Kleider
+jacket = Jacke f Jacken; coat = Mantel m Mäntel; skirt = Rock m Röcke; shirt = Hemd n Hemden; dress = Kleid n Kleider
 sweater = Pullover m Pullover""",
     "thing": """
 picture = Bild n Bilder; gift = Geschenk n Geschenke; key = Schlüssel m Schlüssel; bag = Tasche f Taschen
@@ -131,14 +124,16 @@ city = Stadt f Städte = in into in in; village = Dorf n Dörfer = in into in in
 park = Park m Parks = in to in in; school = Schule f Schulen = at to in zu; station = Bahnhof m Bahnhöfe = at to an zu
 market = Markt m Märkte = at to auf auf; office = Büro n Büros = in to in in; museum = Museum n Museen = in to in in
 library = Bibliothek f Bibliotheken = in to in in; hospital = Krankenhaus n Krankenhäuser = in to in in
-kitchen = Küche f Küchen = in into in in; theater = Theater n Theater = in to in in; forest = Wald m Wälder = in into in in
-restaurant = Restaurant n Restaurants = in to in in; hotel = Hotel n Hotels = in to in in; beach = Strand m Strände = on to an an
+kitchen = Küche f Küchen = in into in in; theater = Theater n Theater = in to in in
+forest = Wald m Wälder = in into in in
+restaurant = Restaurant n Restaurants = in to in in; hotel = Hotel n Hotels = in to in in
+beach = Strand m Strände = on to an an
 lake = See m Seen = at to an an; bridge = Brücke f Brücken = on to auf zu; harbor = Hafen m Häfen = at to an zu
 """
 
 
 def _places() -> Iterator[PlaceEntry]:
-    for english, right in _lines(_PLACES):
+    for english, right in pairs(_PLACES):
         german, _, prepositions = right.partition("=")
         singular, gender, plural = german.split()
         english_at, english_to, german_at, german_to = prepositions.split()
@@ -148,9 +143,13 @@ def _places() -> Iterator[PlaceEntry]:
 
 
 PLACES = tuple(_places())
-CITIES = tuple(_lines("Berlin = Berlin; Hamburg = Hamburg; Vienna = Wien; Munich = München; Cologne = Köln; Zurich = Zürich; "
-                      "Paris = Paris; London = London; Rome = Rom; Italy = Italien; Spain = Spanien"))  # fmt: skip
-NAMES = tuple(_lines("Anna = f; Julia = f; Maria = f; Laura = f; Peter = m; Thomas = m; Paul = m; Felix = m"))
+CITIES = tuple(
+    pairs("""
+Berlin = Berlin; Hamburg = Hamburg; Vienna = Wien; Munich = München; Cologne = Köln; Zurich = Zürich; Paris = Paris
+London = London; Rome = Rom; Italy = Italien; Spain = Spanien
+""")
+)
+NAMES = tuple(pairs("Anna = f; Julia = f; Maria = f; Laura = f; Peter = m; Thomas = m; Paul = m; Felix = m"))
 
 # english = predicate[/stem] english-comparative german-comparative
 _ADJECTIVES = """
@@ -171,7 +170,7 @@ curious = neugierig - neugieriger; busy = beschäftigt busier -
 
 
 def _adjectives() -> Iterator[AdjectiveEntry]:
-    for english, right in _lines(_ADJECTIVES):
+    for english, right in pairs(_ADJECTIVES):
         german, english_comparative, german_comparative = right.split()
         predicate, _, stem = german.partition("/")
         yield AdjectiveEntry(
@@ -209,7 +208,7 @@ _ADJECTIVE_NAMES = {
     "place": "old new small big quiet beautiful modern",
 }
 ADJECTIVES_OF = {kind: tuple(ADJECTIVES[a] for a in names.split()) for kind, names in _ADJECTIVE_NAMES.items()}
-MOODS = tuple(ADJECTIVES[name] for name in "tired hungry sick happy sad curious busy".split())
+MOODS = tuple(ADJECTIVES[name] for name in words("tired hungry sick happy sad curious busy"))
 
 
 def _verbs(table: str) -> tuple[VerbEntry, ...]:
@@ -218,7 +217,7 @@ def _verbs(table: str) -> tuple[VerbEntry, ...]:
     A frame is a list of object kinds, or "preposition case kinds" where its first word is a preposition.
     """
     entries = []
-    for english, right in _lines(table):
+    for english, right in pairs(table):
         german, _, frame = right.partition(":")
         words = german.split()
         reflexive = words[0] == "sich"
@@ -237,20 +236,27 @@ def _verbs(table: str) -> tuple[VerbEntry, ...]:
 TRANSITIVE = _verbs("""
 read = lesen liest gelesen : text; write = schreiben schreibt geschrieben : writing; eat = essen isst gegessen : food
 buy = kaufen kauft gekauft : food clothes vehicle device thing furniture; drink = trinken trinkt getrunken : drink
-sell = verkaufen verkauft verkauft : clothes vehicle device furniture; repair = reparieren repariert repariert : vehicle device
+sell = verkaufen verkauft verkauft : clothes vehicle device furniture
+repair = reparieren repariert repariert : vehicle device
 wash = waschen wäscht gewaschen : clothes; open = öffnen öffnet geöffnet : opening; build = bauen baut gebaut : building
-close = schließen schließt geschlossen : opening; find = finden findet gefunden : thing text; lose = verlieren verliert verloren : thing
+close = schließen schließt geschlossen : opening; find = finden findet gefunden : thing text
+lose = verlieren verliert verloren : thing
 look for = suchen sucht gesucht : thing kin animal; forget = vergessen vergisst vergessen : thing
-see = sehen sieht gesehen : person animal vehicle transport landscape; understand! = verstehen versteht verstanden : idea writing
-explain = erklären erklärt erklärt : idea puzzle; solve = lösen löst gelöst : puzzle; hear = hören hört gehört : song tale
+see = sehen sieht gesehen : person animal vehicle transport landscape
+understand! = verstehen versteht verstanden : idea writing
+explain = erklären erklärt erklärt : idea puzzle; solve = lösen löst gelöst : puzzle
+hear = hören hört gehört : song tale
 need! = brauchen braucht gebraucht : device thing clothes; carry = tragen trägt getragen : load
 wear = tragen trägt getragen : clothes; draw = zeichnen zeichnet gezeichnet : animal building landscape
 visit = besuchen besucht besucht : kin person; meet = treffen trifft getroffen : kin person
 photograph = fotografieren fotografiert fotografiert : animal building landscape
 discuss = besprechen bespricht besprochen : idea event; plan = planen plant geplant : event
-feed = füttern füttert gefüttert : animal; paint = malen malt gemalt : landscape animal; use = benutzen benutzt benutzt : device
-order = bestellen bestellt bestellt : food drink; translate = übersetzen übersetzt übersetzt : writing song; check = prüfen prüft geprüft : writing idea
-sing = singen singt gesungen : song; admire = bewundern bewundert bewundert : building landscape; cook = kochen kocht gekocht : meal
+feed = füttern füttert gefüttert : animal; paint = malen malt gemalt : landscape animal
+use = benutzen benutzt benutzt : device
+order = bestellen bestellt bestellt : food drink; translate = übersetzen übersetzt übersetzt : writing song
+check = prüfen prüft geprüft : writing idea
+sing = singen singt gesungen : song; admire = bewundern bewundert bewundert : building landscape
+cook = kochen kocht gekocht : meal
 call = an-rufen ruft angerufen : kin person; invite = ein-laden lädt eingeladen : kin person
 pick up = ab-holen holt abgeholt : kin person; turn on = ein-schalten schaltet eingeschaltet : device
 turn off = aus-schalten schaltet ausgeschaltet : device; try on = an-probieren probiert anprobiert : clothes
@@ -261,7 +267,9 @@ unpack = aus-packen packt ausgepackt : load; prepare = vor-bereiten bereitet vor
 """)
 # Verbs that take a place ("she has found the key in the park").
 PLACEABLE = frozenset(
-    "read write eat buy drink find lose see meet draw photograph sing forget order sell paint".split()
+    words("""
+    read write eat buy drink find lose see meet draw photograph sing forget order sell paint
+""")
 )
 
 DATIVE = _verbs("""
@@ -269,28 +277,38 @@ help = helfen hilft geholfen; thank = danken dankt gedankt; answer = antworten a
 follow = folgen folgt gefolgt sein; listen to = zu-hören hört zugehört; trust! = vertrauen vertraut vertraut
 congratulate = gratulieren gratuliert gratuliert""")
 DITRANSITIVE = _verbs("""
-give = geben gibt gegeben : thing text; show = zeigen zeigt gezeigt : thing text building; send = schicken schickt geschickt : writing load
+give = geben gibt gegeben : thing text; show = zeigen zeigt gezeigt : thing text building
+send = schicken schickt geschickt : writing load
 bring = bringen bringt gebracht : food thing drink; lend = leihen leiht geliehen : vehicle device clothes
 tell = erzählen erzählt erzählt : tale; sell = verkaufen verkauft verkauft : vehicle device furniture
 read = vor-lesen liest vorgelesen : text; buy = kaufen kauft gekauft : clothes thing food""")
 PREPOSITIONAL = _verbs("""
-wait for = warten wartet gewartet : auf acc kin person transport; talk to = sprechen spricht gesprochen : mit dat kin person
-think of = denken denkt gedacht : an acc kin event idea; dream of = träumen träumt geträumt : von dat event landscape vehicle
-look forward to = sich freuen freut gefreut : auf acc event; remember! = sich erinnern erinnert erinnert : an acc kin event song
-take care of = sich kümmern kümmert gekümmert : um acc animal kin event; talk about = sprechen spricht gesprochen : über acc event idea text
+wait for = warten wartet gewartet : auf acc kin person transport
+talk to = sprechen spricht gesprochen : mit dat kin person
+think of = denken denkt gedacht : an acc kin event idea
+dream of = träumen träumt geträumt : von dat event landscape vehicle
+look forward to = sich freuen freut gefreut : auf acc event
+remember! = sich erinnern erinnert erinnert : an acc kin event song
+take care of = sich kümmern kümmert gekümmert : um acc animal kin event
+talk about = sprechen spricht gesprochen : über acc event idea text
 complain about = sich beschweren beschwert beschwert : über acc food""")
 MOTION = _verbs("""
-go = gehen geht gegangen sein; run = laufen läuft gelaufen sein; drive = fahren fährt gefahren sein; come = kommen kommt gekommen sein
+go = gehen geht gegangen sein; run = laufen läuft gelaufen sein; drive = fahren fährt gefahren sein
+come = kommen kommt gekommen sein
 go back = zurück-gehen geht zurückgegangen sein""")
 TRAVEL = _verbs(
     "travel = reisen reist gereist sein; fly = fliegen fliegt geflogen sein; move = um-ziehen zieht umgezogen sein"
 )
 LOCAL = _verbs("""
-work = arbeiten arbeitet gearbeitet; wait = warten wartet gewartet; sleep = schlafen schläft geschlafen; stay = bleiben bleibt geblieben sein
+work = arbeiten arbeitet gearbeitet; wait = warten wartet gewartet; sleep = schlafen schläft geschlafen
+stay = bleiben bleibt geblieben sein
 play = spielen spielt gespielt; sit = sitzen sitzt gesessen; dance = tanzen tanzt getanzt; study = lernen lernt gelernt
 sing = singen singt gesungen; eat = essen isst gegessen; live! = wohnen wohnt gewohnt""")
 INTRANSITIVE = _verbs("""
-wake up = auf-wachen wacht aufgewacht sein; get up = auf-stehen steht aufgestanden sein; come back = zurück-kommen kommt zurückgekommen sein
-go out = aus-gehen geht ausgegangen sein; fall asleep = ein-schlafen schläft eingeschlafen sein; watch TV = fern-sehen sieht ferngesehen
-go shopping = ein-kaufen kauft eingekauft; come along = mit-kommen kommt mitgekommen sein; work = arbeiten arbeitet gearbeitet
+wake up = auf-wachen wacht aufgewacht sein; get up = auf-stehen steht aufgestanden sein
+come back = zurück-kommen kommt zurückgekommen sein
+go out = aus-gehen geht ausgegangen sein; fall asleep = ein-schlafen schläft eingeschlafen sein
+watch TV = fern-sehen sieht ferngesehen
+go shopping = ein-kaufen kauft eingekauft; come along = mit-kommen kommt mitgekommen sein
+work = arbeiten arbeitet gearbeitet
 laugh = lachen lacht gelacht; dance = tanzen tanzt getanzt; arrive = an-kommen kommt angekommen sein""")

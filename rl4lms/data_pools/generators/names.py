@@ -5,23 +5,26 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
-WOMEN = tuple(
-    "Alice Anna Clara Diana Ellen Emma Grace Hannah Helen Irene Julia Karen Laura Lucy Maria Martha Nora Rachel Rosa Ruth "
-    "Sarah Sofia Susan Vera".split()
-)
-MEN = tuple(
-    "Adam Albert Andrew Anton Carl Daniel David Edward Frank George Henry Hugo Ivan Jack James Leo Mark Martin Oscar Paul "
-    "Peter Simon Thomas Victor".split()
-)
-SURNAMES = tuple(
-    "Abbott Archer Baker Barlow Bennett Brook Carter Chandler Cole Dalton Drake Ellis Fisher Foster Gray Hale Harper Hayes "
-    "Holt Hunter Jordan Keller Lambert Lane Marsh Mason Miller Moore Norris Palmer Parker Porter Quinn Reed Rivera Shaw "
-    "Stone Turner Vance Walsh Ward Webb West Wood".split()
-)
-TOWNS = tuple(
-    "Ashford Brookfield Clifton Danbury Eastport Fairview Glenwood Hartley Kingsport Lakewood Marlow Newhaven Northfield "
-    "Oakdale Pinehurst Redhill Riverton Rockport Springfield Stonebridge Westbury Weston Whitby Woodstock".split()
-)
+from rl4lms.data_pools.generators.wordlists import words
+
+WOMEN = words("""
+    Alice Anna Clara Diana Ellen Emma Grace Hannah Helen Irene Julia Karen Laura Lucy Maria Martha Nora Rachel
+    Rosa Ruth Sarah Sofia Susan Vera
+""")
+MEN = words("""
+    Adam Albert Andrew Anton Carl Daniel David Edward Frank George Henry Hugo Ivan Jack James Leo Mark Martin
+    Oscar Paul Peter Simon Thomas Victor
+""")
+SURNAMES = words("""
+    Abbott Archer Baker Barlow Bennett Brook Carter Chandler Cole Dalton Drake Ellis Fisher Foster Gray Hale
+    Harper Hayes Holt Hunter Jordan Keller Lambert Lane Marsh Mason Miller Moore Norris Palmer Parker Porter
+    Quinn Reed Rivera Shaw Stone Turner Vance Walsh Ward Webb West Wood
+""")
+TOWNS = words("""
+    Ashford Brookfield Clifton Danbury Eastport Fairview Glenwood Hartley Kingsport Lakewood Marlow Newhaven
+    Northfield Oakdale Pinehurst Redhill Riverton Rockport Springfield Stonebridge Westbury Weston Whitby
+    Woodstock
+""")
 
 
 class Name(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -104,14 +105,20 @@ class TextGenEnv(gymnasium.Env[dict[str, np.ndarray], int]):
         previous, token = self._observation, int(action)
         self._observation = current = previous.update(token)
         done = self.task.is_done(token, len(current.context_ids))
-        info = {
-            "output": current.context_text if done else None,
-            "prev_output": previous.context_text if done else None,
-            "reference_text": current.target_or_reference_texts,
-            "prompt_text": current.prompt_or_input_text,
-            "meta_info": current.meta_info,
-        }
+        info = self._episode_info(previous, current) if done else {}
         return current.to_dict(), self._reward(previous, token, current, done), done, False, info
+
+    @staticmethod
+    def _episode_info(previous: Observation, current: Observation) -> dict[str, Any]:
+        """What the episode was, under the published names; given at its end, in copies that are the caller's own."""
+        return {
+            "output": current.context_text,
+            "action_history": current.action_history,
+            "prev_output": previous.context_text,
+            "reference_text": list(current.target_or_reference_texts),
+            "prompt_text": current.prompt_or_input_text,
+            "meta_info": copy.deepcopy(current.meta_info),
+        }
 
     def _reward(self, previous: Observation, action: int, current: Observation, done: bool) -> float:
         reward_fn = self.task.reward_function

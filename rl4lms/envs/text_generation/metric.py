@@ -8,7 +8,7 @@ from rl4lms.metrics.meteor import MeteorMetric
 from rl4lms.metrics.perplexity import Perplexity
 from rl4lms.metrics.rouge import RougeMetric
 from rl4lms.metrics.rouge_l_max import RougeLMax
-from rl4lms.metrics.sacre_bleu import ChrFMetric as chrFmetric  # noqa: N813 - published name
+from rl4lms.metrics.sacre_bleu import ChrFMetric as chrFmetric
 from rl4lms.metrics.sacre_bleu import SacreBLEUMetric, TERMetric
 from rl4lms.metrics.table import ParentToTTo
 

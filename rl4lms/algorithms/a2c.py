@@ -1,0 +1,68 @@
+"""Advantage actor-critic (arXiv:1602.01783) over tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rl4lms.algorithms.on_policy_text import TextRollouts
+from rl4lms.numerics.losses import value_loss
+from rl4lms.rollouts.episodes import RolloutSamples
+
+
+class A2C(TextRollouts):
+    """One optimiser step per rollout: policy gradient, value and entropy losses as means over its real tokens.
+
+    Arguments are SB3's, but the optimiser is the policy's own (AdamW), as in RL4LMs. Its gradient is that of PPO with
+    one epoch, one minibatch and no clipping. `gradient_accumulation_steps` splits the step to save memory.
+    """
+
+    def __init__(
+        self,
+        policy: Any,
+        env: Any,
+        learning_rate: Any = 7e-4,
+        n_steps: int = 5,
+        gamma: float = 0.99,
+        gae_lambda: float = 1.0,
+        ent_coef: float = 0.0,
+        vf_coef: float = 0.5,
+        max_grad_norm: float = 0.5,
+        normalize_advantage: bool = False,
+        gradient_accumulation_steps: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        self.normalize_advantage = normalize_advantage
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        kwargs.setdefault("use_sde", False)
+        kwargs.setdefault("sde_sample_freq", -1)
+        super().__init__(
+            policy, env, learning_rate, n_steps, gamma, gae_lambda, ent_coef, vf_coef, max_grad_norm, **kwargs
+        )
+
+    def train(self) -> None:
+        """One step on the whole rollout."""
+        self._update_learning_rate(self.policy.optimizer)
+        (batch,) = self.rollout_buffer.get(None)
+        stats = self.accumulate_gradients(batch)  # type: ignore[arg-type]
+        self.optimizer_step()
+        self._n_updates += 1
+        for name, value in stats.items():
+            self.logger.record(f"train/{name}", value)
+        self.logger.record("train/n_updates", self._n_updates)
+
+    def accumulate_gradients(self, batch: RolloutSamples) -> dict[str, float]:
+        """Fill `.grad` with the gradient of the rollout's loss; returns the logged numbers."""
+        self.policy.optimizer.zero_grad(set_to_none=True)
+        if self.normalize_advantage:
+            batch = batch.normalised()
+        n, totals = len(batch), dict.fromkeys(("loss", "policy_gradient_loss", "value_loss", "entropy_loss"), 0.0)
+        for part in batch.split(self.gradient_accumulation_steps):
+            values, log_prob, entropy = self.policy.evaluate_actions(part.observations, part.actions)
+            policy_loss = -(part.advantages * log_prob).sum() / n
+            v_loss = value_loss(values, part.old_values, part.returns).sum() / n
+            entropy_loss = -entropy.sum() / n
+            loss = policy_loss + self.ent_coef * entropy_loss + self.vf_coef * v_loss
+            loss.backward()
+            for name, term in zip(totals, (loss, policy_loss, v_loss, entropy_loss), strict=True):
+                totals[name] += term.item()
+        return totals

@@ -1,0 +1,163 @@
+"""Trust region policy optimisation (arXiv:1502.05477) over tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rl4lms.algorithms.on_policy_text import TextRollouts
+from rl4lms.core.errors import ConfigError
+from rl4lms.numerics.categorical import action_logprobs
+from rl4lms.numerics.losses import value_loss
+from rl4lms.numerics.natural_gradient import conjugate_gradient, flatten, hessian_vector_product, unflatten
+from rl4lms.rollouts.episodes import RolloutSamples
+
+
+class TRPO(TextRollouts):
+    """A natural-gradient step within KL(old || new) <= target_kl, then `n_critic_updates` epochs on the values.
+
+    Arguments are SB3-contrib's. The Fisher-vector product differentiates the exact categorical KL twice, so the policy
+    runs under eager attention (fused kernels have no second derivative). `gradient_accumulation_steps` splits every
+    pass over the rollout to save memory. Needs `value_model: separate`.
+    """
+
+    def __init__(
+        self,
+        policy: Any,
+        env: Any,
+        learning_rate: Any = 1e-3,
+        n_steps: int = 2048,
+        batch_size: int = 128,
+        gamma: float = 0.99,
+        gae_lambda: float = 0.95,
+        target_kl: float = 0.01,
+        cg_max_steps: int = 15,
+        cg_damping: float = 0.1,
+        line_search_shrinking_factor: float = 0.8,
+        line_search_max_iter: int = 10,
+        n_critic_updates: int = 10,
+        normalize_advantage: bool = True,
+        max_grad_norm: float = 0.5,
+        gradient_accumulation_steps: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        self.batch_size, self.target_kl, self.normalize_advantage = batch_size, target_kl, normalize_advantage
+        self.cg_max_steps, self.cg_damping = cg_max_steps, cg_damping
+        self.line_search_shrinking_factor = line_search_shrinking_factor
+        self.line_search_max_iter, self.n_critic_updates = line_search_max_iter, n_critic_updates
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        fixed = {"ent_coef": 0.0, "vf_coef": 0.0, "use_sde": False, "sde_sample_freq": -1}
+        super().__init__(
+            policy,
+            env,
+            learning_rate,
+            n_steps,
+            gamma,
+            gae_lambda,
+            max_grad_norm=max_grad_norm,
+            **{**fixed, **kwargs},
+        )
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        if self.policy.value_trunk is None:
+            raise ConfigError("alg.policy.args.value_model: trpo moves policy and value apart; use separate.")
+        model = self.policy.get_language_model()
+        model.set_attn_implementation("eager")
+
+    @property
+    def policy_parameters(self) -> list[Tensor]:
+        return [p for p in self.policy.policy_model.parameters() if p.requires_grad]
+
+    def train(self) -> None:
+        """One trust-region step of the policy, then the critic's epochs."""
+        self._update_learning_rate(self.policy.optimizer)
+        (batch,) = self.rollout_buffer.get(None)
+        if self.normalize_advantage:
+            batch = batch.normalised()  # type: ignore[attr-defined]
+        parts = batch.split(self.gradient_accumulation_steps)  # type: ignore[attr-defined]
+        self.policy_step(parts)
+        losses = [self._critic_step(b) for _ in range(self.n_critic_updates) for b in self.rollout_buffer.get(self.batch_size)]  # type: ignore[arg-type]  # fmt: skip
+        self._n_updates += 1
+        self.logger.record("train/value_loss", sum(losses) / len(losses))
+        self.logger.record("train/n_updates", self._n_updates)
+
+    def policy_step(self, parts: Sequence[RolloutSamples]) -> bool:
+        """Move along the natural gradient as far as KL and objective allow; True where a step was taken.
+
+        A rejected step restores the parameters bit for bit.
+        """
+        parameters = self.policy_parameters
+        n = sum(len(part) for part in parts)
+        with torch.no_grad():
+            old = [torch.log_softmax(self.policy.action_logits(part.observations), -1) for part in parts]
+        objective = self._objective(parts, n)
+        gradient = self._sum(parts, lambda part, _: flatten(torch.autograd.grad(self._surrogate(part, n), parameters)))
+        direction = conjugate_gradient(lambda v: self.fisher_vector_product(parts, old, v), gradient, self.cg_max_steps)
+        curvature = direction @ self.fisher_vector_product(parts, old, direction)
+        length = torch.sqrt(2 * self.target_kl / curvature.clamp(min=1e-12))
+        before = [p.detach().clone() for p in parameters]
+        accepted, kl = False, 0.0
+        for _ in range(self.line_search_max_iter):
+            self._set(parameters, before, unflatten(length * direction, parameters))
+            with torch.no_grad():
+                kl = float(self._sum(parts, lambda part, i: self._kl(part, old[i], n)))
+            if kl <= self.target_kl and self._objective(parts, n) > objective:
+                accepted = True
+                break
+            length = length * self.line_search_shrinking_factor
+        if not accepted:
+            self._set(parameters, before, None)
+        self.logger.record("train/policy_objective", objective)
+        self.logger.record("train/kl_divergence_loss", kl if accepted else 0.0)
+        self.logger.record("train/is_line_search_success", float(accepted))
+        return accepted
+
+    def fisher_vector_product(self, parts: Sequence[RolloutSamples], old: Sequence[Tensor], vector: Tensor) -> Tensor:
+        """(F + damping I) v, F the Hessian at the current policy of the mean KL(old || new) per token. (P,) -> (P,)."""
+        parameters, n = self.policy_parameters, sum(len(part) for part in parts)
+        product = self._sum(parts, lambda part, i: hessian_vector_product(self._kl(part, old[i], n), parameters, vector))
+        return product + self.cg_damping * vector
+
+    def _surrogate(self, part: RolloutSamples, n: int) -> Tensor:
+        log_prob = action_logprobs(self.policy.action_logits(part.observations), part.actions)
+        return (torch.exp(log_prob - part.old_log_prob) * part.advantages).sum() / n
+
+    @torch.no_grad()
+    def _objective(self, parts: Sequence[RolloutSamples], n: int) -> float:
+        return float(self._sum(parts, lambda part, _: self._surrogate(part, n)))
+
+    def _kl(self, part: RolloutSamples, old: Tensor, n: int) -> Tensor:
+        """Sum over tokens of the exact KL(old || new), over n. Masked actions have probability 0 in both."""
+        new = torch.log_softmax(self.policy.action_logits(part.observations), -1)
+        masked = torch.isneginf(old)
+        return (old.exp() * (old.masked_fill(masked, 0.0) - new.masked_fill(masked, 0.0))).sum() / n
+
+    @staticmethod
+    def _sum(parts: Sequence[RolloutSamples], term: Callable[[RolloutSamples, int], Tensor]) -> Tensor:
+        total = term(parts[0], 0)
+        for i, part in enumerate(parts[1:], 1):
+            total = total + term(part, i)
+        return total
+
+    @staticmethod
+    @torch.no_grad()
+    def _set(parameters: Sequence[Tensor], values: Sequence[Tensor], offsets: Sequence[Tensor] | None) -> None:
+        for i, (parameter, value) in enumerate(zip(parameters, values, strict=True)):
+            parameter.copy_(value if offsets is None else value + offsets[i])
+
+    def _critic_step(self, batch: RolloutSamples) -> float:
+        optimizer = self.policy.optimizer
+        optimizer.zero_grad(set_to_none=True)
+        total = 0.0
+        for part in batch.split(self.gradient_accumulation_steps):
+            values = self.policy.evaluate_values(part.observations)
+            loss = value_loss(values, part.old_values, part.returns).sum() / len(batch)
+            loss.backward()
+            total += loss.item()
+        nn.utils.clip_grad_norm_([p for p in self.policy.parameters() if p.grad is not None], self.max_grad_norm)
+        optimizer.step()
+        return total

@@ -1,0 +1,98 @@
+"""`aggregate`: the tables, plots and report of a suite, from what its runs left behind.
+
+Reads results/<suite>/runs; imports neither torch nor transformers. A run that is missing is an error that names it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rl4lms.config.compose import methods
+from rl4lms.config.params import Params
+from rl4lms.config.stages import stage_params
+from rl4lms.core.io import publish_directory, read_json, write_json, write_text
+from rl4lms.evaluation import curves as curve_files
+from rl4lms.evaluation import plots, scores
+from rl4lms.evaluation.averages import task_average
+from rl4lms.evaluation.comparisons import reward_comparisons, supervised_comparisons, tasks_where
+from rl4lms.evaluation.curves import Curve, curve_rows, read_curves
+from rl4lms.evaluation.report import report
+from rl4lms.evaluation.scores import SuiteScores, to_csv
+from rl4lms.evaluation.suite import ZERO_SHOT, SuiteSettings
+from rl4lms.evaluation.table import Table
+from rl4lms.evaluation.table_formats import comparison_csv, latex, markdown, markdown_table, method_csv
+from rl4lms.evaluation.tables import grue_tables
+
+log = logging.getLogger(__name__)
+
+SIGNIFICANCE = ("reward_gain", "supervised_gain")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--runs", type=Path, required=True, help="directory of the runs, <task>/<method>/seed<k>")
+    parser.add_argument("--out", type=Path, required=True, help="directory of the tables, plots and report")
+
+
+def run(args: argparse.Namespace) -> None:
+    params: Params = args.params
+    settings = SuiteSettings.from_params(params)
+    suite_scores = SuiteScores.read(args.runs, settings)
+    curves = read_curves(args.runs, settings)
+    tables = write(args.out, suite_scores, curves, configuration(params, args.runs))
+    log.info("%s", markdown_table(tables[0]))
+    log.info("Report: %s", args.out / "report.html")
+
+
+def write(
+    out: Path, suite_scores: SuiteScores, curves: Sequence[Curve], shown_configuration: Mapping[str, Any]
+) -> list[Table]:
+    """Write everything into `out`, or nothing. Returns the tables. shown_configuration: see `report`."""
+    settings = suite_scores.settings
+    tables = grue_tables(suite_scores)
+    drawn = draw(suite_scores, curves)
+    with publish_directory(out) as scratch:
+        write_json(scratch / "metrics.json", headline(suite_scores))
+        write_text(scratch / "scores.csv", to_csv(suite_scores.rows(), scores.COLUMNS))
+        write_text(scratch / "curves.csv", to_csv(curve_rows(curves), curve_files.COLUMNS))
+        write_text(scratch / "significance.csv", comparison_csv([t for t in tables if t.key in SIGNIFICANCE]))
+        write_text(scratch / "grue.csv", method_csv(tables, settings.methods))
+        write_text(scratch / "grue.md", markdown(tables, f"GRUE, suite {settings.suite}"))
+        write_text(scratch / "grue.tex", latex(tables))
+        for name, png in drawn.items():
+            (scratch / f"{name}.png").write_bytes(png)
+        write_text(scratch / "report.html", report(suite_scores, tables, drawn, shown_configuration))
+    return tables
+
+
+def draw(suite_scores: SuiteScores, curves: Sequence[Curve]) -> dict[str, bytes]:
+    """name -> PNG, in the order of the report."""
+    return {
+        "summary": plots.summary(suite_scores),
+        "learning_curves": plots.learning_curves(suite_scores, curves),
+        "kl_reward": plots.kl_reward(suite_scores, curves),
+    }
+
+
+def headline(suite_scores: SuiteScores) -> dict[str, float]:
+    """The few numbers that are compared between experiments: each method's average, and on how many tasks it worked."""
+    settings = suite_scores.settings
+    numbers: dict[str, float] = {f"score_{m}": round(task_average(suite_scores, m).mean, 6) for m in settings.methods}
+    supervised = tasks_where(supervised_comparisons(suite_scores), settings.tasks, significant=False)
+    rewarded = tasks_where(reward_comparisons(suite_scores), settings.tasks, significant=True)
+    return {**numbers, "tasks_supervised_better": len(supervised), "tasks_rl_raises_reward": len(rewarded)}
+
+
+def configuration(params: Params, runs: Path) -> dict[str, Any]:
+    """What the report shows, by file name: this stage's params, and config.json of a run of every trained method."""
+    files: dict[str, Any] = dict(stage_params(params, "aggregate"))
+    grue = params.grue()
+    for task in grue["tasks"]:
+        for method in methods(grue["algs"]):
+            if method != ZERO_SHOT:
+                name = f"{task}/{method}/seed{grue['seeds'][0]}/config.json"
+                files[name] = read_json(runs / name)
+    return files

@@ -1,0 +1,144 @@
+"""`python -m rl4lms`: dispatch, exit codes, and what a process costs before it works."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from rl4lms.cli import main as module
+from rl4lms.cli.main import STAGES, build_parser, main
+from rl4lms.config.params import Params
+from rl4lms.core.errors import DataError, RunError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> list[argparse.Namespace]:
+    """The stage `prepare` replaced by one that records its arguments."""
+    ran: list[argparse.Namespace] = []
+    fake = types.SimpleNamespace(add_arguments=lambda parser: parser.add_argument("--task"), run=ran.append)
+    monkeypatch.setattr(module, "load_stage", lambda name: fake)
+    monkeypatch.chdir(ROOT)
+    return ran
+
+
+def test_a_stage_gets_its_arguments_and_the_suites_params(
+    stage: list[argparse.Namespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert main(["prepare", "--task", "imdb", "--suite", "tiny", "--quiet"]) == 0
+    (args,) = stage
+    assert (args.task, args.quiet) == ("imdb", True)
+    assert isinstance(args.params, Params)
+    assert args.params.suite == "tiny"
+    assert os.environ["OMP_NUM_THREADS"] == "1"
+
+
+def test_the_default_suite_is_that_of_the_params(stage: list[argparse.Namespace]) -> None:
+    assert main(["prepare"]) == 0
+    assert stage[0].params.suite == "mini"
+
+
+@pytest.mark.parametrize(("error", "code"), [(DataError("f.jsonl, line 3: broken."), 2), (RunError("nan."), 1)])
+def test_an_error_is_one_line_and_an_exit_code(
+    error: Exception, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(args: argparse.Namespace) -> None:
+        raise error
+
+    monkeypatch.setattr(
+        module, "load_stage", lambda name: types.SimpleNamespace(add_arguments=lambda parser: None, run=run)
+    )
+    monkeypatch.chdir(ROOT)
+    assert main(["prepare"]) == code
+    assert capsys.readouterr().err == f"error: {error}\n"
+
+
+def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(args: argparse.Namespace) -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr(
+        module, "load_stage", lambda name: types.SimpleNamespace(add_arguments=lambda parser: None, run=run)
+    )
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(KeyError):
+        main(["prepare"])
+
+
+def test_bad_params_and_suite(
+    stage: list[argparse.Namespace], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["prepare", "--params-dir", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path}/grue.yaml: no such file.\n"
+    assert main(["prepare", "--suite", "mnii"]) == 2
+    assert capsys.readouterr().err.startswith('error: params/suites: unknown suite "mnii". Did you mean "mini"?')
+    assert stage == []
+
+
+def test_an_unknown_stage_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as error:
+        main(["trian"])
+    assert error.value.code == 2
+    assert "invalid choice: 'trian'" in capsys.readouterr().err
+
+
+def test_help_of_a_stage_needs_no_params(
+    stage: list[argparse.Namespace],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as error:
+        main(["prepare", "--help"])
+    assert error.value.code == 0
+    assert "--suite" in capsys.readouterr().out
+
+
+def test_every_stage_is_offered() -> None:
+    assert set(STAGES) == {"prepare", "base-model", "reward-model", "supervised", "train", "evaluate", "aggregate"}
+    assert all(name in build_parser().format_help() for name in STAGES)
+
+
+def test_threads_are_settled_before_a_stage_imports_torch() -> None:
+    code = """
+import sys, types
+def add_arguments(parser):
+    import torch
+sys.modules["rl4lms.cli.prepare"] = types.SimpleNamespace(
+    add_arguments=add_arguments, run=lambda args: print(__import__("torch").get_num_threads())
+)
+from rl4lms.cli.main import main
+sys.exit(main(["prepare"]))
+"""
+    environment = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (run.stdout, run.returncode) == ("1\n", 0), run.stderr
+
+
+def test_help_costs_next_to_nothing() -> None:
+    code = (
+        "import sys, time; from rl4lms.cli.main import build_parser; build_parser().format_help();"
+        "print(time.process_time(), bool({'torch', 'numpy', 'transformers', 'pandas'} & set(sys.modules)))"
+    )
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]
+    seconds = min(float(run.stdout.split()[0]) for run in runs)
+    assert runs[0].stdout.split()[1] == "False"
+    assert seconds < 0.3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STAGES)
+def test_every_stage_has_its_module(name: str) -> None:
+    parser = build_parser(name)
+    with pytest.raises(SystemExit) as error:
+        parser.parse_args([name, "--help"])
+    assert error.value.code == 0

@@ -1,0 +1,169 @@
+"""params/: overlays, closed schemas, and that every shipped file composes into runs that validate."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rl4lms.config.compose import compose_rl, compose_supervised, methods
+from rl4lms.config.params import Params, merge
+from rl4lms.config.schema import AlgorithmConfig, RunConfig
+from rl4lms.config.yaml_file import load_yaml
+from rl4lms.core.errors import ConfigError
+from rl4lms.core.tables import DataPoolRegistry
+
+ROOT = Path(__file__).resolve().parents[2] / "params"
+SUITES = ("mini", "tiny", "real", "paper")
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ROOT, tmp_path / "params"))
+
+
+def rewrite(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1, (path, old)
+    path.write_text(text.replace(old, new))
+
+
+def error_of(params: Params, task: str = "imdb") -> str:
+    with pytest.raises(ConfigError) as error:
+        params.task(task)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_every_shipped_run_composes_and_validates_without_a_surprise(suite: str) -> None:
+    params = Params.open(ROOT, suite)
+    grue = params.grue()
+    assert grue["suite"] == suite
+    assert set(grue["tasks"]) <= {p.stem for p in (ROOT / "tasks").glob("*.yaml")}
+    for task in grue["tasks"]:
+        p = params.task(task)
+        assert params.base_model(p["model"]["family"])["type"] == p["model"]["type"]
+        assert p["data"]["pool"] in DataPoolRegistry.table
+        assert p["evaluation"]["main_metric"] in grue["aggregate"]["metrics"]
+        warm = RunConfig.from_dict(compose_supervised(params, task, 0, data_dir="D", model_dir="M"), task)
+        assert warm.is_supervised
+        for method in methods(grue["algs"])[2:]:
+            composed = compose_rl(params, task, method, 1, data_dir="D", model_dir="M", reward_model_dir="R")
+            config = RunConfig.from_dict(composed, task)
+            assert config.notices == (), "shipped configurations write out what they rely on"
+            assert RunConfig.from_dict(config.to_dict()) == config
+            assert config.seed == 1
+    for name in params.reward_models():
+        assert params.reward_model(name)["task"] in grue["tasks"] or suite in ("tiny",)
+
+
+def test_families_train_on_tasks_of_their_suite() -> None:
+    for suite in SUITES:
+        params = Params.open(ROOT, suite)
+        for family, model in params.base_models().items():
+            assert set(model["tasks"]) <= set(params.grue()["tasks"]), (suite, family)
+
+
+def test_merge_goes_by_key_and_replaces_lists_and_other_classes() -> None:
+    base = {"a": {"x": 1, "y": [1, 2]}, "reward": {"id": "rouge", "args": {"rouge_type": "rouge1"}}, "n": 3}
+    assert merge(base, {"a": {"y": [3]}}) == {**base, "a": {"x": 1, "y": [3]}}
+    assert merge(base, {"reward": {"args": {"use_single_ref": False}}})["reward"] == {
+        "id": "rouge",
+        "args": {"rouge_type": "rouge1", "use_single_ref": False},
+    }
+    assert merge(base, {"reward": {"id": "meteor"}})["reward"] == {"id": "meteor"}
+    assert merge(base, {"n": None})["n"] is None
+    assert base["a"] == {"x": 1, "y": [1, 2]}
+
+
+def test_a_suite_changes_only_what_its_file_says(directory: Path) -> None:
+    mini, tiny = Params.open(directory, "mini").task("imdb"), Params.open(directory, "tiny").task("imdb")
+    assert tiny["data"]["n_train"] == 64
+    assert tiny["reward_fn"] == mini["reward_fn"]
+    assert Params.open(directory).suite == "mini"
+
+
+def test_dvc_writes_numbers_that_are_read_as_numbers(directory: Path) -> None:
+    rewrite(directory / "algs/ppo.yaml", "learning_rate: 3.0e-4", "learning_rate: 1e-05")
+    assert Params.open(directory).alg("ppo")["args"]["learning_rate"] == 1e-5
+
+
+def test_faults_name_file_and_key(directory: Path) -> None:
+    params = Params.open(directory, "tiny")
+    imdb, overlay = directory / "tasks/imdb.yaml", directory / "suites/tiny/tasks/imdb.yaml"
+    text = imdb.read_text()
+    rewrite(imdb, "n_train: 2000", "n_trian: 2000")
+    assert error_of(params).startswith(
+        f'{imdb} with {overlay}: data: unknown key "n_trian". Did you mean "n_train"? Known: '
+    )
+    imdb.write_text(text)
+    rewrite(imdb, "n_envs: 16", "n_envs: many")
+    rewrite(overlay, "  n_envs: 8\n", "")
+    assert error_of(params) == f'{imdb} with {overlay}: env.n_envs: expected an integer >= 1, found "many".'
+    imdb.write_text(text)
+    rewrite(overlay, "n_iters: 3", "n_itres: 3")
+    assert error_of(params).startswith(f'{overlay}: rl: unknown key "n_itres". Did you mean "n_iters"? Known: ')
+    assert error_of(params, "imbd") == (
+        f'{directory}/tasks: unknown file "imbd". Did you mean "imdb"? Known: '
+        "cnn_dailymail, common_gen, daily_dialog, imdb, iwslt2017, narrative_qa, totto."
+    )
+    (directory / "tasks/totto.yaml").write_text("version: [1\n")
+    assert "tasks/totto.yaml, line " in error_of(params, "totto")
+
+
+def test_unknown_suite_family_method_and_task(directory: Path) -> None:
+    params = Params.open(directory)
+    with pytest.raises(ConfigError, match=r'unknown suite "papre"\. Did you mean "paper"'):
+        Params.open(directory, "papre")
+    with pytest.raises(ConfigError, match=r'unknown model family "gpt3"\. Did you mean "gpt2"'):
+        params.base_model("gpt3")
+    with pytest.raises(ConfigError, match=r'--method: unknown method "supervised_pop"\. Did you mean "supervised_ppo"'):
+        compose_rl(params, "imdb", "supervised_pop", 0, data_dir="D", model_dir="M")
+    with pytest.raises(ConfigError, match='suite tiny: unknown task "totto"'):
+        compose_rl(Params.open(directory, "tiny"), "totto", "ppo", 0, data_dir="D", model_dir="M")
+    with pytest.raises(
+        ConfigError, match="task imdb: reward_fn: learned_reward needs a classifier; give its directory"
+    ):
+        compose_rl(params, "imdb", "ppo", 0, data_dir="D", model_dir="M")
+    with pytest.raises(ConfigError, match=r"grue\.yaml: no such file"):
+        Params.open(directory / "absent")
+
+
+def test_a_task_overlays_its_algorithm_and_a_warm_start_overlays_both(directory: Path) -> None:
+    params = Params.open(directory, "paper")
+
+    def run(method: str) -> AlgorithmConfig:
+        composed = compose_rl(params, "totto", method, 0, data_dir="D", model_dir="M")
+        config = RunConfig.from_dict(composed)
+        assert isinstance(config.alg, AlgorithmConfig)
+        return config.alg
+
+    cold, warm = run("ppo"), run("supervised_ppo")
+    assert (cold.args["n_steps"], cold.args["learning_rate"], cold.kl_div.coeff) == (256, 2e-6, 0.001)
+    assert (warm.args["n_steps"], warm.args["learning_rate"], warm.kl_div.coeff) == (256, 5e-7, 0.01)
+    assert (cold.policy.generation.top_k, warm.policy.generation.top_k) == (0, 50)
+    assert cold.args["gamma"] == 0.99
+    assert cold.minibatch == "transitions"
+    assert cold.policy.id == "seq2seq_lm_actor_critic_policy"
+
+
+def test_models_of_the_command_line_reach_every_place_that_needs_them() -> None:
+    params = Params.open(ROOT)
+    composed = compose_rl(params, "daily_dialog", "ppo", 0, data_dir="D", model_dir="M", reward_model_dir="R")
+    by_id = {m["id"]: m["args"] for m in composed["train_evaluation"]["metrics"]}
+    assert composed["reward_fn"]["args"]["model_name"] == "R"
+    assert by_id["intent_accuracy"]["model_name"] == "R"
+    assert by_id["causal_perplexity"]["tokenizer_id"] == "M"
+    assert composed["tokenizer"]["model_name"] == composed["alg"]["policy"]["args"]["model_name"] == "M"
+    assert composed["datapool"]["args"]["data_dir"] == "D"
+    warm = compose_supervised(params, "daily_dialog", 0, data_dir="D", model_dir="M")
+    assert "intent_accuracy" not in {m["id"] for m in warm["train_evaluation"]["metrics"]}
+
+
+def test_files_are_what_dvc_reads_too() -> None:
+    """No scalar that YAML 1.1 and 1.2 read differently (`1e-3`, `yes`, `010`): any tool sees the same numbers."""
+    for path in ROOT.rglob("*.yaml"):
+        assert yaml.safe_load(path.read_text()) == load_yaml(path), path

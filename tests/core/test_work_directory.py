@@ -1,0 +1,140 @@
+"""A run's work directory: resumed by the same run alone, published whole or not at all."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from rl4lms.core import work_directory as module
+from rl4lms.core.errors import RunError
+from rl4lms.core.work_directory import DIGEST_FILE, input_digests, publish, work_directory, work_path
+
+CONFIG = {"seed": 1, "alg": {"lr": 1e-5}}
+
+
+def start(work: Path, config: dict[str, object] = CONFIG, inputs: tuple[Path, ...] = ()) -> None:
+    with work_directory(work, config, inputs) as path:
+        (path / "checkpoints").mkdir(exist_ok=True)
+        (path / "checkpoints" / "1").write_text("weights")
+
+
+def test_the_same_run_finds_its_progress(tmp_path: Path) -> None:
+    work = tmp_path / "w"
+    start(work)
+    with work_directory(work, {"alg": {"lr": 1e-5}, "seed": 1}, ()) as path:
+        assert (path / "checkpoints" / "1").read_text() == "weights"
+    assert list(tmp_path.iterdir()) == [work]
+
+
+@pytest.mark.parametrize("change", ["config", "inputs", "code"])
+def test_another_runs_progress_is_set_aside(
+    tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    work, data = tmp_path / "w", tmp_path / "data"
+    data.mkdir()
+    (data / "train.jsonl").write_text("{}\n")
+    start(work, inputs=(data,))
+    config = {"seed": 2} if change == "config" else CONFIG
+    if change == "inputs":
+        (data / "train.jsonl").write_text("{} \n")
+    if change == "code":
+        monkeypatch.setattr(module, "code_digest", lambda: "another")
+    with caplog.at_level(logging.WARNING), work_directory(work, config, (data,)) as path:
+        assert [p.name for p in path.iterdir()] == [DIGEST_FILE]
+    assert (tmp_path / "w.stale-1" / "checkpoints" / "1").read_text() == "weights"
+    assert caplog.messages == [f"{work}: progress of another run (other {change}) set aside as w.stale-1."]
+
+
+def test_what_was_set_aside_is_never_overwritten(tmp_path: Path) -> None:
+    for seed in range(3):
+        start(tmp_path / "w", {"seed": seed})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["w", "w.stale-1", "w.stale-2"]
+
+
+def test_a_directory_of_unknown_origin_is_set_aside(tmp_path: Path) -> None:
+    work = tmp_path / "w"
+    work.mkdir()
+    (work / "notes.txt").write_text("mine")
+    with work_directory(work, CONFIG, ()):
+        pass
+    assert (tmp_path / "w.stale-1" / "notes.txt").read_text() == "mine"
+
+
+def test_two_processes_do_not_write_one_run(tmp_path: Path) -> None:
+    work = tmp_path / "w"
+    with (
+        work_directory(work, CONFIG, ()),
+        pytest.raises(RunError, match="another process is writing this run"),
+        work_directory(work, CONFIG, ()),
+    ):
+        pass
+    start(work)
+
+
+def finished(tmp_path: Path) -> tuple[Path, Path]:
+    out = tmp_path / "runs" / "seed0"
+    work = work_path(out)
+    assert work == tmp_path / "runs" / ".seed0.work"
+    start(work)
+    for name in ("config.json", "model/model.safetensors", "timing.jsonl", "epoch_4_val_split_predictions.json"):
+        (work / name).parent.mkdir(exist_ok=True)
+        (work / name).write_text(name)
+    return work, out
+
+
+def test_publishing_moves_a_finished_run_and_keeps_what_others_wrote(tmp_path: Path) -> None:
+    work, out = finished(tmp_path)
+    out.mkdir()
+    (out / "metrics.json").write_text("of the evaluate stage")
+    (out / "config.json").write_text("old")
+    (out / "epoch_9_val_split_predictions.json").write_text("of an earlier, longer run")
+    publish(work, out, ["config.json", "model/model.safetensors"])
+    assert not work.exists()
+    files = {str(p.relative_to(out)): p.read_text() for p in out.rglob("*") if p.is_file()}
+    assert files == {
+        "config.json": "config.json",
+        "model/model.safetensors": "model/model.safetensors",
+        "timing.jsonl": "timing.jsonl",
+        "epoch_4_val_split_predictions.json": "epoch_4_val_split_predictions.json",
+        "metrics.json": "of the evaluate stage",
+    }
+
+
+def test_a_run_without_a_declared_file_publishes_nothing(tmp_path: Path) -> None:
+    work, out = finished(tmp_path)
+    with pytest.raises(RunError, match=r"ended without rollout_info\.jsonl; nothing is published"):
+        publish(work, out, ["config.json", "rollout_info.jsonl"])
+    assert not out.exists()
+    assert (work / "checkpoints" / "1").exists()
+
+
+def test_killed_while_publishing_it_publishes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work, out = finished(tmp_path)
+    replace, calls = os.replace, []
+
+    def killed(a: Path, b: Path) -> None:
+        calls.append(b)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        replace(a, b)
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        publish(work, out, ["config.json"])
+    monkeypatch.undo()
+    assert (work / "config.json").exists()
+    publish(work, out, ["config.json"])
+    assert (out / "model" / "model.safetensors").read_text() == "model/model.safetensors"
+    assert not list(out.rglob("*.part"))
+
+
+def test_inputs_are_hashed_file_by_file(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "a").write_text("a")
+    (tmp_path / "b").write_text("b")
+    digests = input_digests([tmp_path / "d", tmp_path / "b", tmp_path / "absent"])
+    assert list(digests) == [str(tmp_path / "d" / "a"), str(tmp_path / "b")]
+    assert digests[str(tmp_path / "b")].startswith("3e23e8160039594a33894f6564e1b134")

@@ -1,0 +1,108 @@
+"""The aggregate stage over a synthetic suite, as its command runs it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rl4lms.cli.main import main
+from rl4lms.config.compose import algorithm_of
+
+from .conftest import MAIN_METRICS, make_settings, write_json, write_suite
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+OUTPUTS = {
+    "metrics.json", "scores.csv", "curves.csv", "significance.csv", "grue.csv", "grue.md", "grue.tex",
+    "summary.png", "learning_curves.png", "kl_reward.png", "report.html",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def params(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped params with a suite of the synthetic runs' tasks."""
+    directory = tmp_path_factory.mktemp("params")
+    for path in REPOSITORY.glob("params/**/*.yaml"):
+        target = directory / path.relative_to(REPOSITORY / "params")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(path.read_text())
+    overlay = directory / "suites" / "synthetic"
+    overlay.mkdir(parents=True)
+    changes = {"tasks": list(MAIN_METRICS), "algs": ["ppo"], "seeds": [0, 1]}
+    (overlay / "grue.yaml").write_text(yaml.safe_dump({**changes, "aggregate": {"bootstrap": {"n_resamples": 200}}}))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    settings = make_settings(suite="synthetic")
+    runs = write_suite(tmp_path_factory.mktemp("aggregate") / "runs", settings)
+    for task in settings.tasks:
+        for method in settings.methods[1:]:
+            write_json(runs / task / method / "seed0" / "config.json", {"alg": {"id": algorithm_of(method) or method}})
+    return runs
+
+
+def aggregate(params: Path, runs: Path, out: Path) -> int:
+    arguments = ["aggregate", "--suite", "synthetic", "--params-dir", str(params), "--quiet"]
+    return main([*arguments, "--runs", str(runs), "--out", str(out)])
+
+
+@pytest.fixture(scope="module")
+def out(params: Path, suite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("grue")
+    assert aggregate(params, suite, directory) == 0
+    return directory
+
+
+def test_declared_outputs_are_written(out: Path) -> None:
+    assert {path.name for path in out.iterdir()} == OUTPUTS
+    assert all(path.stat().st_size > 50 for path in out.iterdir())
+
+
+def test_headline_numbers_are_few_and_flat(out: Path) -> None:
+    numbers = json.loads((out / "metrics.json").read_text())
+    assert list(numbers) == [
+        "score_zero_shot", "score_supervised", "score_ppo", "score_supervised_ppo",
+        "tasks_supervised_better", "tasks_rl_raises_reward",
+    ]  # fmt: skip
+    assert (numbers["tasks_supervised_better"], numbers["tasks_rl_raises_reward"]) == (3, 3)
+    with (out / "grue.csv").open() as f:
+        average = {row["method"]: float(row["task:average"]) for row in csv.DictReader(f)}
+    assert numbers["score_ppo"] == pytest.approx(average["ppo"], abs=1e-6)
+
+
+def test_the_same_again_writes_the_same_bytes(params: Path, suite: Path, out: Path, tmp_path: Path) -> None:
+    assert aggregate(params, suite, tmp_path) == 0
+    for name in OUTPUTS:
+        assert (tmp_path / name).read_bytes() == (out / name).read_bytes(), name
+
+
+def test_report_shows_params_and_resolved_configurations(out: Path) -> None:
+    html = (out / "report.html").read_text()
+    assert "tasks/imdb.yaml" in html
+    assert "imdb/supervised_ppo/seed0/config.json" in html
+
+
+def test_a_missing_run_writes_nothing(
+    params: Path, own_runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (own_runs / "imdb/supervised/seed0/metrics.json").unlink()
+    assert aggregate(params, own_runs, tmp_path / "grue") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert "run imdb/supervised/seed0 is missing" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "grue").exists()
+
+
+def test_aggregation_imports_nothing_heavy() -> None:
+    heavy = ("torch", "transformers", "datasets", "stable_baselines3", "nltk", "tokenizers", "pandas", "scipy")
+    code = f"import sys, rl4lms.cli.aggregate; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,3 @@
+from tests.metrics.conftest import classifier_dir, intent_dir
+
+__all__ = ["classifier_dir", "intent_dir"]

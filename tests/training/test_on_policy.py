@@ -1,0 +1,183 @@
+"""A whole on-policy run from a published-schema configuration: files, determinism, exact resume."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rl4lms.config.schema import RunConfig
+from rl4lms.core.errors import ConfigError, RunError
+from rl4lms.tracking.tracker import Tracker
+from rl4lms.training import on_policy
+from rl4lms.training.on_policy import OnPolicyTrainer, train
+from tests.conftest import SEQ2SEQ
+
+NOT_COMPARED = ("timing.jsonl", "checkpoints")
+
+
+def config(model: Path, family: str = "gpt2", n_iters: int = 4, **changes: Any) -> RunConfig:
+    kind = "seq2seq" if family in SEQ2SEQ else "causal"
+    sampling = {"do_sample": True, "top_k": 0, "max_new_tokens": 6}
+    value = {
+        "tokenizer": {"model_name": str(model)},
+        "reward_fn": {"id": "increasing_numbers", "args": {"min_tokens": 4}},
+        "datapool": {"id": "dummy_pool", "args": {"prompt": "w5 w6"}},
+        "env": {"n_envs": 2, "args": {"max_prompt_length": 8, "max_episode_length": 6, "terminate_on_eos": True}},
+        "alg": {
+            "id": "ppo",
+            "args": {"n_steps": 12, "batch_size": 8, "n_epochs": 2, "learning_rate": 1e-3, "minibatch": "episodes"},
+            "kl_div": {"coeff": 0.05, "target_kl": 0.1},
+            "policy": {
+                "id": f"{kind}_lm_actor_critic_policy",
+                "args": {"model_name": str(model), "generation_kwargs": sampling},
+            },
+        },
+        "train_evaluation": {
+            "eval_batch_size": 8, "n_iters": n_iters, "eval_every": 2, "save_every": 1,
+            "metrics": [{"id": "increasing_numbers", "args": {"min_tokens": 4}}],
+        },
+        "seed": 3,
+    }  # fmt: skip
+    return RunConfig.from_dict({**value, **changes})
+
+
+def run(directory: Path, cfg: RunConfig, **kwargs: Any) -> None:
+    train(cfg, directory, tracker=Tracker(directory, quiet=True), **kwargs)
+
+
+def contents(directory: Path) -> dict[str, str]:
+    files = [p for p in sorted(directory.rglob("*")) if p.is_file()]
+    kept = [p for p in files if p.relative_to(directory).parts[0] not in NOT_COMPARED]
+    return {str(p.relative_to(directory)): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept}
+
+
+class Killed(Exception):
+    pass
+
+
+def kill_after(monkeypatch: pytest.MonkeyPatch, iteration: int) -> None:
+    """The process dies in the middle of the update after `iteration` whole ones."""
+    original = on_policy.IterationCallback._after_update
+
+    def dies(self: Any) -> None:
+        if self.trainer.algorithm.iteration == iteration + 1:
+            raise Killed
+        original(self)
+
+    monkeypatch.setattr(on_policy.IterationCallback, "_after_update", dies)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "t5"])
+def test_resume_is_exact(model_dir, tmp_path, monkeypatch, family):
+    """NUMERICS 23: train 4 == train 2, kill, resume, train 2; byte for byte."""
+    cfg = config(model_dir(family), family)
+    run(tmp_path / "whole", cfg)
+    with monkeypatch.context() as patch:
+        kill_after(patch, 2)
+        with pytest.raises(Killed):
+            run(tmp_path / "killed", cfg)
+    interrupted = (tmp_path / "killed" / "rollout_info.jsonl").read_text().splitlines()
+    assert len(interrupted) == 3, "the third rollout had been logged when the run died"
+    monkeypatch.setattr(pickle, "load", None)
+    monkeypatch.setattr(torch, "load", None)
+    run(tmp_path / "killed", cfg)
+    assert contents(tmp_path / "whole") == contents(tmp_path / "killed")
+    assert len((tmp_path / "whole" / "training_info.jsonl").read_text().splitlines()) == 4
+
+
+def test_twice_the_same_and_another_seed(model_dir, tmp_path):
+    cfg = config(model_dir("gpt2"), n_iters=2)
+    run(tmp_path / "a", cfg)
+    torch.rand(3)
+    run(tmp_path / "b", cfg)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    run(tmp_path / "c", config(model_dir("gpt2"), n_iters=2, seed=4))
+    a, c = (tmp_path / x / "rollout_info.jsonl" for x in "ac")
+    assert a.read_bytes() != c.read_bytes()
+
+
+def test_a_finished_run_again_changes_nothing(model_dir, tmp_path):
+    cfg = config(model_dir("gpt2"), n_iters=2)
+    run(tmp_path, cfg)
+    before = contents(tmp_path)
+    run(tmp_path, cfg)
+    assert contents(tmp_path) == before
+
+
+def test_published_files_and_their_contents(model_dir, tmp_path):
+    run(tmp_path, config(model_dir("gpt2"), n_iters=2))
+    names = {p.name for p in tmp_path.rglob("*") if p.is_file()}
+    expected = {"config.json", "rollout_info.jsonl", "training_info.jsonl", "val_split_metrics.jsonl",
+                "test_split_metrics.jsonl", "epoch_0_val_split_predictions.json", "epoch_2_test_split_predictions.json",
+                "model.safetensors", "timing.jsonl"}  # fmt: skip
+    assert expected <= names
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+    again = RunConfig.from_file(tmp_path / "config.json")
+    assert again == config(model_dir("gpt2"), n_iters=2)
+    lines = [json.loads(x) for x in (tmp_path / "training_info.jsonl").read_text().splitlines()]
+    assert all("train/loss" in x and "train/learning_rate" in x for x in lines)
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    assert AutoTokenizer.from_pretrained(tmp_path / "model")("w5").input_ids == [5]
+
+
+def damage(path: Path, how: str) -> None:
+    body = path.read_bytes()
+    if how == "flipped":
+        path.write_bytes(body[:-9] + bytes([body[-9] ^ 1]) + body[-8:])
+    elif how == "truncated":
+        path.write_bytes(body[: len(body) // 2])
+    elif how == "foreign":
+        path.write_bytes(b"not what you expect")
+    else:
+        path.unlink()
+
+
+@pytest.mark.parametrize("how", ["flipped", "truncated", "foreign", "missing"])
+@pytest.mark.parametrize("name", ["tensors.safetensors", "state.json"])
+def test_damaged_newest_checkpoint_falls_back_to_the_one_before(model_dir, tmp_path, monkeypatch, caplog, how, name):
+    cfg = config(model_dir("gpt2"), n_iters=3)
+    run(tmp_path / "whole", cfg)
+    with monkeypatch.context() as patch:
+        kill_after(patch, 2)
+        with pytest.raises(Killed):
+            run(tmp_path / "killed", cfg)
+    damage(sorted((tmp_path / "killed" / "checkpoints").iterdir())[-1] / name, how)
+    run(tmp_path / "killed", cfg)
+    assert "trying the one before it" in caplog.text
+    assert contents(tmp_path / "whole") == contents(tmp_path / "killed")
+
+
+def test_all_damaged_is_an_error_not_a_restart(model_dir, tmp_path):
+    cfg = config(model_dir("gpt2"), n_iters=2)
+    run(tmp_path, cfg)
+    for checkpoint in (tmp_path / "checkpoints").iterdir():
+        damage(checkpoint / "state.json", "foreign")
+    with pytest.raises(RunError, match="no usable checkpoint"):
+        run(tmp_path, cfg)
+
+
+def test_checkpoint_of_another_configuration_is_not_resumed(model_dir, tmp_path):
+    run(tmp_path, config(model_dir("gpt2"), n_iters=2))
+    with pytest.raises(RunError, match="another configuration"):
+        run(tmp_path, config(model_dir("gpt2"), n_iters=2, seed=9))
+
+
+def test_prompt_and_episode_must_fit_the_context(model_dir, tmp_path):
+    env = {"n_envs": 2, "args": {"max_prompt_length": 100, "max_episode_length": 60}}
+    with pytest.raises(ConfigError, match="do not fit the 128 positions"):
+        OnPolicyTrainer(config(model_dir("gpt2"), env=env), tmp_path, Tracker(tmp_path, quiet=True))
+
+
+def test_logging_more_changes_nothing(model_dir, tmp_path):
+    cfg = config(model_dir("gpt2"), n_iters=2)
+    run(tmp_path / "a", cfg)
+    train(cfg, tmp_path / "b", tracker=Tracker(tmp_path / "b", quiet=False))
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
