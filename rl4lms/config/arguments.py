@@ -191,7 +191,10 @@ METRIC_ARGUMENTS: Choices = {
 
 @dataclass(frozen=True)
 class PPOArguments:
-    """stable-baselines3's PPO, and `minibatch`: whole episodes, or the paper's random steps."""
+    """stable-baselines3's PPO, `minibatch` (whole episodes, or the paper's random steps) and gradient accumulation.
+
+    NLPO is PPO with a mask policy, whose arguments are the policy's.
+    """
 
     learning_rate: Positive = published("alg.args.learning_rate")
     n_steps: Count = published("alg.args.n_steps")
@@ -207,6 +210,50 @@ class PPOArguments:
     max_grad_norm: Positive = published("alg.args.max_grad_norm")
     target_kl: Positive | None = published("alg.args.target_kl")
     minibatch: Literal["episodes", "transitions"] = published("alg.args.minibatch")
+    gradient_accumulation_steps: Count = 1
+    tensorboard_log: str | None = None
+    verbose: int | None = None
+    device: str | None = None
+
+
+@dataclass(frozen=True)
+class A2CArguments:
+    """stable-baselines3's A2C, whose optimiser is the policy's."""
+
+    learning_rate: Positive = 7e-4
+    n_steps: Count = 5
+    gamma: Fraction = 0.99
+    gae_lambda: Fraction = 1.0
+    normalize_advantage: bool = False
+    ent_coef: float = 0.0
+    vf_coef: NonNegative = 0.5
+    max_grad_norm: Positive = 0.5
+    minibatch: Literal["episodes", "transitions"] = published("alg.args.minibatch")
+    gradient_accumulation_steps: Count = 1
+    tensorboard_log: str | None = None
+    verbose: int | None = None
+    device: str | None = None
+
+
+@dataclass(frozen=True)
+class TRPOArguments:
+    """sb3-contrib's TRPO; batch_size is of the critic's updates."""
+
+    learning_rate: Positive = 1e-3
+    n_steps: Count = 2048
+    batch_size: Count = 128
+    gamma: Fraction = 0.99
+    gae_lambda: Fraction = 0.95
+    target_kl: Positive = 0.01
+    cg_max_steps: Count = 15
+    cg_damping: NonNegative = 0.1
+    line_search_shrinking_factor: Fraction = 0.8
+    line_search_max_iter: Count = 10
+    n_critic_updates: Count = 10
+    normalize_advantage: bool = True
+    max_grad_norm: Positive = 0.5
+    minibatch: Literal["episodes", "transitions"] = published("alg.args.minibatch")
+    gradient_accumulation_steps: Count = 1
     tensorboard_log: str | None = None
     verbose: int | None = None
     device: str | None = None
@@ -249,7 +296,12 @@ class MaskablePolicyArguments(PolicyArguments):
     min_tokens_to_keep: Count = published("alg.policy.args.min_tokens_to_keep")
 
 
-ALGORITHM_ARGUMENTS: Mapping[str, type] = {"ppo": PPOArguments}
+ALGORITHM_ARGUMENTS: Mapping[str, type] = {
+    "ppo": PPOArguments,
+    "nlpo": PPOArguments,
+    "a2c": A2CArguments,
+    "trpo": TRPOArguments,
+}
 
 POLICY_ARGUMENTS: Mapping[str, type] = {
     "causal_lm_actor_critic_policy": PolicyArguments,

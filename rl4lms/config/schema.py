@@ -58,6 +58,9 @@ __all__ = [
     "TrainEvaluationConfig",
 ]
 
+ALWAYS = ("tokenizer", "datapool", "alg", "train_evaluation")
+ON_POLICY_ONLY = ("reward_fn", "env")
+
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -80,13 +83,12 @@ class RunConfig:
     def from_dict(cls, value: Any, source: str = "configuration") -> RunConfig:
         """The configuration in a mapping. source: what an error's line starts with. Raises ConfigError."""
         given = mapping(value, "", source)
-        sections = [name for name in hints(cast(type, cls)) if name != "notices"]
-        check_keys(given, sections, "", source)
+        check_keys(given, (*ALWAYS, *ON_POLICY_ONLY, "seed"), "", source)
         supervised = _alg_id(given, source) == "supervised"
-        for name in sections[:4] if supervised else sections[:6]:
+        for name in ALWAYS if supervised else ALWAYS + ON_POLICY_ONLY:
             if name not in given:
                 raise ConfigError(f"{where(source, name)}: missing; expected a mapping.")
-        for name in ("reward_fn", "env") if supervised else ():
+        for name in ON_POLICY_ONLY if supervised else ():
             if name in given:
                 raise ConfigError(f"{where(source, name)}: not used by alg.id supervised; remove it.")
         return _read_supervised(given, source) if supervised else _read_on_policy(given, source)
@@ -127,9 +129,7 @@ def _read_supervised(given: Mapping[str, Any], source: str) -> RunConfig:
     check_keys(alg, kinds, "alg", source)
     for name in ("training_args", "model_type", "model_name", "generation_kwargs"):
         if name not in alg:
-            raise missing(
-                dict if name in ("training_args", "generation_kwargs") else kinds[name], f"alg.{name}", source
-            )
+            raise missing(kinds[name], f"alg.{name}", source)
     generation = read_generation(alg["generation_kwargs"], "alg.generation_kwargs", source)
     if generation.max_new_tokens is None:
         raise missing(int, "alg.generation_kwargs.max_new_tokens", source)
@@ -165,7 +165,7 @@ def _read_on_policy(given: Mapping[str, Any], source: str) -> RunConfig:
         )
     evaluation = mapping(given["train_evaluation"], "train_evaluation", source)
     notices += notice_top_k(evaluation.get("generation_kwargs"), "train_evaluation.generation_kwargs")
-    arguments = _typed_arguments(ALGORITHM_ARGUMENTS.get(alg["id"]), args, "alg.args", source)
+    arguments = _typed_arguments(_shipped(AlgorithmRegistry.table, alg["id"], ALGORITHM_ARGUMENTS), args, "alg.args", source)
     minibatch = arguments.pop("minibatch", DEFAULTS["alg.args.minibatch"].value)
     return RunConfig(
         tokenizer=read(TokenizerConfig, given["tokenizer"], "tokenizer", source),
@@ -196,7 +196,7 @@ def _policy(value: Any, source: str, episode_length: int) -> tuple[PolicyConfig,
     generation = read_generation(sampling, here, source)
     check_rollout(generation, here, source)
     notices = notice_top_k(sampling, here)
-    arguments = _typed_arguments(POLICY_ARGUMENTS.get(policy_id), args, f"{path}.args", source)
+    arguments = _typed_arguments(_shipped(PolicyRegistry.table, policy_id, POLICY_ARGUMENTS), args, f"{path}.args", source)
     return PolicyConfig(policy_id, arguments, generation.with_length(episode_length)), notices
 
 
@@ -231,11 +231,17 @@ def _component(value: Any, path: str, source: str, table: Registry, choices: Cho
     check_keys(given, ("id", "args"), path, source)
     name = _known_id(given, path, source, table)
     args = mapping(given.get("args") or {}, f"{path}.args", source)
-    if name in choices:
-        args = choices[name].read(args, f"{path}.args", source)
-    if table is RewardFunctionRegistry.table and name in choices:
-        _check_named(args, f"{path}.args", source)
+    arguments = _shipped(table, name, choices)
+    if arguments is not None:
+        args = arguments.read(args, f"{path}.args", source)
+        if table is RewardFunctionRegistry.table:
+            _check_named(args, f"{path}.args", source)
     return ComponentConfig(name, args)
+
+
+def _shipped(table: Registry, name: str, known: Mapping[str, Any]) -> Any:
+    """What is known of a shipped id's arguments; None for a class of the user's, under a new id or one of ours."""
+    return known.get(name) if table.is_shipped(name) else None
 
 
 def _check_named(args: Mapping[str, Any], path: str, source: str) -> None:

@@ -7,11 +7,9 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-
-from rl4lms.core.io import sha256_file
 
 PACKAGES = ("torch", "transformers", "tokenizers", "stable-baselines3", "gymnasium", "datasets", "numpy", "sacrebleu")
 
@@ -42,9 +40,9 @@ def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
 
 
 def build_manifest(
-    *, seed: int, device: str, inputs: Iterable[str | os.PathLike[str]], task_version: int | None = None
+    *, seed: int, device: str, inputs: Mapping[str, str], task_version: int | None = None
 ) -> dict[str, Any]:
-    """inputs: files read by the run, recorded as path -> sha256."""
+    """inputs: path -> sha256 of every file that the run reads."""
     return {
         "git": git_revision(Path(__file__).parent),
         "python": platform.python_version(),
@@ -55,5 +53,5 @@ def build_manifest(
         "seed": seed,
         "device": device,
         "task_version": task_version,
-        "inputs": {str(path): sha256_file(path) for path in inputs},
+        "inputs": dict(inputs),
     }

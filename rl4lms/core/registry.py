@@ -18,10 +18,16 @@ class Registry:
     def __init__(self, kind: str, entries: Mapping[str, Any] | None = None) -> None:
         self.kind = kind
         self._entries: dict[str, Any] = dict(entries or {})
+        self._shipped = set(self._entries)
 
     def add(self, name: str, entry: Any) -> None:
         """Register `entry` (an object, or "module:attribute"); an existing id is replaced, as RL4LMs does."""
         self._entries[name] = entry
+        self._shipped.discard(name)
+
+    def is_shipped(self, name: str) -> bool:
+        """Whether an id is ours and nobody has put something else in its place: its arguments are then known."""
+        return name in self._shipped
 
     def ids(self) -> list[str]:
         return sorted(self._entries)

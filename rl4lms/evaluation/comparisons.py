@@ -46,7 +46,7 @@ class Comparison:
 
     @property
     def tests_the_gain(self) -> bool:
-        """Whether the gain is the mean of gains per sample; of corpus BLEU it is not, and the test is of another mean."""
+        """Whether it is the mean of the gains per sample. Of corpus BLEU it is not: the test is of another mean."""
         return self.test is not None and math.isclose(self.test.difference, self.gain, rel_tol=1e-6, abs_tol=1e-9)
 
 

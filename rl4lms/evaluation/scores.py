@@ -55,7 +55,8 @@ class RunScores:
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise DataError(f"{path}: {key} is {value!r}; expected a finite number.")
         values = {key: float(value) for key, value in metrics.items() if key != N_SAMPLES}
-        labels = read_jsonl(directory / f"{SPLIT}_split_metrics.jsonl", ["metrics"])[-1].get("labels", {})
+        lines = read_jsonl(directory / f"{SPLIT}_split_metrics.jsonl", ["metrics"])
+        labels = lines[-1].get("labels", {}) if lines else {}
         return cls(task, method, seed, directory, values, metrics[N_SAMPLES], labels)
 
     @property

@@ -26,6 +26,7 @@ _COLUMNS = (
     Column("p_two_sided", "p, two-sided"),
 )
 
+
 def reward_significance_table(scores: SuiteScores) -> Table:
     title = "Does RL raise its reward over its starting point?"
     return _significance_table("reward_gain", title, reward_comparisons(scores), scores)

@@ -107,9 +107,8 @@ def check_references(
 ) -> list[list[str]]:
     """The references as lists, one or more (possibly empty strings) for each text, or DataError."""
     check_texts(metric, generated_texts, references=reference_texts)
-    assert reference_texts is not None
     checked = []
-    for index, references in enumerate(reference_texts):
+    for index, references in enumerate(reference_texts or ()):
         if isinstance(references, str) or not isinstance(references, Iterable):
             found = type(references).__name__
             raise DataError(f"metric {metric}: references of text {index}: expected a list of strings, found {found}.")

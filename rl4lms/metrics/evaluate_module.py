@@ -18,7 +18,7 @@ _FEATURES = [
 ]
 
 
-class RL4LMsMetric(evaluate.Metric):  # type: ignore[misc]
+class RL4LMsMetric(evaluate.Metric):
     """config_name: the id of a metric; metric_args: its constructor's arguments.
 
     `compute` takes predictions, references (a string or a list of strings each) and, for metrics that read them,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 INTENT_MODEL = "rajkumarrrk/roberta-daily-dialog-intent-classifier"
-EOU_TOKEN = "<EOU>"  # ends each utterance of RL4LMs' dialogue prompts
+EOU_TOKEN = "<EOU>"
 
 
 class LearnedRewardMetric(BaseMetric):

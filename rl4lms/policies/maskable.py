@@ -49,8 +49,8 @@ class MaskableActorCriticPolicy(LMActorCriticPolicy):
     def __init__(
         self,
         *args: Any,
-        mask_type: str = "learned_top_p",
-        top_mask: float = 0.9,
+        top_mask: float,
+        mask_type: str = "learned_top_k",
         min_tokens_to_keep: int = 100,
         target_update_iterations: int = 1000,
         **kwargs: Any,

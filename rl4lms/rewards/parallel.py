@@ -18,10 +18,11 @@ import weakref
 from collections.abc import Iterator, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 
 from rl4lms.core.errors import RunError
 from rl4lms.rewards.base import RewardFunction, finite_reward, reward_name
@@ -30,7 +31,7 @@ _CHUNKS_PER_WORKER = 4  # small enough that a slow text does not leave the other
 Call = tuple[Any, ...]
 
 
-class _SharingPickler(cloudpickle.Pickler):  # type: ignore[misc]
+class _SharingPickler(cloudpickle.Pickler):
     """Writes a shared object as its place among the shared ones."""
 
     def __init__(self, file: io.BytesIO, shared: Sequence[Any]) -> None:
@@ -61,7 +62,7 @@ class _Worker:
 
     def __init__(self, payload: bytes) -> None:
         self.connection, child = Pipe()
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or str(Path.cwd()) for p in sys.path)}
         environment.setdefault("OMP_NUM_THREADS", "1")
         try:
             command = [sys.executable, "-m", __spec__.name, str(child.fileno())]

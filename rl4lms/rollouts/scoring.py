@@ -46,7 +46,7 @@ class BatchedScorer:
     def __init__(self, task: TextTask, n_workers: int = 0) -> None:
         self.task = task
         self.reward_fn = task.reward_function
-        self._parallel = ParallelReward(self.reward_fn, n_workers) if n_workers > 0 else None
+        self._parallel = ParallelReward(self.reward_fn, n_workers, shared=(task.tokenizer,)) if n_workers > 0 else None
 
     def close(self) -> None:
         if self._parallel is not None:

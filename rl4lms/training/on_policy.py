@@ -12,10 +12,13 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 
 from rl4lms import __version__
+from rl4lms.config.inputs import local_inputs
 from rl4lms.config.schema import AlgorithmConfig, RunConfig
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.io import canonical_json, sha256_text, write_json
+from rl4lms.core.manifest import build_manifest
 from rl4lms.core.seeding import seed_everything
+from rl4lms.core.work_directory import input_digests
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
 from rl4lms.evaluation.evaluator import evaluate
 from rl4lms.evaluation.generation import TextGenerator
@@ -84,6 +87,7 @@ class OnPolicyTrainer:
         for notice in self.config.notices:
             self.tracker.log_info(notice)
         write_json(self.out_dir / "config.json", self.config.to_dict())
+        write_json(self.out_dir / "manifest.json", self.manifest())
         self.algorithm.set_logger(Logger(folder=None, output_formats=[]))
         done = self.load() if resume else 0
         if done == 0:
@@ -95,6 +99,11 @@ class OnPolicyTrainer:
                 (self.n_iters - done) * per_iteration, callback=callback, log_interval=None, reset_num_timesteps=False
             )
         self.save_model()
+
+    def manifest(self) -> dict[str, Any]:
+        """Code, versions, machine and inputs of this run."""
+        device = str(self.algorithm.device)
+        return build_manifest(seed=self.config.seed, device=device, inputs=input_digests(local_inputs(self.config)))
 
     def evaluate_splits(self, epoch: int, ends: bool) -> None:
         """Score val (and at the run's ends test, where asked for) with the policy after `epoch` iterations."""

@@ -279,7 +279,7 @@ def test_linear_schedule_never_reaches_zero(model_dir):
 
 def test_optimiser_groups_partition_the_trainable_parameters(model_dir):
     """NUMERICS 17."""
-    policy = build(model_dir("gpt2"), policy={"top_mask": 0.9}).policy
+    policy = build(model_dir("gpt2"), policy={"top_mask": 0.9, "mask_type": "learned_top_p"}).policy
     groups = policy.optimizer.param_groups
     grouped = [id(p) for g in groups for p in g["params"]]
     trainable = {id(p) for p in policy.parameters() if p.requires_grad}

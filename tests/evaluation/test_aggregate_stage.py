@@ -16,6 +16,8 @@ from rl4lms.config.compose import algorithm_of
 
 from .conftest import MAIN_METRICS, make_settings, write_json, write_suite
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 OUTPUTS = {
     "metrics.json", "scores.csv", "curves.csv", "significance.csv", "grue.csv", "grue.md", "grue.tex",

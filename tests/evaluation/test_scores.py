@@ -109,7 +109,7 @@ def test_scores_per_sample_are_used_where_their_mean_is_the_corpus_value(scores:
 
 def test_a_missing_run_is_named(own_runs: Path, settings: SuiteSettings) -> None:
     (own_runs / "iwslt2017/ppo/seed1/metrics.json").unlink()
-    with pytest.raises(DataError, match="run iwslt2017/ppo/seed1 is missing. Evaluate it"):
+    with pytest.raises(DataError, match=r"run iwslt2017/ppo/seed1 is missing\. Evaluate it"):
         SuiteScores.read(own_runs, settings)
 
 
@@ -147,7 +147,7 @@ def test_a_metric_of_some_seeds_is_refused(own_runs: Path, settings: SuiteSettin
 def test_runs_measured_in_different_ways_are_not_compared(own_runs: Path, settings: SuiteSettings) -> None:
     path = own_runs / "common_gen/ppo/seed1/test_split_metrics.jsonl"
     change(path, lambda line: {**line, "labels": {"lexical/meteor": "WordNet 3.1"}})
-    with pytest.raises(DataError, match='common_gen/ppo/seed1: lexical/meteor was measured with "WordNet 3.1"'):
+    with pytest.raises(DataError, match=r'common_gen/ppo/seed1: lexical/meteor was measured with "WordNet 3\.1"'):
         SuiteScores.read(own_runs, settings).labels()
 
 
@@ -163,12 +163,12 @@ def test_curves_are_read_for_every_rl_run(runs: Path, settings: SuiteSettings) -
 
 def test_a_run_without_curves_is_named(own_runs: Path, settings: SuiteSettings) -> None:
     (own_runs / "imdb/supervised_ppo/seed0/rollout_info.jsonl").unlink()
-    with pytest.raises(DataError, match="imdb/supervised_ppo/seed0/rollout_info.jsonl: no such file"):
+    with pytest.raises(DataError, match=r"imdb/supervised_ppo/seed0/rollout_info\.jsonl: no such file"):
         read_curves(own_runs, settings)
 
 
 def test_a_curve_without_its_value_is_named(own_runs: Path, settings: SuiteSettings) -> None:
     path = own_runs / "imdb/ppo/seed0/rollout_info.jsonl"
     path.write_text('{"iteration": 0, "rollout/kl_mean": 0.1}\n')
-    with pytest.raises(DataError, match="rollout_info.jsonl, line 1: rollout/ep_rew_mean is None"):
+    with pytest.raises(DataError, match=r"rollout_info\.jsonl, line 1: rollout/ep_rew_mean is None"):
         read_curves(own_runs, settings)

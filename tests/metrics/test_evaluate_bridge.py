@@ -71,7 +71,8 @@ def test_our_metrics_as_evaluates(lengths: Any) -> None:
         for metric in (loaded, RL4LMsMetric(name)):
             assert metric.compute(predictions=texts, references=references) == {k: v for k, (_, v) in ours.items()}
     single = RL4LMsMetric("rouge").compute(predictions=["a b"], references=["a c"], per_text=True)
-    assert single["lexical/rouge_rouge1"] == 0.5 and single["lexical/rouge_rouge1/per_text"] == [0.5]
+    assert single["lexical/rouge_rouge1"] == 0.5
+    assert single["lexical/rouge_rouge1/per_text"] == [0.5]
 
 
 def test_round_trip_through_both(lengths: Any) -> None:

@@ -33,7 +33,8 @@ def test_a_text_scores_alike_alone_and_in_any_batch(
 ) -> None:
     folder = classifier_dir if family == "gpt2" else roberta_dir
     probabilities = load_classifier(folder, "cpu").probabilities(TEXTS, batch_size)
-    assert probabilities.dtype == torch.float32 and probabilities.shape == (len(TEXTS), 3)
+    assert probabilities.dtype == torch.float32
+    assert probabilities.shape == (len(TEXTS), 3)
     torch.testing.assert_close(probabilities[0], probabilities[4])
     for i in (0, 1, 3, 5):
         torch.testing.assert_close(probabilities[i].double(), by_hand(folder, TEXTS[i]), atol=1e-5, rtol=1e-5)
@@ -54,7 +55,8 @@ def test_metric_with_and_without_the_prompt(classifier_dir: str) -> None:
     scores, value = LearnedRewardMetric(classifier_dir, 1).compute(prompts, TEXTS, None)[KEY]
     joined = [p + t for p, t in zip(prompts, TEXTS, strict=True)]
     expected = load_classifier(classifier_dir).probabilities(joined)[:, 1].tolist()
-    assert scores == pytest.approx(expected, abs=1e-6) and value == pytest.approx(sum(expected) / len(expected))
+    assert scores == pytest.approx(expected, abs=1e-6)
+    assert value == pytest.approx(sum(expected) / len(expected))
     alone, _ = LearnedRewardMetric(classifier_dir, 1, include_prompt_for_eval=False).compute(None, TEXTS, None)[KEY]
     assert alone == pytest.approx(load_classifier(classifier_dir).probabilities(TEXTS)[:, 1].tolist(), abs=1e-6)
     with pytest.raises(DataError, match="prompts are missing"):
@@ -65,7 +67,8 @@ def test_permutation_and_repetition(classifier_dir: str) -> None:
     metric = LearnedRewardMetric(classifier_dir, 2, batch_size=2, include_prompt_for_eval=False)
     forward, value = metric.compute(None, TEXTS, None)[KEY]
     backward, _ = metric.compute(None, TEXTS[::-1], None)[KEY]
-    assert forward is not None and backward is not None
+    assert forward is not None
+    assert backward is not None
     assert forward == pytest.approx(backward[::-1], abs=1e-6)
     assert metric.compute(None, TEXTS, None)[KEY] == (forward, value)
 

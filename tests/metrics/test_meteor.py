@@ -49,7 +49,8 @@ def test_equals_plain_nltk_without_caches(metric: MeteorMetric) -> None:
         )
         for t, refs in zip(texts, references, strict=True)
     ]
-    assert scores == expected and value == pytest.approx(sum(expected) / 40)
+    assert scores == expected
+    assert value == pytest.approx(sum(expected) / 40)
 
 
 def test_source_is_named(metric: MeteorMetric) -> None:

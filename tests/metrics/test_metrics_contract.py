@@ -42,10 +42,12 @@ WEIRD = ["", " ", "\n", "...", "東京 タワー", "a" * 300, "\u0000\u200b", "<
 def test_weird_texts_are_finite_and_in_range(metric: BaseMetric) -> None:
     for references in ([[w] for w in WEIRD], [[w, ""] for w in WEIRD[::-1]], [[""] for _ in WEIRD]):
         for scores, value in metric.compute(None, WEIRD, references).values():
-            assert isinstance(value, float) and math.isfinite(value)
+            assert isinstance(value, float)
+            assert math.isfinite(value)
             assert scores is None or (len(scores) == len(WEIRD) and all(map(math.isfinite, scores)))
             if getattr(metric, "name", "") not in UNBOUNDED:
-                assert -1e-9 <= value <= 1 + 1e-9 and (scores is None or all(-1e-9 <= s <= 1 + 1e-9 for s in scores))
+                assert -1e-9 <= value <= 1 + 1e-9
+                assert scores is None or all(-1e-9 <= s <= 1 + 1e-9 for s in scores)
 
 
 @pytest.mark.parametrize("name", PER_TEXT)
@@ -57,7 +59,8 @@ def test_permutation_and_one_by_one(name: str) -> None:
     reverse = metric.compute(None, texts[::-1], references[::-1])
     for key, (scores, value) in result.items():
         assert scores is not None
-        assert reverse[key][0] == scores[::-1] and reverse[key][1] == pytest.approx(value, abs=1e-12)
+        assert reverse[key][0] == scores[::-1]
+        assert reverse[key][1] == pytest.approx(value, abs=1e-12)
         assert scores[-2:] == scores[:2]
         alone = [metric.compute(None, [t], [r])[key] for t, r in zip(texts, references, strict=True)]
         assert [own for (own,), _ in alone] == scores
@@ -109,5 +112,6 @@ def test_published_face() -> None:
     from rl4lms.envs.text_generation import metric as face
 
     assert face.MeteorMetric().compute(None, ["a"], [["a"]])
-    assert face.chrFmetric.name == "chrf" and issubclass(face.ParentToTTo, face.BaseMetric)
+    assert face.chrFmetric.name == "chrf"
+    assert issubclass(face.ParentToTTo, face.BaseMetric)
     assert all(getattr(face, name) for name in face.__all__)

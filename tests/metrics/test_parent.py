@@ -23,9 +23,11 @@ def test_example_by_hand() -> None:
 def test_perfect_and_disjoint() -> None:
     words = ["the", "cat", "sat", "on", "mats"]
     perfect = parent(words, [words], frozenset(words), [["cat"], ["mats"]])
-    assert perfect.precision == pytest.approx(1.0) and perfect.recall == pytest.approx(1.0)
+    assert perfect.precision == pytest.approx(1.0)
+    assert perfect.recall == pytest.approx(1.0)
     disjoint = parent(["zzz"] * 5, [words], frozenset(words), [["cat"]])
-    assert disjoint.precision == 0.0 and disjoint.f_score == 0.0
+    assert disjoint.precision == 0.0
+    assert disjoint.f_score == 0.0
 
 
 def test_best_reference_counts() -> None:

@@ -42,7 +42,8 @@ def test_equals_one_forward_a_token(model: Any, language_model_dir: str, stride:
     for batch_size in (1, 3):
         metric = Perplexity(stride, language_model_dir, batch_size=batch_size)
         scores, value = metric.compute(None, ["x"], [[TEXT]], model=model)[KEY]
-        assert scores is None and value == pytest.approx(expected, rel=1e-5)
+        assert scores is None
+        assert value == pytest.approx(expected, rel=1e-5)
 
 
 def test_uniform_model_has_the_vocabulary_as_perplexity(language_model_dir: str) -> None:
@@ -92,7 +93,8 @@ def test_model_by_name_and_modes(model: Any, language_model_dir: str) -> None:
     named = Perplexity(32, model_name=language_model_dir).compute(None, ["x"], [[TEXT]])[KEY][1]
     model.train()
     given = Perplexity(32, language_model_dir).compute(None, ["x"], [[TEXT]], model=model)[KEY][1]
-    assert model.training and named == pytest.approx(given, rel=1e-6)
+    assert model.training
+    assert named == pytest.approx(given, rel=1e-6)
     model.eval()
     assert Perplexity(32, language_model_dir).compute(None, ["x"], [[TEXT]], split_name="train") == {}
 
@@ -102,7 +104,8 @@ def test_token_nlls_are_float64_of_float32_logits(model: Any) -> None:
     with torch.no_grad():
         nlls = token_nlls(model, ids, 2)
         expected = -torch.log_softmax(model(ids).logits, dim=-1)[:, 1:3].gather(2, ids[:, 2:, None])[..., 0]
-    assert nlls.dtype == torch.float64 and torch.allclose(nlls, expected.double(), atol=1e-5)
+    assert nlls.dtype == torch.float64
+    assert torch.allclose(nlls, expected.double(), atol=1e-5)
 
 
 def test_bad_arguments(model: Any, language_model_dir: str) -> None:

@@ -61,7 +61,8 @@ def test_best_over_references_and_mean_over_texts() -> None:
     texts, references = random_pairs(30, seed=2, references=3)
     scores, value = metric.compute(None, texts, references)["lexical/rouge_l_max"]
     assert scores == [max(metric.f_score(t, r) for r in refs) for t, refs in zip(texts, references, strict=True)]
-    assert scores is not None and value == pytest.approx(sum(scores) / 30)
+    assert scores is not None
+    assert value == pytest.approx(sum(scores) / 30)
     shuffled = [refs[::-1] for refs in references]
     assert metric.compute(None, texts, shuffled)["lexical/rouge_l_max"] == (scores, value)
 

@@ -26,7 +26,7 @@ OUTPUTS = {
     "train": [*RUN, "rollout_info.jsonl"],
     "evaluate": ["metrics.json", "test_split_metrics.jsonl", "test_predictions.json"],
     "aggregate": [
-        "metrics.json", "scores.csv", "curves.csv", "grue.csv", "grue.md", "grue.tex",
+        "metrics.json", "scores.csv", "curves.csv", "significance.csv", "grue.csv", "grue.md", "grue.tex",
         "learning_curves.png", "kl_reward.png", "summary.png", "report.html",
     ],
 }  # fmt: skip

@@ -29,7 +29,8 @@ def observation(text: str, prompt: str = "p", references: Sequence[str] = ("r",)
 
 def test_episode_reward_speaks_at_the_end_only() -> None:
     reward = Length()
-    assert reward.sparse and not reward.in_parent
+    assert reward.sparse
+    assert not reward.in_parent
     assert reward(observation(""), 0, observation("abc"), False) == 0.0
     assert reward(observation(""), 0, observation("abc"), True) == math.log(3)
 
@@ -55,5 +56,6 @@ def test_a_users_class_needs_no_constructor() -> None:
         def __call__(self, before: Any, action: int, after: Any, done: bool, meta_info: Any = None) -> float:
             return float(action)
 
-    assert Mine()(None, 3, None, False) == 3.0 and not Mine.sparse
+    assert Mine()(None, 3, None, False) == 3.0
+    assert not Mine.sparse
     assert Mine(accelerator=None)._accelerator is None

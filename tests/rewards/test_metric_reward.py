@@ -24,7 +24,8 @@ def test_scale_and_offset_turn_a_falling_metric() -> None:
     args = {"metric": "ter", "scale": -1.0, "offset": 1.0}
     rewards = RewardFunctionRegistry.get("metric_reward", args)(prompts, texts, references, dones)
     expected, _ = MetricRegistry.get("ter").compute(None, texts, references)["lexical/ter"]
-    assert expected is not None and rewards == pytest.approx([1 - score for score in expected])
+    assert expected is not None
+    assert rewards == pytest.approx([1 - score for score in expected])
 
 
 def test_a_metric_without_scores_per_text_is_asked_text_by_text() -> None:
@@ -48,6 +49,6 @@ def test_bad_arguments() -> None:
     prompts, texts, references, dones = batch(2)
     with pytest.raises(ConfigError, match="4 results; name one as key: lexical/rouge_rouge1"):
         RewardFunctionRegistry.get("metric_reward", {"metric": "rouge"})(prompts, texts, references, dones)
+    reward = RewardFunctionRegistry.get("metric_reward", {"metric": "rouge", "key": "lexical/rouge1"})
     with pytest.raises(ConfigError, match='Did you mean "lexical/rouge_rouge1"'):
-        args = {"metric": "rouge", "key": "lexical/rouge1"}
-        RewardFunctionRegistry.get("metric_reward", args)(prompts, texts, references, dones)
+        reward(prompts, texts, references, dones)

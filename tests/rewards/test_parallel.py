@@ -25,7 +25,8 @@ def test_order_processes_and_reuse() -> None:
     with ParallelReward(Probe(), 2) as parallel:
         assert parallel.map(calls(11)) == [float(i) for i in range(11)]
         pids = set(parallel.map(calls(8, "pid")))
-        assert len(pids) == 2 and os.getpid() not in pids
+        assert len(pids) == 2
+        assert os.getpid() not in pids
         assert parallel.map(calls(2, "print")) == [0.0, 1.0]
         assert parallel.map([]) == []
 
@@ -91,7 +92,8 @@ def test_shared_objects_travel_once() -> None:
         for _ in range(3):
             assert parallel.map([(big, i, big, True) for i in range(6)]) == [float(i) for i in range(6)]
     assert Big.pickled == 1
-    assert pickle.dumps(big) and Big.pickled == 2
+    assert pickle.dumps(big)
+    assert Big.pickled == 2
 
 
 def test_workers_end_with_their_owner() -> None:

@@ -18,7 +18,7 @@ from rl4lms.training import on_policy
 from rl4lms.training.on_policy import OnPolicyTrainer, train
 from tests.conftest import SEQ2SEQ
 
-NOT_COMPARED = ("timing.jsonl", "checkpoints")
+NOT_COMPARED = ("timing.jsonl", "manifest.json", "checkpoints")
 
 
 def config(model: Path, family: str = "gpt2", n_iters: int = 4, **changes: Any) -> RunConfig:

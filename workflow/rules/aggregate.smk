@@ -4,12 +4,13 @@ GRUE = f"{RESULTS}/grue"
 rule aggregate:
     input:
         [score_files(*run) for run in RUNS],
-        [record_files(*run) for run in RUNS if run.method in RL_METHODS],
+        [record_files(*run) for run in RUNS if run.method != "zero_shot"],
         code=code("aggregate"),
     output:
         f"{GRUE}/metrics.json",
         f"{GRUE}/scores.csv",
         f"{GRUE}/curves.csv",
+        f"{GRUE}/significance.csv",
         report(f"{GRUE}/grue.csv", caption="../report/table.rst", category="Table"),
         f"{GRUE}/grue.md",
         f"{GRUE}/grue.tex",

@@ -60,10 +60,10 @@ TASKS, ALGS, SEEDS = chosen("tasks"), chosen("algs"), chosen("seeds")
 METHODS = methods(ALGS)
 RL_METHODS = [method for method in METHODS if algorithm_of(method)]
 RUNS = [Run(*run) for run in product(TASKS, METHODS, SEEDS)]
-FAMILY_OF = {task: PARAMS.task(task)["model"]["family"] for task in TASKS}
-FAMILIES = sorted(set(FAMILY_OF.values()))
-REWARD_MODEL_OF = {entry["task"]: name for name, entry in PARAMS.reward_models().items() if entry["task"] in TASKS}
-REWARD_MODELS = sorted(REWARD_MODEL_OF.values())
+FAMILY_OF = {task: PARAMS.task(task)["model"]["family"] for task in PARAMS.grue()["tasks"]}
+REWARD_MODEL_OF = {entry["task"]: name for name, entry in PARAMS.reward_models().items()}
+FAMILIES = sorted({FAMILY_OF[task] for task in TASKS})
+REWARD_MODELS = sorted({REWARD_MODEL_OF[task] for task in TASKS if task in REWARD_MODEL_OF})
 N_THREADS = PARAMS.grue()["n_threads"]
 
 # The code that a stage's result depends on, in rl4lms/: packages, and single modules of those that serve many stages.
@@ -144,8 +144,8 @@ def _numbers(stage, **names):
 
 
 wildcard_constraints:
-    task="|".join(TASKS),
+    task="|".join(FAMILY_OF),
     method="|".join(METHODS),
     seed=r"\d+",
-    family="|".join(FAMILIES),
-    name="|".join(REWARD_MODELS),
+    family="|".join(PARAMS.base_models()),
+    name="|".join(PARAMS.reward_models()),

@@ -30,7 +30,8 @@ def model_files(task, method, seed):
 
 
 def record_files(task, method, seed):
-    names = ["training_info.jsonl", "val_split_metrics.jsonl"]
+    """What a training leaves beside its model: its configuration and its curves."""
+    names = ["config.json", "training_info.jsonl", "val_split_metrics.jsonl"]
     if method != "supervised":
         names.append("rollout_info.jsonl")
     return [f"{run_dir(task, method, seed)}/{name}" for name in names]

@@ -4,9 +4,8 @@ rule supervised:
         model=base_model_of,
         code=code("supervised"),
     output:
-        config=f"{run_dir('{task}', 'supervised', '{seed}')}/config.json",
-        model=model_files("{task}", "supervised", "{seed}"),
         records=record_files("{task}", "supervised", "{seed}"),
+        model=model_files("{task}", "supervised", "{seed}"),
     log:
         log_file("supervised", "{task}", "seed{seed}"),
     benchmark:
@@ -20,7 +19,7 @@ rule supervised:
         suite=SUITE,
         data=lambda w, input: dirname(input.data[0]),
         model=lambda w, input: dirname(input.model[0]),
-        out=lambda w, output: dirname(output.config),
+        out=lambda w, output: dirname(output.records[0]),
     message:
         "supervised {wildcards.task} seed {wildcards.seed}"
     shell:
@@ -35,9 +34,8 @@ rule train:
         reward_model=reward_model_of,
         code=code("train"),
     output:
-        config=f"{run_dir('{task}', '{method}', '{seed}')}/config.json",
-        model=model_files("{task}", "{method}", "{seed}"),
         records=record_files("{task}", "{method}", "{seed}"),
+        model=model_files("{task}", "{method}", "{seed}"),
     log:
         log_file("train", "{task}", "{method}", "seed{seed}"),
     benchmark:
@@ -54,7 +52,7 @@ rule train:
         data=lambda w, input: dirname(input.data[0]),
         model=lambda w, input: dirname(input.model[0]),
         reward_model=reward_model_option,
-        out=lambda w, output: dirname(output.config),
+        out=lambda w, output: dirname(output.records[0]),
     message:
         "train {wildcards.task} {wildcards.method} seed {wildcards.seed}"
     shell:

@@ -11,10 +11,10 @@ import itertools
 import random
 from typing import Any
 
-from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.core.errors import ConfigError
 from rl4lms.core.registry import Registry
 from rl4lms.core.seeding import derive_seed
-from rl4lms.data_pools.generators.splits import SPLITS
+from rl4lms.data_pools.published import SPLITS, check_split
 
 __all__ = ["SPLITS", "TASKS", "generate"]
 
@@ -33,8 +33,7 @@ def generate(task: str, split: str, n: int, seed: int) -> list[dict[str, Any]]:
 
     Raises ConfigError for an unknown task or split or a negative `n`, DataError where the grammar has fewer rows.
     """
-    if split not in SPLITS:
-        raise ConfigError(unknown("split", split, SPLITS))
+    check_split(split)
     if n < 0:
         raise ConfigError(f"rows of {task}, split {split}: expected 0 or more, found {n}.")
     rows = _ROWS.load(task)

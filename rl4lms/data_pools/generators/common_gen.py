@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rl4lms.data_pools.generators import english
-from rl4lms.data_pools.generators.splits import PUBLISHED_NAME, distinct
+from rl4lms.data_pools.generators.splits import distinct
 from rl4lms.data_pools.generators.wordlists import words
+from rl4lms.data_pools.published import PUBLISHED_SPLITS
 
 MIN_WORDS, MAX_WORDS = 6, 15
 
@@ -158,7 +159,9 @@ def _frames() -> Iterator[_Frame]:
     for line in _FRAMES.strip().splitlines():
         verb, subjects, objects, places = (field.strip() for field in line.split("|"))
         preposition, _, nouns = objects.rpartition(":")
-        yield _Frame(verb, _members(subjects), preposition, _members(nouns), _members(places))
+        yield _Frame(
+            verb, tuple(s for s in _members(subjects) if s != verb), preposition, _members(nouns), _members(places)
+        )
 
 
 _TABLE = tuple(_frames())
@@ -262,7 +265,7 @@ def rows(rng: random.Random, split: str) -> Iterator[dict[str, Any]]:
             groups = [(references[0], references)]
         for target, references in groups:
             yield {
-                "gem_id": f"common_gen-{PUBLISHED_NAME[split]}-{number}",
+                "gem_id": f"common_gen-{PUBLISHED_SPLITS[split]}-{number}",
                 "concept_set_id": set_id,
                 "concepts": list(concepts),
                 "target": target,

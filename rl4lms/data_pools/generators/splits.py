@@ -9,9 +9,6 @@ from typing import TypeVar
 
 from rl4lms.core.errors import DataError
 
-SPLITS = ("train", "val", "test")
-PUBLISHED_NAME = {"train": "train", "val": "validation", "test": "test"}
-
 _OWNERS = ("train", "train", "train", "train", "val", "test")
 _MAX_MISSES = 20_000
 

@@ -1,0 +1,85 @@
+# The front door: `make grue` and `make test` work on a fresh clone with Python 3.11 and nothing else.
+PYTHON ?= python3.11
+VENV ?= .venv
+CORES ?= 8
+TEST_JOBS ?= 2
+SUITE ?= $(shell sed -n 's/^suite: *\([a-z_]*\).*/\1/p' params/grue.yaml)
+ARGS ?=
+
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+export OMP_NUM_THREADS := 1
+ENVIRONMENT := $(VENV)/.installed
+SNAKEMAKE := snakemake --profile workflow/profiles/default --cores $(CORES)
+RESULTS := results/$(SUITE)/grue
+
+.PHONY: help env grue times test test-long test-system test-gpu test-network lint format type docs record adopt \
+	release bench
+
+help:
+	@echo "make grue      the benchmark: every run, the tables and the report (SUITE=$(SUITE) CORES=$(CORES) ARGS=)"
+	@echo "make times     where the benchmark's time went, by stage"
+	@echo "make test      fast and slow tests; also test-long, test-system, test-gpu, test-network"
+	@echo "make lint type docs    what CI checks besides; make format rewrites"
+	@echo "make record    write a finished benchmark to dvc.lock and DVC's cache, running nothing"
+	@echo "make adopt     after dvc repro, checkout or pull: tell Snakemake that nothing is to be done"
+	@echo "make release   record, and copy tables and plots to docs/results/"
+	@echo "make bench     speed and memory of the learning core"
+
+env: $(ENVIRONMENT)
+
+$(ENVIRONMENT): pyproject.toml constraints.txt requirements-nodeps.txt
+	@echo "Installing into $(VENV) (2 to 4 minutes, 1.6 GB)"
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(VENV)/bin/pip install --quiet --no-compile --disable-pip-version-check --no-deps -r requirements-nodeps.txt
+	@touch $@
+
+grue: $(ENVIRONMENT)
+	$(SNAKEMAKE) grue_all --config suite=$(SUITE) $(ARGS)
+	@echo
+	@cat $(RESULTS)/grue.md
+	@echo
+	@echo "Tables and plots: $(RESULTS)/    Report: $(RESULTS)/report.html"
+
+times: $(ENVIRONMENT)
+	@python scripts/stage_times.py results/$(SUITE)/benchmarks
+
+test: $(ENVIRONMENT)
+	pytest -n $(TEST_JOBS)
+
+test-long test-system test-gpu test-network: test-%: $(ENVIRONMENT)
+	pytest -m $*
+
+lint: $(ENVIRONMENT)
+	ruff format --check .
+	ruff check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+format: $(ENVIRONMENT)
+	ruff format .
+	ruff check --fix .
+	snakefmt Snakefile workflow
+
+type: $(ENVIRONMENT)
+	mypy
+
+docs: $(ENVIRONMENT)
+	mkdocs build --quiet --strict
+
+# `dvc commit -f` takes whatever lies there as the result of the stages, so the grid must be finished.
+record: $(ENVIRONMENT)
+	@$(SNAKEMAKE) -n grue_all 2>&1 | grep -q "Nothing to be done" || \
+		{ echo "record: the benchmark is not finished or not up to date; run make grue first." >&2; exit 1; }
+	dvc commit -f
+	dvc status
+
+adopt: $(ENVIRONMENT)
+	@dvc status -q || { echo "adopt: dvc status finds changes; run dvc repro or dvc checkout first." >&2; exit 1; }
+	snakemake --touch --forceall --cores 1 --quiet all -- grue_all
+
+release: record
+	python scripts/release_results.py $(SUITE)
+
+bench: $(ENVIRONMENT)
+	python -m benchmarks.ppo

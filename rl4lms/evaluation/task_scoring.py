@@ -1,0 +1,121 @@
+"""Scoring models on a task's test split: metrics, the task's own reward, KL to the model that training started from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rl4lms.config.compose import compose_metrics, evaluation_generation
+from rl4lms.config.generation import read_generation
+from rl4lms.core.errors import ConfigError, DataError, unknown
+from rl4lms.core.io import publish_directory, write_json, write_jsonl
+from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, RewardFunctionRegistry
+from rl4lms.data_pools.text_generation_pool import Sample
+from rl4lms.evaluation.evaluator import EvaluationResult, evaluate
+from rl4lms.evaluation.generation import Generation, TextGenerator, kl_to_reference
+from rl4lms.evaluation.reward_scores import reward_scores
+from rl4lms.evaluation.scores import SPLIT
+from rl4lms.evaluation.suite import KL_PER_SEQUENCE, KL_PER_TOKEN, N_SAMPLES, REWARD
+from rl4lms.metrics.base import BaseMetric
+from rl4lms.tokenization.text_task import TextTask
+from rl4lms.tokenization.tokenizer import build_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class TaskScoring:
+    """All that scoring a model on a task's test split needs and that does not depend on the model."""
+
+    samples: list[Sample]
+    tokenizer: PreTrainedTokenizerBase
+    metrics: list[BaseMetric]
+    text_task: TextTask
+    generation: Mapping[str, Any]
+    batch_size: int
+    main_metric: str
+    seq2seq: bool
+    version: int
+
+    @classmethod
+    def build(
+        cls, task: Mapping[str, Any], *, data_dir: Path, base_model: Path, reward_model: Path | None
+    ) -> TaskScoring:
+        """task: its params. Raises ConfigError or DataError for what is missing, before any model loads."""
+        evaluation, env = task["evaluation"], task["env"]["args"]
+        components = compose_metrics(
+            [task["reward_fn"], *evaluation["metrics"]], model_dir=base_model, reward_model_dir=reward_model
+        )
+        pool = DataPoolRegistry.get(
+            task["data"]["pool"], {"split": SPLIT, "data_dir": str(data_dir), **task["data"]["args"]}
+        )
+        samples = [pool[i][0] for i in range(len(pool))]
+        if not samples:
+            raise DataError(f"{data_dir}: the split {SPLIT} is empty; expected at least one row.")
+        tokenizer = build_tokenizer({"model_name": str(base_model), **task["tokenizer"]})
+        reward_fn, *metrics = components
+        generation = read_generation(evaluation_generation(task), "generation", "params")
+        return cls(
+            samples=samples,
+            tokenizer=tokenizer,
+            metrics=[MetricRegistry.get(metric["id"], metric["args"]) for metric in metrics],
+            text_task=TextTask(
+                tokenizer=tokenizer,
+                reward_function=RewardFunctionRegistry.get(reward_fn["id"], reward_fn["args"]),
+                samples=[],
+                max_episode_length=env["max_episode_length"],
+                max_prompt_length=env["max_prompt_length"],
+                terminate_on_eos=True,
+                prompt_truncation_side=env.get("prompt_truncation_side", "left"),
+            ),
+            generation=generation.with_length(env["max_episode_length"]).to_dict(),
+            batch_size=evaluation["eval_batch_size"],
+            main_metric=evaluation["main_metric"],
+            seq2seq=task["model"]["type"] == "seq2seq",
+            version=task["version"],
+        )
+
+    def score(self, model: PreTrainedModel, reference: PreTrainedModel, *, seed: int, epoch: int) -> EvaluationResult:
+        """Metrics, reward, and KL from `reference`, which may be the model itself: the KL is then 0."""
+        generator = TextGenerator(
+            model,
+            self.tokenizer,
+            generation=self.generation,
+            max_prompt_length=self.text_task.max_prompt_length,
+            batch_size=self.batch_size,
+            seed=seed,
+            prompt_truncation_side=self.text_task.prompt_truncation_side,
+        )
+        generation = generator.generate(self.samples)
+        result = evaluate(lambda _: generation.texts, self.samples, self.metrics, split=SPLIT, epoch=epoch, model=model)
+        if self.main_metric not in result.metrics:
+            raise ConfigError(unknown("metric", self.main_metric, result.metrics, "evaluation.main_metric"))
+        rewards = reward_scores(self.text_task, self.samples, generation, batch_size=self.batch_size)
+        result = result.with_scores(REWARD, rewards)
+        return result.with_metrics(self._kl(generator, generation, model, reference))
+
+    def _kl(
+        self, generator: TextGenerator, generation: Generation, model: PreTrainedModel, reference: PreTrainedModel
+    ) -> dict[str, float]:
+        """Over the responses as generated: nats per token and per sequence."""
+        if reference is model:
+            return {KL_PER_TOKEN: 0.0, KL_PER_SEQUENCE: 0.0}
+        prompts = generator.encode(self.samples)
+        sums, lengths = kl_to_reference(
+            model, reference, prompts, generation.token_ids, pad_id=generator.pad_id, batch_size=self.batch_size
+        )
+        total = math.fsum(sums)
+        return {KL_PER_TOKEN: total / sum(lengths), KL_PER_SEQUENCE: total / len(sums)}
+
+
+def publish(result: EvaluationResult, directory: Path) -> None:
+    """Write the run's three files, each whole."""
+    line = {"epoch": result.epoch, "metrics": result.metrics, "labels": result.labels}
+    with publish_directory(directory) as scratch:
+        write_json(scratch / "metrics.json", {**result.metrics, N_SAMPLES: len(result.predictions)})
+        write_jsonl(scratch / f"{SPLIT}_split_metrics.jsonl", [line])
+        write_json(scratch / f"{SPLIT}_predictions.json", result.predictions)

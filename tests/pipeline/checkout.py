@@ -1,0 +1,145 @@
+"""A copy of the project in a directory of its own, and what its two DAGs say. The copy's stages cost nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = ("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore", "pyproject.toml")
+FOLDERS = ("workflow", "params", "rl4lms")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of dvc.yaml. deps: paths; params: file -> keys (none: the whole file); stale: by its own dependencies."""
+
+    name: str
+    command: str
+    deps: frozenset[str]
+    params: dict[str, frozenset[str]]
+    outs: frozenset[str]
+
+
+class Checkout:
+    """The project at `path`: its Snakemake plan and its DVC stages."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def make(cls, path: Path) -> Checkout:
+        """A copy of the working tree without its results, as a git repository of its own."""
+        for name in FILES:
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, path / name)
+        for name in FOLDERS:
+            shutil.copytree(ROOT / name, path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(Path(__file__).with_name("stub_stages.py"), path / "rl4lms/__main__.py")
+        subprocess.run(["git", "init", "--quiet"], cwd=path, check=True)
+        return cls(path)
+
+    def run(self, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        """A command in the checkout, with this interpreter's programs first; stdout holds stderr as well."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        result = subprocess.run(
+            command,
+            cwd=self.path,
+            env={**os.environ, "PATH": path, "PYTHONPATH": "", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+        )
+        if check and result.returncode:
+            raise AssertionError(f"{' '.join(command)}: exit code {result.returncode}\n{result.stdout}")
+        return result
+
+    def grue(self, *options: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+        return self.run("snakemake", "--profile", "workflow/profiles/default", "--cores", "2", *options, **kwargs)
+
+    def jobs(self, **config: Any) -> list[dict[str, Any]]:
+        """Every job of the Snakemake DAG, see snakemake_plan.py."""
+        out = self.path / ".plan.json"
+        self.run(sys.executable, str(Path(__file__).with_name("snakemake_plan.py")), str(out), json.dumps(config))
+        jobs: list[dict[str, Any]] = json.loads(out.read_text())
+        return jobs
+
+    def due(self) -> set[str]:
+        """Commands that Snakemake would run."""
+        return {job["command"] for job in self.jobs() if job["due"]}
+
+    def stages(self) -> list[Stage]:
+        """Every stage of the DVC pipeline."""
+        from dvc.dependency.param import ParamsDependency
+        from dvc.repo import Repo
+
+        with Repo(str(self.path)) as repo:
+            return [
+                Stage(
+                    name=stage.name,
+                    command=stage.cmd,
+                    deps=frozenset(d.def_path for d in stage.deps if not isinstance(d, ParamsDependency)),
+                    params={d.def_path: frozenset(d.params) for d in stage.deps if isinstance(d, ParamsDependency)},
+                    outs=frozenset(out.def_path for out in stage.outs),
+                )
+                for stage in repo.index.stages
+            ]
+
+    def stale(self) -> set[str]:
+        """Commands that DVC would run if every stage changed its outputs: stale ones and all that depend on them."""
+        from dvc.repo import Repo
+
+        with Repo(str(self.path)) as repo:
+            stages = {stage.addressing: stage for stage in repo.index.stages}
+            changed = [stages[name] for name in repo.status()]
+            graph = repo.index.graph
+            return {stage.cmd for stage in _downstream(graph, changed)}
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace the one place in `file` that says `old`."""
+        path = self.path / file
+        text = path.read_text()
+        assert text.count(old) == 1, f"{file} says {old!r} {text.count(old)} times"
+        path.write_text(text.replace(old, new))
+
+
+def _downstream(graph: Any, changed: list[Any]) -> set[Any]:
+    """DVC's edges go from a stage to what it depends on."""
+    seen: set[Any] = set()
+    todo = list(changed)
+    while todo:
+        stage = todo.pop()
+        if stage not in seen:
+            seen.add(stage)
+            todo += graph.predecessors(stage)
+    return seen
+
+
+def shrink(checkout: Checkout) -> None:
+    """Two tasks, one seed: imdb (GPT-2, a classifier) and common_gen (T5)."""
+    tasks = {"gpt2": ["imdb"], "t5": ["common_gen"]}
+    params = checkout.path / "params"
+    _change(params / "grue.yaml", {"tasks": [*tasks["gpt2"], *tasks["t5"]], "seeds": [0]})
+    models = yaml.safe_load((params / "base_models.yaml").read_text())
+    _change(params / "base_models.yaml", {family: models[family] | {"tasks": tasks[family]} for family in tasks})
+    gone = {path.stem for path in (params / "tasks").iterdir()} - {"imdb", "common_gen"}
+    dvc_file = checkout.path / "dvc.yaml"
+    dvc = yaml.safe_load(dvc_file.read_text())
+    dvc["stages"] = {name: stage for name, stage in dvc["stages"].items() if "intent" not in name}
+    for stage in dvc["stages"].values():
+        stage["deps"] = [dep for dep in stage["deps"] if dep.rpartition("/")[2] not in gone]
+        stage["params"] = [p for p in stage["params"] if Path(next(iter(p))).stem not in gone]
+    dvc_file.write_text(yaml.safe_dump(dvc, sort_keys=False))
+
+
+def _change(path: Path, changes: dict[str, Any]) -> None:
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | changes, sort_keys=False))

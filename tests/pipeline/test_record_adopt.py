@@ -1,0 +1,60 @@
+"""One DAG takes over what the other has run: `make record` and `make adopt`, over stages that cost nothing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.checkout import ROOT, Checkout, shrink
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    checkout = Checkout.make(tmp_path_factory.mktemp("record"))
+    shrink(checkout)
+    shutil.copy(ROOT / "Makefile", checkout.path)
+    return checkout
+
+
+def make(checkout: Checkout, target: str, check: bool = True) -> str:
+    """A target in the environment of the tests."""
+    return checkout.run("make", "-o", ".venv/.installed", target, check=check).stdout
+
+
+def test_record_refuses_an_unfinished_benchmark(checkout: Checkout) -> None:
+    assert "record: the benchmark is not finished" in make(checkout, "record", check=False)
+    assert not (checkout.path / "dvc.lock").exists()
+
+
+def test_record_writes_the_lock_that_dvc_repro_writes(checkout: Checkout) -> None:
+    checkout.grue("grue_all")
+    assert "up to date" in make(checkout, "record")
+    recorded = (checkout.path / "dvc.lock").read_text()
+    (checkout.path / "dvc.lock").unlink()
+    shutil.rmtree(checkout.path / "results")
+    checkout.run("dvc", "repro", "--quiet", "--no-run-cache")
+    assert (checkout.path / "dvc.lock").read_text() == recorded
+
+
+def test_adopt_settles_snakemake_after_dvc(checkout: Checkout) -> None:
+    """The run before left DVC's results; a change makes DVC regenerate one, which Snakemake then takes as done."""
+    checkout.edit("params/algs/ppo.yaml", "clip_range: 0.2", "clip_range: 0.3")
+    assert "adopt: dvc status finds changes" in make(checkout, "adopt", check=False)
+    checkout.run("dvc", "repro", "--quiet")
+    make(checkout, "adopt")
+    assert checkout.due() == set()
+    assert checkout.stale() == set()
+
+
+def test_a_damaged_result_is_restored_from_the_record(checkout: Checkout) -> None:
+    scores = Path(checkout.path, "results/mini/runs/imdb/ppo/seed0/metrics.json")
+    good = scores.read_text()
+    scores.write_text("{}")
+    assert checkout.stale() != set()
+    checkout.run("dvc", "checkout", "--force", "--quiet")
+    assert scores.read_text() == good
+    assert checkout.stale() == set()

@@ -1,0 +1,108 @@
+"""What a change makes stale, and what a failure leaves: in both DAGs, over stages that cost nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.checkout import Checkout, shrink
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A small benchmark that Snakemake has run and DVC has recorded."""
+    checkout = Checkout.make(tmp_path_factory.mktemp("staleness"))
+    shrink(checkout)
+    checkout.grue("grue_all")
+    checkout.run("dvc", "commit", "--force", "--quiet")
+    return checkout
+
+
+@pytest.fixture
+def restored(finished: Checkout) -> Iterator[Checkout]:
+    """The finished benchmark; a test's edits of params and code are taken back."""
+    sources = [p for d in ("params", "rl4lms") for p in (finished.path / d).rglob("*") if p.is_file()]
+    saved = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in sources if "__pycache__" not in path.parts}
+    yield finished
+    for path, (content, mtime) in saved.items():
+        if path.read_bytes() != content:
+            path.write_bytes(content)
+        os.utime(path, ns=(mtime, mtime))
+
+
+def stages_of(commands: set[str]) -> set[str]:
+    return {command.split()[3] for command in commands}
+
+
+def test_a_finished_benchmark_has_nothing_to_do(finished: Checkout) -> None:
+    assert finished.due() == set()
+    assert finished.stale() == set()
+    assert "Nothing to be done" in finished.grue("-n", "grue_all").stdout
+
+
+CHANGES = {
+    "a task's rows": ("params/tasks/imdb.yaml", "n_test: 200", "n_test: 100"),
+    "the warm start": ("params/tasks/common_gen.yaml", "supervised:", "supervised:\n  datapool: {id: dummy_pool}"),
+    "a task's RL": ("params/tasks/common_gen.yaml", "\nrl:\n", "\nrl:\n  args: {n_epochs: 1}\n"),
+    "an algorithm": ("params/algs/ppo.yaml", "clip_range: 0.2", "clip_range: 0.3"),
+    "a classifier": ("params/reward_models.yaml", "sentiment:\n  task: imdb\n", "sentiment:\n  task: imdb\n  model_name: x\n"),
+    "the intervals": ("params/grue.yaml", "n_resamples: 2000", "n_resamples: 1000"),
+    "the code of one stage": ("rl4lms/cli/aggregate.py", '"""`aggregate`', '"""The `aggregate`'),
+}  # fmt: skip
+STAGES = {
+    "a task's rows": {"prepare", "base-model", "reward-model", "supervised", "train", "evaluate", "aggregate"},
+    "the warm start": {"supervised", "train", "evaluate", "aggregate"},
+    "a task's RL": {"train", "evaluate", "aggregate"},
+    "an algorithm": {"train", "evaluate", "aggregate"},
+    "a classifier": {"reward-model", "train", "evaluate", "aggregate"},
+    "the intervals": {"aggregate"},
+    "the code of one stage": {"aggregate"},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_makes_the_same_stages_stale(restored: Checkout, change: str) -> None:
+    time.sleep(0.01)  # Snakemake compares times
+    file, old, new = CHANGES[change]
+    path = restored.path / file
+    if change == "the intervals":
+        new, old = "n_resamples: 1000", "n_resamples: 2000"
+    text = path.read_text()
+    assert old in text, f"{file} does not say {old!r}"
+    path.write_text(text.replace(old, new, 1))
+    due = restored.due()
+    assert stages_of(due) == STAGES[change]
+    assert restored.stale() == due
+    if file.startswith("params/tasks/"):
+        other = "common_gen" if "imdb" in file else "imdb"
+        assert not any(f"--task {other} " in command for command in due)
+
+
+def test_a_comment_or_a_touch_makes_nothing_stale(restored: Checkout) -> None:
+    for name in ("tasks/imdb.yaml", "algs/ppo.yaml", "grue.yaml"):
+        path = restored.path / "params" / name
+        path.write_text("# a word\n" + path.read_text())
+    (restored.path / "rl4lms/cli/train.py").touch()
+    assert restored.due() == set()
+    assert restored.stale() == set()
+
+
+def test_a_failed_job_loses_no_progress_and_stops_no_other(restored: Checkout) -> None:
+    restored.edit("params/algs/ppo.yaml", "clip_range: 0.2", "clip_range: 0.4")
+    failed = "results/mini/runs/imdb/supervised_ppo"
+    result = restored.grue("grue_all", check=False, FAIL="train imdb supervised_ppo")
+    assert result.returncode != 0
+    assert "told to fail" in result.stdout, "the job's log is shown"
+    assert not Path(restored.path, failed, "seed0/model/model.safetensors").exists()
+    assert Path(restored.path, failed, ".seed0.work/checkpoint").exists()
+    remaining = restored.due()
+    assert stages_of(remaining) == {"train", "evaluate", "aggregate"}
+    assert sum("train" in command.split() for command in remaining) == 1
+    restored.grue("grue_all")
+    assert restored.due() == set()
