@@ -42,7 +42,7 @@ grue: $(ENVIRONMENT)
 	@echo "Tables and plots: $(RESULTS)/    Report: $(RESULTS)/report.html"
 
 times: $(ENVIRONMENT)
-	@python scripts/stage_times.py results/$(SUITE)/benchmarks
+	@python scripts/stage_times.py results/$(SUITE)
 
 test: $(ENVIRONMENT)
 	pytest -n $(TEST_JOBS)

@@ -68,7 +68,9 @@ def build_model(kind: str) -> Any:
     torch.manual_seed(0)
     if kind == "gpt2":
         return GPT2LMHeadModel(
-            GPT2Config(vocab_size=VOCAB, n_positions=256, n_embd=256, n_layer=4, n_head=4, bos_token_id=1, eos_token_id=1)
+            GPT2Config(
+                vocab_size=VOCAB, n_positions=256, n_embd=256, n_layer=4, n_head=4, bos_token_id=1, eos_token_id=1
+            )
         )
     config = T5Config(
         vocab_size=VOCAB, d_model=256, d_kv=64, d_ff=1024, num_layers=4, num_heads=4, decoder_start_token_id=0,

@@ -1,59 +1,79 @@
-"""Where a benchmark's time went: jobs, wall clock, CPU time and memory by stage, from Snakemake's benchmark files.
+"""Where a benchmark's time went: jobs, wall clock, CPU time and memory by stage.
 
-    python scripts/stage_times.py results/mini/benchmarks
+    python scripts/stage_times.py results/mini
+
+Wall clock and memory are Snakemake's benchmark files'; it samples CPU time too rarely for jobs of seconds, so that is
+what each stage says at the end of its log.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import re
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-COLUMNS = ("stage", "jobs", "wall s", "CPU s", "mean CPU s", "max CPU s", "max MB")
+CPU = re.compile(r"^(?:.* )?(\d+(?:\.\d+)?) CPU s\b", re.MULTILINE)
 
 
-def stage_rows(directory: Path) -> list[tuple[str, int, float, float, float, float, float]]:
-    """One row a stage, COLUMNS. The CPU time is of the job's own process and its children."""
-    rows = []
-    for stage in sorted(path for path in directory.iterdir() if path.is_dir()):
-        jobs = [_read(path) for path in sorted(stage.glob("*.tsv"))]
-        if jobs:
-            wall, cpu, memory = zip(*jobs, strict=True)
-            rows.append((stage.name, len(jobs), sum(wall), sum(cpu), sum(cpu) / len(jobs), max(cpu), max(memory)))
-    return rows
+@dataclass(frozen=True)
+class Job:
+    """wall, cpu: seconds; memory: peak resident MB. None where it is not known."""
+
+    stage: str
+    wall: float
+    cpu: float | None
+    memory: float | None
+
+    @classmethod
+    def read(cls, benchmark: Path, log: Path) -> Job:
+        with benchmark.open(encoding="utf-8") as f:
+            row = next(csv.DictReader(f, delimiter="\t"))
+        said = CPU.findall(log.read_text(encoding="utf-8", errors="replace")) if log.exists() else []
+        memory = None if row["max_rss"] in ("NA", "-") else float(row["max_rss"])
+        return cls(benchmark.parent.name, float(row["s"]), float(said[-1]) if said else None, memory)
 
 
-def _read(path: Path) -> tuple[float, float, float]:
-    """(wall s, CPU s, MB) of a job; Snakemake writes NA or - where a job was too short to be sampled."""
-    with path.open(encoding="utf-8") as f:
-        row = next(csv.DictReader(f, delimiter="\t"))
-    return _number(row["s"]), _number(row["cpu_time"]), _number(row["max_rss"])
+def read_jobs(results: Path) -> list[Job]:
+    """Every job of a suite whose benchmark file is there."""
+    benchmarks = results / "benchmarks"
+    return [
+        Job.read(path, results / "logs" / path.relative_to(benchmarks).with_suffix(".log"))
+        for path in sorted(benchmarks.glob("*/*.tsv"))
+    ]
 
 
-def _number(text: str) -> float:
-    return 0.0 if text in ("NA", "-") else float(text)
-
-
-def table(rows: Iterable[tuple[str, int, float, float, float, float, float]]) -> str:
-    rows = list(rows)
-    total = ("all", *(sum(row[i] for row in rows) for i in (1, 2, 3)))
-    lines = ["".join(f"{name:>{width}}" for name, width in zip(COLUMNS, (-14, 6, 10, 10, 12, 12, 10), strict=True))]
+def table(jobs: Iterable[Job]) -> str:
+    """One line a stage and one for all."""
+    jobs = list(jobs)
     lines = [f"{'stage':<14}{'jobs':>6}{'wall s':>10}{'CPU s':>10}{'mean CPU s':>12}{'max CPU s':>12}{'max MB':>10}"]
-    lines += [f"{s:<14}{n:>6}{w:>10.1f}{c:>10.1f}{m:>12.1f}{x:>12.1f}{r:>10.0f}" for s, n, w, c, m, x, r in rows]
-    lines.append(f"{total[0]:<14}{total[1]:>6}{total[2]:>10.1f}{total[3]:>10.1f}")
-    return "\n".join(lines)
+    lines += [
+        _line(stage, [job for job in jobs if job.stage == stage]) for stage in dict.fromkeys(j.stage for j in jobs)
+    ]
+    return "\n".join([*lines, _line("all", jobs)])
+
+
+def _line(name: str, jobs: list[Job]) -> str:
+    cpu = [job.cpu for job in jobs if job.cpu is not None]
+    memory = [job.memory for job in jobs if job.memory is not None]
+    known = len(cpu) == len(jobs)
+    numbers = (sum(cpu), sum(cpu) / len(jobs), max(cpu)) if known else None
+    shown = "".join(f"{x:>{w}.1f}" for x, w in zip(numbers, (10, 12, 12), strict=True)) if numbers else f"{'-':>34}"
+    return f"{name:<14}{len(jobs):>6}{sum(job.wall for job in jobs):>10.1f}{shown}{max(memory, default=0):>10.0f}"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("directory", type=Path, help="results/<suite>/benchmarks")
-    directory = parser.parse_args().directory
-    if not directory.is_dir():
-        print(f"error: {directory}: no such directory; run the benchmark first (make grue).", file=sys.stderr)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("results", type=Path, help="results/<suite>")
+    results = parser.parse_args().results
+    jobs = read_jobs(results)
+    if not jobs:
+        print(f"error: {results}/benchmarks: no jobs there; run the benchmark first (make grue).", file=sys.stderr)
         return 2
-    print(table(stage_rows(directory)))
+    print(table(jobs))
     return 0
 
 

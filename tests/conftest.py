@@ -46,23 +46,25 @@ def tiny_config(family: str, vocab_size: int = VOCAB) -> Any:
 
     tokens = {"bos_token_id": BOS, "eos_token_id": EOS, "pad_token_id": PAD}
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    seq = {"decoder_start_token_id": PAD}
     bart = {
         "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 2,
         "decoder_attention_heads": 2, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "max_position_embeddings": 96,
     }  # fmt: skip
     t5 = {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2}
-    built: dict[str, Any] = {
-        "gpt2": lambda: tf.GPT2Config(vocab_size=vocab_size, n_positions=128, n_embd=32, n_layer=2, n_head=2, **tokens),
-        "llama": lambda: tf.LlamaConfig(vocab_size=vocab_size, intermediate_size=64, max_position_embeddings=128, **sizes, **tokens),
-        "gpt_neox": lambda: tf.GPTNeoXConfig(vocab_size=vocab_size, intermediate_size=64, max_position_embeddings=128, **sizes, **tokens),
-        "opt": lambda: tf.OPTConfig(vocab_size=vocab_size, ffn_dim=64, max_position_embeddings=128, word_embed_proj_dim=32, **sizes, **tokens),
-        "t5": lambda: tf.T5Config(vocab_size=vocab_size, **t5, **tokens, **seq),
-        "mt5": lambda: tf.MT5Config(vocab_size=vocab_size, **t5, **tokens, **seq),
-        "bart": lambda: tf.BartConfig(vocab_size=vocab_size, **bart, **tokens, decoder_start_token_id=EOS, forced_eos_token_id=None),
-        "blenderbot": lambda: tf.BlenderbotConfig(vocab_size=vocab_size, **bart, **tokens, decoder_start_token_id=BOS, forced_eos_token_id=None),
-    }  # fmt: skip
-    return built[family]()
+    common: dict[str, Any] = {"vocab_size": vocab_size, **tokens}
+    positions = {"max_position_embeddings": 128}
+    arguments: dict[str, tuple[Any, dict[str, Any]]] = {
+        "gpt2": (tf.GPT2Config, {"n_positions": 128, "n_embd": 32, "n_layer": 2, "n_head": 2}),
+        "llama": (tf.LlamaConfig, {"intermediate_size": 64, **positions, **sizes}),
+        "gpt_neox": (tf.GPTNeoXConfig, {"intermediate_size": 64, **positions, **sizes}),
+        "opt": (tf.OPTConfig, {"ffn_dim": 64, "word_embed_proj_dim": 32, **positions, **sizes}),
+        "t5": (tf.T5Config, {**t5, "decoder_start_token_id": PAD}),
+        "mt5": (tf.MT5Config, {**t5, "decoder_start_token_id": PAD}),
+        "bart": (tf.BartConfig, {**bart, "decoder_start_token_id": EOS, "forced_eos_token_id": None}),
+        "blenderbot": (tf.BlenderbotConfig, {**bart, "decoder_start_token_id": BOS, "forced_eos_token_id": None}),
+    }
+    config_class, own = arguments[family]
+    return config_class(**common, **own)
 
 
 def tiny_model(family: str, seed: int = 0, scale: float = 2.0, vocab_size: int = VOCAB) -> Any:

@@ -43,7 +43,7 @@ class A2C(TextRollouts):
         """One step on the whole rollout."""
         self._update_learning_rate(self.policy.optimizer)
         (batch,) = self.rollout_buffer.get(None)
-        stats = self.accumulate_gradients(batch)  # type: ignore[arg-type]
+        stats = self.accumulate_gradients(batch)
         self.optimizer_step()
         self._n_updates += 1
         for name, value in stats.items():

@@ -13,6 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
 from rl4lms.core.errors import RunError
+from rl4lms.policies.base import LMActorCriticPolicy
 from rl4lms.policies.sequences import TokenView, all_tokens
 from rl4lms.rollouts.buffer import EpisodeRolloutBuffer
 from rl4lms.rollouts.collector import RolloutCollector, rollout_info
@@ -35,6 +36,8 @@ class TextRollouts(OnPolicyAlgorithm):
     is 0: NUMERICS line 16).
     """
 
+    policy: LMActorCriticPolicy  # type: ignore[assignment]
+    rollout_buffer: EpisodeRolloutBuffer  # type: ignore[assignment]
     collector: RolloutCollector
     tracker: Tracker | None = None
     iteration: int = 0
@@ -50,9 +53,7 @@ class TextRollouts(OnPolicyAlgorithm):
         steps_before = num_timesteps - self.n_steps * self.n_envs
         self._current_progress_remaining = 1.0 - steps_before / total_timesteps
 
-    def collect_rollouts(
-        self, env: VecEnv, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int
-    ) -> bool:
+    def collect_rollouts(self, env: VecEnv, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
         """Fill the buffer with n_rollout_steps * n_envs steps of whole episodes (the last one may be cut)."""
         callback.on_rollout_start()
         self.policy.set_training_mode(False)
@@ -88,12 +89,12 @@ class TextRollouts(OnPolicyAlgorithm):
         limit = HALF_RAISE if half else FP32_TOLERANCE
         if not worst <= limit:
             raise RunError(
-                f"iteration {self.iteration}: the policy does not reproduce its own rollout: log-probabilities or values "
-                f"differ by {worst:.2e}, expected at most {limit:.0e}. Is a layer random (dropout) or batch-dependent?"
+                f"iteration {self.iteration}: the policy does not reproduce its own rollout: log-probabilities or "
+                f"values differ by {worst:.2e}, expected at most {limit:.0e}. Is a layer random or batch-dependent?"
             )
         if half and worst > HALF_WARN and self.tracker is not None:
             self.tracker.log_info(
-                f"mean |log ratio| at the first minibatch is {worst:.3f} (half precision); above {HALF_RAISE} is an error"
+                f"mean |log ratio| at the first minibatch: {worst:.3f} (half precision; above {HALF_RAISE} is an error)"
             )
 
 
@@ -137,12 +138,12 @@ def build_algorithm(alg_class: type[OnPolicyAlgorithm], kwargs: Mapping[str, Any
     attributes = {n: arguments.pop(n, v) for n, v in TRAIN_DEFAULTS.items() if n not in parameters}
     accepted = {"rollout_buffer_class": EpisodeRolloutBuffer, "rollout_buffer_kwargs": buffer_kwargs}
     if "rollout_buffer_class" in parameters or open_ended:
-        return _with(composed(**{**arguments, **accepted}), attributes)  # type: ignore[arg-type]
+        return _with(composed(**{**arguments, **accepted}), attributes)
     algorithm = composed(**arguments)
     algorithm.rollout_buffer = EpisodeRolloutBuffer(
         algorithm.n_steps, algorithm.observation_space, algorithm.action_space, device=algorithm.device,
         gae_lambda=algorithm.gae_lambda, gamma=algorithm.gamma, n_envs=algorithm.n_envs, **buffer_kwargs,
-    )  # type: ignore[assignment]  # fmt: skip
+    )  # fmt: skip
     return _with(algorithm, attributes)
 
 

@@ -66,7 +66,7 @@ class PPO(TextRollouts):
         stop = False
         for _ in range(self.n_epochs):
             for batch in self.rollout_buffer.get(self.batch_size):
-                stats = self.accumulate_gradients(batch, clip, clip_vf)  # type: ignore[arg-type]
+                stats = self.accumulate_gradients(batch, clip, clip_vf)
                 for name, value in stats.items():
                     logs.setdefault(name, []).append(value)
                 stop = self.target_kl is not None and stats["approx_kl"] > 1.5 * self.target_kl

@@ -77,10 +77,11 @@ class TRPO(TextRollouts):
         self._update_learning_rate(self.policy.optimizer)
         (batch,) = self.rollout_buffer.get(None)
         if self.normalize_advantage:
-            batch = batch.normalised()  # type: ignore[attr-defined]
-        parts = batch.split(self.gradient_accumulation_steps)  # type: ignore[attr-defined]
+            batch = batch.normalised()
+        parts = batch.split(self.gradient_accumulation_steps)
         self.policy_step(parts)
-        losses = [self._critic_step(b) for _ in range(self.n_critic_updates) for b in self.rollout_buffer.get(self.batch_size)]  # type: ignore[arg-type]  # fmt: skip
+        epochs = range(self.n_critic_updates)
+        losses = [self._critic_step(b) for _ in epochs for b in self.rollout_buffer.get(self.batch_size)]
         self._n_updates += 1
         self.logger.record("train/value_loss", sum(losses) / len(losses))
         self.logger.record("train/n_updates", self._n_updates)
@@ -119,7 +120,9 @@ class TRPO(TextRollouts):
     def fisher_vector_product(self, parts: Sequence[RolloutSamples], old: Sequence[Tensor], vector: Tensor) -> Tensor:
         """(F + damping I) v, F the Hessian at the current policy of the mean KL(old || new) per token. (P,) -> (P,)."""
         parameters, n = self.policy_parameters, sum(len(part) for part in parts)
-        product = self._sum(parts, lambda part, i: hessian_vector_product(self._kl(part, old[i], n), parameters, vector))
+        product = self._sum(
+            parts, lambda part, i: hessian_vector_product(self._kl(part, old[i], n), parameters, vector)
+        )
         return product + self.cg_damping * vector
 
     def _surrogate(self, part: RolloutSamples, n: int) -> Tensor:

@@ -165,7 +165,9 @@ def _read_on_policy(given: Mapping[str, Any], source: str) -> RunConfig:
         )
     evaluation = mapping(given["train_evaluation"], "train_evaluation", source)
     notices += notice_top_k(evaluation.get("generation_kwargs"), "train_evaluation.generation_kwargs")
-    arguments = _typed_arguments(_shipped(AlgorithmRegistry.table, alg["id"], ALGORITHM_ARGUMENTS), args, "alg.args", source)
+    arguments = _typed_arguments(
+        _shipped(AlgorithmRegistry.table, alg["id"], ALGORITHM_ARGUMENTS), args, "alg.args", source
+    )
     minibatch = arguments.pop("minibatch", DEFAULTS["alg.args.minibatch"].value)
     return RunConfig(
         tokenizer=read(TokenizerConfig, given["tokenizer"], "tokenizer", source),
@@ -196,7 +198,9 @@ def _policy(value: Any, source: str, episode_length: int) -> tuple[PolicyConfig,
     generation = read_generation(sampling, here, source)
     check_rollout(generation, here, source)
     notices = notice_top_k(sampling, here)
-    arguments = _typed_arguments(_shipped(PolicyRegistry.table, policy_id, POLICY_ARGUMENTS), args, f"{path}.args", source)
+    arguments = _typed_arguments(
+        _shipped(PolicyRegistry.table, policy_id, POLICY_ARGUMENTS), args, f"{path}.args", source
+    )
     return PolicyConfig(policy_id, arguments, generation.with_length(episode_length)), notices
 
 

@@ -81,7 +81,7 @@ def read_json(path: PathLike) -> Any:
 def open_text(path: PathLike) -> Any:
     """`open` for reading whose missing file is a one-line DataError."""
     try:
-        return open(path, encoding="utf-8")  # noqa: SIM115 - the caller closes it
+        return open(path, encoding="utf-8")
     except FileNotFoundError:
         raise DataError(f"{path}: no such file.") from None
     except IsADirectoryError:

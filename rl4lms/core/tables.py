@@ -172,7 +172,9 @@ class WrapperRegistry(_PublishedRegistry):
 class PostProcessorRegistry(_PublishedRegistry):
     """id -> function(text) -> text, applied to generations before they are scored."""
 
-    table = Registry("post-processor", {"three_sentence_summary": "rl4lms.tokenization.post_processors:three_sentence_summary"})
+    table = Registry(
+        "post-processor", {"three_sentence_summary": "rl4lms.tokenization.post_processors:three_sentence_summary"}
+    )
 
     @classmethod
     def get(cls, post_processor_id: str) -> Any:

@@ -46,7 +46,7 @@ class TextGenerator:
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        model: Any,
         tokenizer: PreTrainedTokenizerBase,
         *,
         generation: Mapping[str, Any],

@@ -88,17 +88,17 @@ class LMActorCriticPolicy(BasePolicy):
         self.vocab_size = vocabulary_size(model)
         self.uses_lora = lora is not None
         trunk = self.scorer.trunk(model)
-        self.value_trunk = copy.deepcopy(trunk) if self.value_model_kind == "separate" else None
+        self.value_trunk: Any = copy.deepcopy(trunk) if self.value_model_kind == "separate" else None
         if self.value_trunk is not None and hasattr(self.value_trunk, "lm_head"):
             self.value_trunk.lm_head = nn.Identity()
         self.value_head = nn.Linear(hidden_size(model), 1, bias=False, device=model.device)
         nn.init.zeros_(self.value_head.weight)
         if lora is None:
-            self.reference_model: nn.Module | None = copy.deepcopy(model).requires_grad_(False)
+            self.reference_model: Any = copy.deepcopy(model).requires_grad_(False)
         else:
             model = self._add_adapters(model, lora)
             self.reference_model = None
-        self.policy_model = model
+        self.policy_model: Any = model
 
     def _add_adapters(self, model: Any, lora: Mapping[str, Any]) -> Any:
         try:
@@ -148,7 +148,7 @@ class LMActorCriticPolicy(BasePolicy):
             hidden, weight = hidden.float(), weight.float()
         return nn.functional.linear(hidden, weight).squeeze(-1)
 
-    def evaluate_actions(self, observations: TokenView, actions: Tensor) -> EvaluateActionsOutput:  # type: ignore[override]
+    def evaluate_actions(self, observations: TokenView, actions: Tensor) -> EvaluateActionsOutput:
         """One forward over the sequences of a minibatch, every token at once.
 
         observations: a view of N tokens; actions: (N,) int64. Returns values, log_prob, entropy, each (N,) float32:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,7 +44,9 @@ class _Record:
         self.raw_logprobs = torch.zeros(shape, device=device)
         self.bits: Tensor | None = None
 
-    def write(self, step: int, rows: Tensor, actions: Tensor, logits: Tensor, scaled: Tensor, mask: Tensor | None) -> None:
+    def write(
+        self, step: int, rows: Tensor, actions: Tensor, logits: Tensor, scaled: Tensor, mask: Tensor | None
+    ) -> None:
         self.ids[rows, step] = actions
         self.mask[rows, step] = True
         sampled = action_logprobs(scaled, actions)
@@ -62,8 +63,6 @@ class _Record:
         t = max(int(self.mask.sum(1).max()), 1) if len(self.mask) else 1
         bits = None if self.bits is None else self.bits[:, :t]
         return Decoded(self.ids[:, :t], self.mask[:, :t], self.logprobs[:, :t], self.raw_logprobs[:, :t], bits)
-
-
 
 
 @torch.no_grad()
@@ -114,7 +113,9 @@ def decode(
     return record.finish()
 
 
-def _select(live: Tensor | slice, logits: Tensor, scaled: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+def _select(
+    live: Tensor | slice, logits: Tensor, scaled: Tensor, mask: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
     selected = logits[live]
     return selected, selected if scaled is logits else scaled[live], None if mask is None else mask[live]
 

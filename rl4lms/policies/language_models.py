@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rl4lms.core.errors import ConfigError
 from rl4lms.policies.sequences import Sequences
@@ -15,18 +15,24 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def load_language_model(name: str, *, seq2seq: bool, dtype: torch.dtype | None = None, **kwargs: Any) -> PreTrainedModel:
+def load_language_model(
+    name: str, *, seq2seq: bool, dtype: torch.dtype | None = None, **kwargs: Any
+) -> PreTrainedModel:
     """A causal or sequence-to-sequence model by local directory or hub id, in eval mode.
 
     Raises ConfigError where there is no such model, or it is of the other kind.
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # one bar per file would fill a log
     try:
         config = AutoConfig.from_pretrained(name)
         if bool(config.is_encoder_decoder) is not seq2seq:
             kind, other = ("seq2seq", "causal") if seq2seq else ("causal", "seq2seq")
-            raise ConfigError(f"model {name}: a {other} model where a {kind} one is expected; choose the {other} policy.")
+            raise ConfigError(
+                f"model {name}: a {other} model where a {kind} one is expected; choose the {other} policy."
+            )
         auto = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
         model = auto.from_pretrained(name, dtype=dtype or torch.float32, **kwargs)
     except (OSError, ValueError) as error:
@@ -36,12 +42,12 @@ def load_language_model(name: str, *, seq2seq: bool, dtype: torch.dtype | None =
     return loaded
 
 
-def vocabulary_size(model: PreTrainedModel) -> int:
+def vocabulary_size(model: Any) -> int:
     """Rows of the output embedding: the number of actions, whatever the tokenizer's length."""
     return int(model.get_output_embeddings().weight.shape[0])
 
 
-def hidden_size(model: PreTrainedModel) -> int:
+def hidden_size(model: Any) -> int:
     return int(model.get_output_embeddings().weight.shape[1])
 
 
@@ -55,7 +61,7 @@ def _mask_or_none(mask: Tensor) -> Tensor | None:
     return None if bool(mask.all()) else mask
 
 
-def _accepts_positions(module: nn.Module) -> bool:
+def _accepts_positions(module: Any) -> bool:
     return "position_ids" in inspect.signature(module.forward).parameters
 
 
@@ -71,7 +77,7 @@ class CausalScorer:
     """Teacher-forced forward of a decoder-only model over prompts and responses."""
 
     @staticmethod
-    def inputs(model: nn.Module, sequences: Sequences) -> dict[str, Any]:
+    def inputs(model: Any, sequences: Sequences) -> dict[str, Any]:
         """The tokens that predict the T response tokens: prompt and all but the last response token."""
         ids = torch.cat([sequences.prompt_ids, sequences.response_ids[:, :-1]], dim=1)
         mask = torch.cat([sequences.prompt_mask, sequences.response_mask[:, :-1]], dim=1)
@@ -81,19 +87,21 @@ class CausalScorer:
         return inputs
 
     @classmethod
-    def logits(cls, model: PreTrainedModel, sequences: Sequences) -> Tensor:
+    def logits(cls, model: Any, sequences: Sequences) -> Tensor:
         """(B, T, V) logits of the response tokens, in the model's dtype."""
         t = sequences.response_ids.shape[1]
-        return model(**cls.inputs(model, sequences), logits_to_keep=t).logits
+        logits: Tensor = model(**cls.inputs(model, sequences), logits_to_keep=t).logits
+        return logits
 
     @classmethod
-    def hidden(cls, trunk: nn.Module, sequences: Sequences) -> Tensor:
+    def hidden(cls, trunk: Any, sequences: Sequences) -> Tensor:
         """(B, T, D) last hidden states at the states in which the response tokens are chosen."""
         t = sequences.response_ids.shape[1]
-        return trunk(**cls.inputs(trunk, sequences)).last_hidden_state[:, -t:]
+        hidden: Tensor = trunk(**cls.inputs(trunk, sequences)).last_hidden_state
+        return hidden[:, -t:]
 
     @staticmethod
-    def trunk(model: PreTrainedModel) -> nn.Module:
+    def trunk(model: Any) -> Any:
         """The model without its language-model head."""
         return model.base_model
 
@@ -102,22 +110,24 @@ class Seq2SeqScorer:
     """Teacher-forced forward of an encoder-decoder over prompts (encoder) and responses (decoder)."""
 
     @staticmethod
-    def decoder_inputs(model: nn.Module, sequences: Sequences) -> Tensor:
+    def decoder_inputs(model: Any, sequences: Sequences) -> Tensor:
         start = torch.full_like(sequences.response_ids[:, :1], start_token(model))
         return torch.cat([start, sequences.response_ids[:, :-1]], dim=1)
 
     @classmethod
-    def logits(cls, model: PreTrainedModel, sequences: Sequences) -> Tensor:
+    def logits(cls, model: Any, sequences: Sequences) -> Tensor:
         ids, mask = to_right_padding(sequences.prompt_ids, sequences.prompt_mask)
-        return model(
+        output = model(
             input_ids=ids,
             attention_mask=_mask_or_none(mask),
             decoder_input_ids=cls.decoder_inputs(model, sequences),
             use_cache=False,
-        ).logits
+        )
+        logits: Tensor = output.logits
+        return logits
 
     @classmethod
-    def hidden(cls, trunk: nn.Module, sequences: Sequences) -> Tensor:
+    def hidden(cls, trunk: Any, sequences: Sequences) -> Tensor:
         ids, mask = to_right_padding(sequences.prompt_ids, sequences.prompt_mask)
         attention = _mask_or_none(mask)
         encoded = trunk.get_encoder()(input_ids=ids, attention_mask=attention).last_hidden_state
@@ -127,14 +137,15 @@ class Seq2SeqScorer:
             encoder_attention_mask=attention,
             use_cache=False,
         )
-        return decoded.last_hidden_state
+        hidden: Tensor = decoded.last_hidden_state
+        return hidden
 
     @staticmethod
-    def trunk(model: PreTrainedModel) -> nn.Module:
+    def trunk(model: Any) -> Any:
         return model
 
 
-def start_token(model: nn.Module) -> int:
+def start_token(model: Any) -> int:
     """The decoder's start token. Raises ConfigError where the configuration names none."""
     config = model.config
     start = getattr(config, "decoder_start_token_id", None)
@@ -150,7 +161,7 @@ Scorer = type[CausalScorer] | type[Seq2SeqScorer]
 class CausalSession:
     """Cached decoding of a decoder-only model: `start()` then `step(tokens)`, each giving (B, V) logits."""
 
-    def __init__(self, model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Tensor) -> None:
+    def __init__(self, model: Any, prompt_ids: Tensor, prompt_mask: Tensor) -> None:
         self.model, self.prompt_ids, self.mask = model, prompt_ids, prompt_mask
         self.padded = not bool(prompt_mask.all())
         self.positions = _accepts_positions(model)
@@ -178,7 +189,8 @@ class CausalSession:
             **extra,
         )
         self.cache = output.past_key_values
-        return output.logits[:, -1]
+        logits: Tensor = output.logits[:, -1]
+        return logits
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these rows only."""
@@ -189,14 +201,14 @@ class CausalSession:
 class Seq2SeqSession:
     """Cached decoding of an encoder-decoder; the encoder runs once."""
 
-    def __init__(self, model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Tensor) -> None:
+    def __init__(self, model: Any, prompt_ids: Tensor, prompt_mask: Tensor) -> None:
         from transformers.modeling_outputs import BaseModelOutput
 
         ids, mask = to_right_padding(prompt_ids, prompt_mask)
         self.model, self.mask = model, mask
         self.padded = not bool(mask.all())
         encoded = model.get_encoder()(input_ids=ids, attention_mask=mask if self.padded else None)
-        self.encoded = BaseModelOutput(last_hidden_state=encoded.last_hidden_state)
+        self.encoded: Any = BaseModelOutput(last_hidden_state=encoded.last_hidden_state)
         self.cache: Any = None
 
     def start(self) -> Tensor:
@@ -213,7 +225,8 @@ class Seq2SeqSession:
             use_cache=True,
         )
         self.cache = output.past_key_values
-        return output.logits[:, -1]
+        logits: Tensor = output.logits[:, -1]
+        return logits
 
     def keep(self, rows: Tensor) -> None:
         self.cache.batch_select_indices(rows)
@@ -224,6 +237,6 @@ class Seq2SeqSession:
 Session = CausalSession | Seq2SeqSession
 
 
-def open_session(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Tensor) -> Session:
+def open_session(model: Any, prompt_ids: Tensor, prompt_mask: Tensor) -> Session:
     kind = Seq2SeqSession if model.config.is_encoder_decoder else CausalSession
     return kind(model, prompt_ids, prompt_mask)

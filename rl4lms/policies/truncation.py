@@ -29,7 +29,9 @@ class SamplingSpec:
 
     def __post_init__(self) -> None:
         if self.temperature <= 0:
-            raise ConfigError(f"generation.temperature: {self.temperature}, expected > 0; use do_sample: false for greedy.")
+            raise ConfigError(
+                f"generation.temperature: {self.temperature}, expected > 0; use do_sample: false for greedy."
+            )
         if not 0 < self.top_p <= 1:
             raise ConfigError(f"generation.top_p: {self.top_p}, expected a share in (0, 1].")
         if self.max_new_tokens < 1:
@@ -38,7 +40,11 @@ class SamplingSpec:
     @classmethod
     def from_kwargs(cls, kwargs: Mapping[str, Any], max_new_tokens: int, stop_on_eos: bool) -> SamplingSpec:
         """From published generation keyword arguments, of which those that concern sampling are read."""
-        read = {k: kwargs[k] for k in ("do_sample", "temperature", "top_k", "top_p", "min_length") if kwargs.get(k) is not None}
+        read = {
+            k: kwargs[k]
+            for k in ("do_sample", "temperature", "top_k", "top_p", "min_length")
+            if kwargs.get(k) is not None
+        }
         read["top_k"] = int(read.get("top_k", 0))
         return cls(max_new_tokens=max_new_tokens, stop_on_eos=stop_on_eos, **read)
 

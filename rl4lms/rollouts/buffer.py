@@ -69,7 +69,7 @@ class EpisodeRolloutBuffer(BaseBuffer):
     def size(self) -> int:
         return self._held().n_steps
 
-    def get(self, batch_size: int | None = None) -> Iterator[RolloutSamples]:  # type: ignore[override]
+    def get(self, batch_size: int | None = None) -> Iterator[RolloutSamples]:
         """One epoch of minibatches, every real token once. batch_size: steps; None for all in one."""
         e = self._held()
         generator = torch_generator(self.seed, "minibatches", self.iteration, self._epoch)

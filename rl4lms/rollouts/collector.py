@@ -187,11 +187,14 @@ def _concatenate(waves: list[_Wave], pad_id: int) -> _Wave:
         torch.cat([right(w.sequences.response_mask, False) for w in waves]),
         torch.cat([right(b, 255) for b in full]) if width else None,
     )
-    columns = [
-        torch.cat([right(getattr(w, name), 0.0) for w in waves])
-        for name in ("logprobs", "raw_logprobs", "ref_logprobs", "values")
-    ]
-    return _Wave(sequences, *columns, [i for w in waves for i in w.index])
+    return _Wave(
+        sequences,
+        logprobs=torch.cat([right(w.logprobs, 0.0) for w in waves]),
+        raw_logprobs=torch.cat([right(w.raw_logprobs, 0.0) for w in waves]),
+        ref_logprobs=torch.cat([right(w.ref_logprobs, 0.0) for w in waves]),
+        values=torch.cat([right(w.values, 0.0) for w in waves]),
+        index=[i for w in waves for i in w.index],
+    )
 
 
 def rollout_info(batch: EpisodeBatch, kl_coeff: float) -> dict[str, float]:

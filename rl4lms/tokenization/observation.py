@@ -44,9 +44,7 @@ def decode_response(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> s
     Ids past the tokenizer's vocabulary (a model's padded embedding rows) have no text.
     """
     known = len(tokenizer)
-    text = tokenizer.decode(
-        [i for i in ids if i < known], skip_special_tokens=True, clean_up_tokenization_spaces=False
-    )
+    text = tokenizer.decode([i for i in ids if i < known], skip_special_tokens=True, clean_up_tokenization_spaces=False)
     return str(text)
 
 
@@ -119,8 +117,7 @@ class Observation:
 
     @property
     def action_history(self) -> list[str]:
-        tokens: list[str] = self.tokenizer.convert_ids_to_tokens(list(self.context_ids))
-        return tokens
+        return [str(t) for t in self.tokenizer.convert_ids_to_tokens(list(self.context_ids))]
 
     def _pad_id(self) -> int:
         pad = self.tokenizer.pad_token_id

@@ -138,7 +138,7 @@ def build_tokenizer(config: Mapping[str, Any]) -> PreTrainedTokenizerBase:
     if tokenizer.pad_token is None:
         if not config.get("pad_token_as_eos_token", True):
             raise ConfigError(
-                f"tokenizer {config['model_name']}: it has no padding token; set tokenizer.pad_token_as_eos_token: true."
+                f"tokenizer {config['model_name']}: no padding token; set tokenizer.pad_token_as_eos_token: true."
             )
         if tokenizer.eos_token is None:
             raise DataError(f"tokenizer {config['model_name']}: neither a padding token nor an eos token.")

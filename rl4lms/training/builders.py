@@ -52,9 +52,10 @@ def model_config(name: str) -> PreTrainedConfig:
     from transformers import AutoConfig
 
     try:
-        return AutoConfig.from_pretrained(name)
+        config: PreTrainedConfig = AutoConfig.from_pretrained(name)
     except (OSError, ValueError) as error:
         raise ConfigError(f"model {name}: cannot be loaded ({str(error).strip().splitlines()[0]})") from None
+    return config
 
 
 def check_lengths(model: PreTrainedConfig, name: str, max_prompt_length: int, max_episode_length: int) -> None:

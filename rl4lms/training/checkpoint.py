@@ -40,7 +40,9 @@ def load_parameters(module: nn.Module, tensors: Mapping[str, Tensor], skip: tupl
     with torch.no_grad():
         for name, tensor in tensors.items():
             if own[name].shape != tensor.shape:
-                raise RunError(f"checkpoint: {name} has shape {tuple(tensor.shape)}, expected {tuple(own[name].shape)}.")
+                raise RunError(
+                    f"checkpoint: {name} has shape {tuple(tensor.shape)}, expected {tuple(own[name].shape)}."
+                )
             own[name].copy_(tensor)
 
 
@@ -67,14 +69,17 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
     for key, value in [*tensors.items(), *rest["values"].items()]:
         index, _, name = key.partition(".")
         state.setdefault(int(index), {})[name] = value
-    groups = [{**own, **saved} for own, saved in zip(optimizer.state_dict()["param_groups"], rest["param_groups"], strict=True)]
+    groups = [
+        {**own, **saved}
+        for own, saved in zip(optimizer.state_dict()["param_groups"], rest["param_groups"], strict=True)
+    ]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def generator_state() -> dict[str, Any]:
     """State of the global generators (ours are keyed and have none; a user's code may draw from these)."""
     version, internal, gauss = random.getstate()
-    name, keys, pos, has_gauss, cached = np.random.get_state()  # type: ignore[misc]
+    name, keys, pos, has_gauss, cached = np.random.get_state()
     cuda = [s.tolist() for s in torch.cuda.get_rng_state_all()] if torch.cuda.is_available() else []
     return {
         "python": [version, list(internal), gauss],

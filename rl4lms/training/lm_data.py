@@ -40,7 +40,9 @@ def _cnn_dailymail(row: Mapping[str, Any]) -> list[str]:
 def _totto(row: Mapping[str, Any]) -> list[str]:
     annotations = row["sentence_annotations"]
     sentences = (
-        annotations["final_sentence"] if isinstance(annotations, Mapping) else [a["final_sentence"] for a in annotations]
+        annotations["final_sentence"]
+        if isinstance(annotations, Mapping)
+        else [a["final_sentence"] for a in annotations]
     )
     cells = [str(row["table"][line][column]["value"]) for line, column in row["highlighted_cells"]]
     return [" ".join([row["table_page_title"], row["table_section_title"], *cells]), *sentences]

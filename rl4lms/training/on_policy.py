@@ -120,7 +120,7 @@ class OnPolicyTrainer:
             prompt_truncation_side=self.env_config.args.prompt_truncation_side,
         )
         for split in splits if self.metrics else []:
-            samples: list[Sample] = [sample for sample, _ in self.pool(split)]  # type: ignore[attr-defined]
+            samples: list[Sample] = [sample for sample, _ in self.pool(split)]
             result = evaluate(generator, samples, self.metrics, split=split, epoch=epoch, model=model)
             self.tracker.log_split_metrics(split, epoch, result.metrics)
             self.tracker.log_predictions(split, epoch, result.predictions)
@@ -223,7 +223,7 @@ class IterationCallback(BaseCallback):
         now = time.perf_counter(), time.process_time()
         wall, cpu = (after - before for after, before in zip(now, self._clock, strict=True))
         self._clock = now
-        n_steps = self.model.n_steps * self.model.n_envs  # type: ignore[attr-defined]
+        n_steps = self.trainer.algorithm.n_steps * self.trainer.algorithm.n_envs
         self.trainer.tracker.log_timing(
             iteration - 1, {"time/iteration_s": wall, "time/iteration_cpu_s": cpu, "time/steps_per_s": n_steps / wall}
         )

@@ -180,7 +180,9 @@ def initial_model(settings: RewardModelSettings, tokenizer: PreTrainedTokenizerB
     try:
         known = AutoConfig.for_model(kind).to_dict()
     except ValueError:
-        raise ConfigError(f'{where}.model_type: unknown "{kind}"; expected a transformers model type, as distilbert.') from None
+        raise ConfigError(
+            f'{where}.model_type: unknown "{kind}"; expected a transformers model type, as distilbert.'
+        ) from None
     for key in architecture:
         if key not in known:
             raise ConfigError(unknown("key", key, known, where))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Example = dict[str, list[int]]
 
+
 def pairs(samples: Iterable[Sample]) -> tuple[list[str], list[str]]:
     """(prompts, references), one entry per reference, as RL4LMs; references without text are left out.
 
@@ -44,7 +45,9 @@ def causal_examples(
     with it the eos). "n_prompt": [the number of prompt tokens].
     """
     eos = _eos(tokenizer)
-    joined = [r if not p or p[-1].isspace() or r[0].isspace() else f" {r}" for p, r in zip(prompts, references, strict=True)]
+    joined = [
+        r if not p or p[-1].isspace() or r[0].isspace() else f" {r}" for p, r in zip(prompts, references, strict=True)
+    ]
     examples = []
     prompt_ids = tokenizer(list(prompts), verbose=False)["input_ids"]
     target_ids = tokenizer(joined, add_special_tokens=False, verbose=False)["input_ids"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -37,14 +38,21 @@ def shift(algorithm: Any) -> None:
 def test_masking_nothing_is_ppo_bit_for_bit(model_dir, family):
     ppo = build(model_dir(family), family, cls=PPO)
     ppo.learn(64 * 3, log_interval=None)
-    for arguments in ({"top_mask": 1.0}, {"mask_type": "learned_top_k", "top_mask": VOCAB}, {"mask_type": "topk", "top_mask": VOCAB}):
+    for arguments in (
+        {"top_mask": 1.0},
+        {"mask_type": "learned_top_k", "top_mask": VOCAB},
+        {"mask_type": "topk", "top_mask": VOCAB},
+    ):
         nlpo = build(model_dir(family), family, cls=NLPO, policy={**TOP_P, **arguments})
         nlpo.learn(64 * 3, log_interval=None)
         assert torch.equal(weights(ppo), weights(nlpo))
 
 
 @pytest.mark.parametrize("family", ["gpt2", "t5", "llama", "bart"])
-@pytest.mark.parametrize("mask", [TOP_P, {**TOP_P, "mask_type": "learned_top_k", "top_mask": 7}, {**TOP_P, "mask_type": "topk", "top_mask": 7}])
+@pytest.mark.parametrize(
+    "mask",
+    [TOP_P, {**TOP_P, "mask_type": "learned_top_k", "top_mask": 7}, {**TOP_P, "mask_type": "topk", "top_mask": 7}],
+)
 def test_sampled_tokens_are_inside_the_mask_and_the_ratio_is_one(model_dir, family, mask):
     algorithm = build(model_dir(family), family, cls=NLPO, policy=mask)
     shift(algorithm)  # so that mask policy and policy differ
@@ -81,7 +89,7 @@ def test_refreshes_happen_at_their_iterations_only(model_dir):
 
     algorithm.collector.collect = watched
     algorithm.learn(64 * 5, log_interval=None)
-    assert [a != b for a, b in zip(seen, seen[1:], strict=False)] == [False, True, False, True]
+    assert [a != b for a, b in itertools.pairwise(seen)] == [False, True, False, True]
 
 
 def test_min_length_wins_over_eos_always_allowed(model_dir):

@@ -37,9 +37,19 @@ class TargetShare(BatchedRewardFunction):
 def build(directory: Any, family: str = "gpt2", cls: Any = PPO, length: int = 8, eos: bool = True, reward: Any = None,
           kl: float = 0.0, policy: dict | None = None, target_kl: float | None = None, **args: Any) -> Any:  # fmt: skip
     tokenizer = word_tokenizer()
-    samples = [(Sample(str(i), " ".join(f"w{4 + (i * k) % 50}" for k in range(1, 2 + i % 5)), [""]), 1.0) for i in range(20)]
+    samples = [
+        (Sample(str(i), " ".join(f"w{4 + (i * k) % 50}" for k in range(1, 2 + i % 5)), [""]), 1.0) for i in range(20)
+    ]
     seq2seq = family in SEQ2SEQ
-    task = TextTask(tokenizer, reward or TargetShare(), samples, length, 8, terminate_on_eos=eos, context_start_token=0 if seq2seq else None)
+    task = TextTask(
+        tokenizer,
+        reward or TargetShare(),
+        samples,
+        length,
+        8,
+        terminate_on_eos=eos,
+        context_start_token=0 if seq2seq else None,
+    )
     env = make_vec_env(task, n_envs=4, vocab_size=VOCAB, seed=0)
     kind = "seq2seq" if seq2seq else "causal"
     maskable = "maskable_" if "top_mask" in (policy or {}) else ""
@@ -62,7 +72,9 @@ def weights(algorithm: Any) -> torch.Tensor:
 @pytest.mark.parametrize("family", ["gpt2", "t5"])
 def test_rollout_fills_exactly_and_places_rewards(model_dir, family):
     """NUMERICS 8 and 10: one non-KL entry per ended row, at its last step; row sum == score - coef * sum KL."""
-    algorithm = build(model_dir(family), family, kl=0.3, n_steps=100, policy={"generation_kwargs": {"temperature": 9.0}})
+    algorithm = build(
+        model_dir(family), family, kl=0.3, n_steps=100, policy={"generation_kwargs": {"temperature": 9.0}}
+    )
     with torch.no_grad():  # so that there is a KL
         for p in algorithm.policy.policy_model.parameters():
             p.add_(0.02 * torch.randn(p.shape, generator=torch.Generator().manual_seed(0)))
@@ -74,7 +86,9 @@ def test_rollout_fills_exactly_and_places_rewards(model_dir, family):
     for i, n in enumerate(lengths.tolist()):
         entries = batch.scores[i].nonzero().flatten().tolist()
         assert entries in ([], [n - 1])
-        assert float(batch.rewards[i].sum()) == pytest.approx(float(batch.scores[i].sum() - 0.3 * kl[i, :n].sum()), abs=1e-5)
+        assert float(batch.rewards[i].sum()) == pytest.approx(
+            float(batch.scores[i].sum() - 0.3 * kl[i, :n].sum()), abs=1e-5
+        )
         assert not batch.rewards[i, n:].any()
     cut = (~batch.ended).nonzero().flatten().tolist()
     assert cut in ([], [len(lengths) - 1])
@@ -116,7 +130,9 @@ def test_zero_kl_at_iteration_0(model_dir):
 def test_first_minibatch_has_ratio_one_and_the_rollouts_values(model_dir, family, unit, value_model):
     """NUMERICS 13."""
     generation = {"temperature": 1.5, "top_k": 20, "min_length": 2}
-    algorithm = build(model_dir(family), family, minibatch=unit, policy={"generation_kwargs": generation, "value_model": value_model})
+    algorithm = build(
+        model_dir(family), family, minibatch=unit, policy={"generation_kwargs": generation, "value_model": value_model}
+    )
     torch.nn.init.normal_(algorithm.policy.value_head.weight)
     algorithm.rollout_buffer.add_episodes(algorithm.collector.collect(algorithm.policy, 0), 0)
     for batch in algorithm.rollout_buffer.get(16):
@@ -303,6 +319,7 @@ def test_reference_is_untouched_by_updates(model_dir):
 
 def test_seed_decides_everything(model_dir):
     """NUMERICS 22."""
+
     def run(seed: int) -> torch.Tensor:
         algorithm = build(model_dir("gpt2"), seed=seed)
         algorithm.learn(64 * 2, log_interval=None)
@@ -361,7 +378,9 @@ def test_a_users_algorithm_from_sb3_trains(model_dir):
 @pytest.mark.slow
 def test_it_learns_one_token(model_dir, family):
     """NUMERICS 28: reward > 0.9 within 40,000 steps."""
-    algorithm = build(model_dir(family, scale=1.0), family, n_steps=128, batch_size=128, n_epochs=4, learning_rate=2e-3, eos=False)
+    algorithm = build(
+        model_dir(family, scale=1.0), family, n_steps=128, batch_size=128, n_epochs=4, learning_rate=2e-3, eos=False
+    )
     for _ in range(40_000 // 512):
         algorithm.learn(512, log_interval=None, reset_num_timesteps=False)
         batch = algorithm.rollout_buffer.episodes

@@ -63,7 +63,9 @@ def responses(t: TextTask, eos: bool) -> list:
 @pytest.mark.parametrize("eos", [True, False])
 def test_stepping_equals_scoring(reward, eos):
     t = task(reward(), eos)
-    env = TextGenEnv(t.tokenizer, t.reward_function, SAMPLES, 5, max_prompt_length=4, terminate_on_eos=eos, vocab_size=VOCAB)
+    env = TextGenEnv(
+        t.tokenizer, t.reward_function, SAMPLES, 5, max_prompt_length=4, terminate_on_eos=eos, vocab_size=VOCAB
+    )
     batch = responses(t, eos)
     scores = BatchedScorer(t)(batch)
     for response, row in zip(batch, scores, strict=True):
@@ -134,7 +136,9 @@ def test_reward_must_be_one_per_text():
 @pytest.mark.filterwarnings("ignore")
 def test_check_env():
     t = task(Dense())
-    env = TextGenEnv(t.tokenizer, t.reward_function, SAMPLES, 5, max_prompt_length=4, terminate_on_eos=True, vocab_size=VOCAB)
+    env = TextGenEnv(
+        t.tokenizer, t.reward_function, SAMPLES, 5, max_prompt_length=4, terminate_on_eos=True, vocab_size=VOCAB
+    )
     check_env(env, skip_render_check=True)
 
 
@@ -167,7 +171,9 @@ def test_policy_steps_the_environment_as_it_generates(model_dir):
 
     for family, kind, start in (("gpt2", "causal", None), ("t5", "seq2seq", 0)):
         t = task(None)
-        env = TextGenEnv(t.tokenizer, None, SAMPLES, 5, max_prompt_length=4, vocab_size=VOCAB, context_start_token=start)
+        env = TextGenEnv(
+            t.tokenizer, None, SAMPLES, 5, max_prompt_length=4, vocab_size=VOCAB, context_start_token=start
+        )
         cls = PolicyRegistry.get(f"{kind}_lm_actor_critic_policy")
         policy = cls(env.observation_space, spaces.Discrete(VOCAB), lambda _: 1e-4, str(model_dir(family)))
         obs, _ = env.reset(sample=SAMPLES[2][0])

@@ -83,7 +83,14 @@ def test_gae_equals_sb3_rollout_buffer():
     import numpy as np
 
     for i in range(n):
-        buffer.add(np.zeros((1, 1)), np.zeros((1, 1)), rewards[i : i + 1].numpy(), np.array([starts[i]]), values[i : i + 1], T([0.0]))
+        buffer.add(
+            np.zeros((1, 1)),
+            np.zeros((1, 1)),
+            rewards[i : i + 1].numpy(),
+            np.array([starts[i]]),
+            values[i : i + 1],
+            T([0.0]),
+        )
     buffer.compute_returns_and_advantage(T([last]), np.array([0.0]))
     t = max(lengths)
     mask = torch.arange(t) < T(lengths).unsqueeze(1)

@@ -20,7 +20,7 @@ FOLDERS = ("workflow", "params", "rl4lms")
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of dvc.yaml. deps: paths; params: file -> keys (none: the whole file); stale: by its own dependencies."""
+    """A stage of dvc.yaml. deps, outs: paths; params: file -> keys (none: the whole file)."""
 
     name: str
     command: str
@@ -124,17 +124,18 @@ def _downstream(graph: Any, changed: list[Any]) -> set[Any]:
     return seen
 
 
-def shrink(checkout: Checkout) -> None:
-    """Two tasks, one seed: imdb (GPT-2, a classifier) and common_gen (T5)."""
-    tasks = {"gpt2": ["imdb"], "t5": ["common_gen"]}
+def shrink(checkout: Checkout, *tasks: str) -> None:
+    """One seed, and of the tasks only these: imdb (GPT-2 and a classifier), common_gen (T5)."""
     params = checkout.path / "params"
-    _change(params / "grue.yaml", {"tasks": [*tasks["gpt2"], *tasks["t5"]], "seeds": [0]})
     models = yaml.safe_load((params / "base_models.yaml").read_text())
-    _change(params / "base_models.yaml", {family: models[family] | {"tasks": tasks[family]} for family in tasks})
-    gone = {path.stem for path in (params / "tasks").iterdir()} - {"imdb", "common_gen"}
+    kept = {family: [task for task in model["tasks"] if task in tasks] for family, model in models.items()}
+    _change(params / "base_models.yaml", {family: models[family] | {"tasks": kept[family]} for family in models})
+    _change(params / "grue.yaml", {"tasks": list(tasks), "seeds": [0]})
+    gone = {path.stem for path in (params / "tasks").iterdir()} - set(tasks)
+    groups = ["intent", *(f"base_model_{family}" for family in kept if not kept[family])]
     dvc_file = checkout.path / "dvc.yaml"
     dvc = yaml.safe_load(dvc_file.read_text())
-    dvc["stages"] = {name: stage for name, stage in dvc["stages"].items() if "intent" not in name}
+    dvc["stages"] = {k: stage for k, stage in dvc["stages"].items() if not any(group in k for group in groups)}
     for stage in dvc["stages"].values():
         stage["deps"] = [dep for dep in stage["deps"] if dep.rpartition("/")[2] not in gone]
         stage["params"] = [p for p in stage["params"] if Path(next(iter(p))).stem not in gone]

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     checkout = Checkout.make(tmp_path_factory.mktemp("record"))
-    shrink(checkout)
+    shrink(checkout, "imdb")
     shutil.copy(ROOT / "Makefile", checkout.path)
     return checkout
 

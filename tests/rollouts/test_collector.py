@@ -28,7 +28,17 @@ def batch(extra: int = 0, value: float = 0.0) -> EpisodeBatch:
     scores = torch.zeros(3, 5 + extra)
     scores[0, 4], scores[1, 1] = 0.5, 1.5
     return EpisodeBatch(
-        sequences, logprobs, raw, ref, values, scores, scores, torch.tensor([True, True, False]), torch.zeros(3), [0, 1, 2], [""] * 3
+        sequences,
+        logprobs,
+        raw,
+        ref,
+        values,
+        scores,
+        scores,
+        torch.tensor([True, True, False]),
+        torch.zeros(3),
+        [0, 1, 2],
+        [""] * 3,
     )
 
 

@@ -118,6 +118,7 @@ CODE = {
         "evaluation/reward_scores.py",
         "evaluation/scores.py",
         "evaluation/suite.py",
+        "evaluation/task_scoring.py",
         *_SCORING,
     ],
     "aggregate": ["cli/aggregate.py", "evaluation"],

@@ -31,7 +31,7 @@ class TextGenEnv(gymnasium.Env[dict[str, np.ndarray], int]):
     samples: (sample, weight) pairs; vocab_size: the model's number of actions (default: the tokenizer's length).
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["ansi"]}
+    metadata: dict[str, Any] = {"render_modes": ["ansi"]}  # noqa: RUF012 - as gymnasium declares it
     render_mode = "ansi"
 
     def __init__(
@@ -62,14 +62,14 @@ class TextGenEnv(gymnasium.Env[dict[str, np.ndarray], int]):
         )
         n = int(vocab_size or len(tokenizer))
         widths = (self.task.max_prompt_length, max_episode_length, self.task.max_prompt_length + max_episode_length)
-        self.observation_space = spaces.Dict(
+        self.observation_space: Any = spaces.Dict(
             {
                 f"{field}_{part}": spaces.Box(0, high, (width,), np.int64)
                 for field, width in zip(FIELDS, widths, strict=True)
                 for part, high in (("encoded_pt", n - 1), ("attention_mask_pt", 1))
             }
         )
-        self.action_space = spaces.Discrete(n)
+        self.action_space: Any = spaces.Discrete(n)
         self._sampler: PromptSampler | None = None
         self._seed, self._episode = seed, 0
         self._next_sample: SampleLike | None = None

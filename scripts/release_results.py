@@ -1,0 +1,93 @@
+"""Copy a finished suite's tables and plots to docs/results/, with the commit that they are of.
+
+    python scripts/release_results.py mini
+
+`make release` records the results in DVC first. The commit is that of the code; changes that are not committed would
+make the copy no one's, so they are refused, apart from what a release itself writes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLES = ("grue.md", "grue.csv", "scores.csv", "significance.csv", "curves.csv", "metrics.json")
+PLOTS = ("summary.png", "learning_curves.png", "kl_reward.png")
+MAX_BYTES = 1_000_000
+WRITTEN = ("docs/results", "dvc.lock")  # by the release; may differ from the commit
+
+
+class ReleaseError(Exception):
+    """One line: what is in the way, and what to do."""
+
+
+def release(root: Path, suite: str) -> Path:
+    """Replace docs/results/ by the suite's tables and plots. Returns the directory. Raises ReleaseError."""
+    source, target = root / "results" / suite / "grue", root / "docs" / "results"
+    files = [source / name for name in (*TABLES, *PLOTS)]
+    if missing := [str(path.relative_to(root)) for path in files if not path.is_file()]:
+        raise ReleaseError(f"{', '.join(missing)}: not there; finish the benchmark first (make grue).")
+    size = sum(path.stat().st_size for path in files)
+    if size > MAX_BYTES:
+        raise ReleaseError(f"{source}: {size:,} bytes to copy, at most {MAX_BYTES:,} are kept in the repository.")
+    commit = clean_commit(root)
+    if target.exists():
+        shutil.rmtree(target)
+    target.mkdir(parents=True)
+    for path in files:
+        shutil.copyfile(path, target / path.name)
+    (target / "README.md").write_text(readme(suite, commit, (source / "grue.md").read_text()), encoding="utf-8")
+    return target
+
+
+def clean_commit(root: Path) -> str:
+    """HEAD, of which the working tree is a copy but for WRITTEN. Raises ReleaseError where it is not."""
+    changed = _git(root, "status", "--porcelain", "--", ".", *(f":(exclude){path}" for path in WRITTEN))
+    if changed:
+        names = ", ".join(line[3:] for line in changed.splitlines()[:5])
+        raise ReleaseError(f"changes that are in no commit ({names}): commit them, run make grue, and release again.")
+    return _git(root, "rev-parse", "HEAD")
+
+
+def _git(root: Path, *arguments: str) -> str:
+    run = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise ReleaseError(f"git {' '.join(arguments[:2])}: {run.stderr.strip() or 'failed'}")
+    return run.stdout.rstrip("\n")
+
+
+def readme(suite: str, commit: str, table: str) -> str:
+    plots = "\n\n".join(f"![{name.removesuffix('.png').replace('_', ' ')}]({name})" for name in PLOTS)
+    return f"""# Results of the suite `{suite}`
+
+Of commit `{commit}`, made by `make grue` and copied here by `make release`. The exact inputs and outputs of every stage
+are in `dvc.lock`.
+
+- `grue.csv`: what the table below says; `scores.csv`: every metric of every run; `significance.csv`: the comparisons
+- `curves.csv`: rollouts and validation by iteration; `metrics.json`: the headline numbers
+
+{plots}
+
+{table.strip()}
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("suite", help="the suite under results/")
+    try:
+        target = release(ROOT, parser.parse_args().suite)
+    except ReleaseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    size = sum(path.stat().st_size for path in target.iterdir())
+    print(f"{target.relative_to(ROOT)}: {len(list(target.iterdir()))} files, {size / 1024:.0f} kB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
