@@ -8,6 +8,7 @@ ARGS ?=
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 export OMP_NUM_THREADS := 1
+export PYTHONDONTWRITEBYTECODE :=
 ENVIRONMENT := $(VENV)/.installed
 SNAKEMAKE := snakemake --profile workflow/profiles/default --cores $(CORES)
 RESULTS := results/$(SUITE)/grue
@@ -28,10 +29,10 @@ help:
 env: $(ENVIRONMENT)
 
 $(ENVIRONMENT): pyproject.toml constraints.txt requirements-nodeps.txt
-	@echo "Installing into $(VENV) (2 to 4 minutes, 1.6 GB)"
+	@echo "Installing into $(VENV) (about 3 minutes, 2 GB)"
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e ".[dev]"
-	$(VENV)/bin/pip install --quiet --no-compile --disable-pip-version-check --no-deps -r requirements-nodeps.txt
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements-nodeps.txt
 	@touch $@
 
 grue: $(ENVIRONMENT)
@@ -45,7 +46,7 @@ times: $(ENVIRONMENT)
 	@python scripts/stage_times.py results/$(SUITE)
 
 test: $(ENVIRONMENT)
-	pytest -n $(TEST_JOBS)
+	pytest -n $(TEST_JOBS) --dist loadfile
 
 test-long test-system test-gpu test-network: test-%: $(ENVIRONMENT)
 	pytest -m $*

@@ -148,7 +148,9 @@ class VocabularyParams:
 class BaseTrainingParams:
     """Training from scratch on the text of `tasks`: prompts and references of their train splits, cut into blocks.
 
-    noise_density, mean_noise_span_length: T5's span corruption (arXiv:1910.10683, 3.1.4), for seq2seq families.
+    embedding_learning_rate: of the token embeddings where it differs from learning_rate. For seq2seq families:
+    noise_density, mean_noise_span_length of T5's span corruption (arXiv:1910.10683, 3.1.4), and continuation_share,
+    the share of examples that continue a text instead of restoring it.
     """
 
     n_steps: Count
@@ -160,6 +162,8 @@ class BaseTrainingParams:
     seed: Natural = 0
     noise_density: Annotated[float, Range(above=0, below=1)] = 0.15
     mean_noise_span_length: Positive = 3.0
+    continuation_share: Annotated[float, Range(minimum=0, maximum=1)] = 0.5
+    embedding_learning_rate: Positive | None = None
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ HELDOUT_BATCH = 16
 class TrainingSettings:
     """The numbers of `training` in params/base_models.yaml; the last three are for text-to-text models alone.
 
+    embedding_learning_rate: see `Optimisation`; None is `learning_rate`.
     A step sees `batch_size` blocks of `block_size` tokens (causal), or as many source and target tokens (seq2seq).
     """
 
@@ -51,6 +52,7 @@ class TrainingSettings:
     learning_rate: float
     warmup_steps: int = 0
     weight_decay: float = 0.0
+    embedding_learning_rate: float | None = None
     seed: int = 0
     noise_density: float = 0.15
     mean_noise_span_length: float = 3.0
@@ -58,7 +60,9 @@ class TrainingSettings:
 
     @property
     def optimisation(self) -> Optimisation:
-        return Optimisation(self.n_steps, self.learning_rate, self.warmup_steps, self.weight_decay)
+        return Optimisation(
+            self.n_steps, self.learning_rate, self.warmup_steps, self.weight_decay, self.embedding_learning_rate
+        )
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,8 @@ def _load(name: str, kind: Literal["causal", "seq2seq"]) -> PreTrainedModel:
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(f"model {name}: cannot be loaded as a {kind} model ({reason})") from None
-    return model.eval()
+    model.eval()
+    return model
 
 
 def _train_from_scratch(
@@ -163,7 +168,7 @@ def _batches(
         noise_density=training.noise_density,
         mean_span_length=training.mean_noise_span_length,
         continuation_share=training.continuation_share,
-        sentinel_ids=tuple(tokenizer.convert_tokens_to_ids(sentinel_tokens(N_SENTINELS))),
+        sentinel_ids=tuple(tokenizer.get_vocab()[token] for token in sentinel_tokens(N_SENTINELS)),
         eos_id=tokenizer.eos_token_id,
     )
     return denoising_batches(groups, objective, tokenizer.pad_token_id, training.block_size, training.batch_size, *keys)
@@ -187,7 +192,14 @@ def _gpt2(settings: BaseModelSettings, tokenizer: PreTrainedTokenizerBase) -> Pr
     defaults = {"embd_pdrop": 0.0, "attn_pdrop": 0.0, "resid_pdrop": 0.0}
     fixed = {"vocab_size": len(tokenizer), "bos_token_id": eos, "eos_token_id": eos, "pad_token_id": eos}
     _check_architecture(settings, GPT2Config())
-    return GPT2LMHeadModel(GPT2Config(**{**defaults, **settings.architecture, **fixed}))
+    config = GPT2Config(**{**defaults, **settings.architecture, **fixed})
+    block_size = settings.training.block_size if settings.training else 0
+    if block_size > config.n_positions:
+        raise ConfigError(
+            f"base_models.yaml: {settings.family}.training.block_size: {block_size}, expected at most "
+            f"architecture.n_positions {config.n_positions}."
+        )
+    return GPT2LMHeadModel(config)
 
 
 def _t5(settings: BaseModelSettings, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
@@ -224,7 +236,9 @@ def heldout_metrics(
     rows = rows[:: math.ceil(sum(map(len, rows)) / HELDOUT_TOKENS)]
     seq2seq = model.config.is_encoder_decoder
     nats, n_tokens, n_bytes = 0.0, 0, 0
-    for batch in _halves(rows, tokenizer) if seq2seq else _blocks(rows, tokenizer):
+    positions = getattr(model.config, "max_position_embeddings", None) or HELDOUT_BLOCK
+    length = min(HELDOUT_BLOCK, positions)
+    for batch in _halves(rows, tokenizer, length) if seq2seq else _blocks(rows, tokenizer, length):
         with torch.inference_mode():
             loss = model(**batch).loss.item()
         scored = batch["labels"] if seq2seq else batch["labels"][:, 1:]
@@ -239,15 +253,15 @@ def heldout_metrics(
     }
 
 
-def _blocks(rows: Sequence[Sequence[int]], tokenizer: PreTrainedTokenizerBase) -> Iterator[Batch]:
-    length = min(HELDOUT_BLOCK, sum(map(len, rows)) + len(rows))
-    for ids in pack(rows, tokenizer.eos_token_id, length).split(HELDOUT_BATCH):
+def _blocks(rows: Sequence[Sequence[int]], tokenizer: PreTrainedTokenizerBase, length: int) -> Iterator[Batch]:
+    n_tokens = sum(map(len, rows)) + len(rows)
+    for ids in pack(rows, tokenizer.eos_token_id, min(length, n_tokens)).split(HELDOUT_BATCH):
         yield {"input_ids": ids, "labels": ids}
 
 
-def _halves(rows: Sequence[Sequence[int]], tokenizer: PreTrainedTokenizerBase) -> Iterator[Batch]:
+def _halves(rows: Sequence[Sequence[int]], tokenizer: PreTrainedTokenizerBase, length: int) -> Iterator[Batch]:
     eos = tokenizer.eos_token_id
-    parts = sorted(pieces(rows, HELDOUT_BLOCK), key=len)
+    parts = sorted(pieces(rows, length), key=len)
     pairs = [([*p[: len(p) // 2], eos], [*p[len(p) // 2 :], eos]) for p in parts]
     for start in range(0, len(pairs), HELDOUT_BATCH):
         yield pad_pairs(pairs[start : start + HELDOUT_BATCH], tokenizer.pad_token_id)

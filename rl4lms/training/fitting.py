@@ -5,22 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from rl4lms.core.errors import RunError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 
 @dataclass(frozen=True)
 class Optimisation:
-    """AdamW (fused), linear warm-up, cosine decay to 0, gradients clipped to norm 1."""
+    """AdamW (fused), linear warm-up, cosine decay to 0, gradients clipped to norm 1.
+
+    embedding_learning_rate: of the token embeddings where it differs. T5 draws them with unit scale and divides its
+    output by sqrt(d_model); its own optimiser, Adafactor, steps in proportion to a parameter's scale. AdamW does not.
+    """
 
     n_steps: int
     learning_rate: float
     warmup_steps: int = 0
     weight_decay: float = 0.0
+    embedding_learning_rate: float | None = None
 
     def factor(self, step: int) -> float:
         """Share of `learning_rate` at step 0 .. n_steps - 1; above 0 at every one of them."""
@@ -30,35 +38,37 @@ class Optimisation:
         return 0.5 * (1 + math.cos(math.pi * done))
 
 
-def build_optimizer(model: nn.Module, settings: Optimisation) -> torch.optim.AdamW:
-    """Weight decay on matrices only."""
-    trainable = [p for p in model.parameters() if p.requires_grad]
+def build_optimizer(model: PreTrainedModel, settings: Optimisation) -> torch.optim.AdamW:
+    """Weight decay on matrices only; the token embeddings are a group of their own."""
+    embeddings = model.get_input_embeddings().weight
+    rest = [p for p in model.parameters() if p is not embeddings]
+    rate = settings.learning_rate
     groups = [
-        {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [embeddings], "lr": settings.embedding_learning_rate or rate, "weight_decay": settings.weight_decay},
+        {"params": [p for p in rest if p.ndim >= 2], "lr": rate, "weight_decay": settings.weight_decay},
+        {"params": [p for p in rest if p.ndim < 2], "lr": rate, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=settings.learning_rate, fused=True)
+    return torch.optim.AdamW(groups, fused=True)
 
 
-def fit(model: nn.Module, batches: Iterator[Mapping[str, Tensor]], settings: Optimisation) -> list[float]:
+def fit(model: PreTrainedModel, batches: Iterator[Mapping[str, Tensor]], settings: Optimisation) -> list[float]:
     """Train `model(**batch).loss` for `n_steps` batches; the loss of each step. Leaves the model in eval mode.
 
     Raises RunError at the first loss that is not finite.
     """
     model.train()
     optimizer = build_optimizer(model, settings)
-    parameters = [p for p in model.parameters() if p.requires_grad]
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, settings.factor)
     losses = []
     for step in range(settings.n_steps):
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * settings.factor(step)
         output: Any = model(**next(batches))
         losses.append(output.loss.item())
         if not math.isfinite(losses[-1]):
             raise RunError(f"step {step}: the loss is {losses[-1]}; lower training.learning_rate.")
         optimizer.zero_grad(set_to_none=True)
         output.loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
+        schedule.step()
     model.eval()
     return losses

@@ -118,7 +118,7 @@ def encode_documents(tokenizer: PreTrainedTokenizerBase, documents: Sequence[str
 def balanced(groups: Sequence[Sequence[Sequence[int]]], rng: np.random.Generator) -> list[Sequence[int]]:
     """One epoch's documents in random order: of each group (a task) as many tokens as the smallest group has.
 
-    A larger group shows other documents in the next epoch; otherwise the task with the longest texts would be the model.
+    A larger group shows other documents in the next epoch; else the task with the longest texts would rule the model.
     """
     budget = min(sum(map(len, group)) for group in groups)
     chosen: list[Sequence[int]] = []
@@ -222,7 +222,7 @@ def denoising_batches(
     batch_size: int,
     *keys: int | str,
 ) -> Iterator[Batch]:
-    """Endless batches of at most `batch_size` * `block_size` source and target tokens; pieces of like length go together.
+    """Endless batches of at most `batch_size` * `block_size` source and target tokens, of pieces of like length.
 
     Each epoch draws `balanced` documents and corrupts and cuts them anew. groups, keys: as in `causal_batches`.
     """

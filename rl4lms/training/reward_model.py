@@ -143,7 +143,8 @@ def _load(name: str) -> PreTrainedModel:
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(f"model {name}: cannot be loaded as a classifier ({reason})") from None
-    return model.eval()
+    model.eval()
+    return model
 
 
 def _train_from_scratch(
@@ -237,7 +238,7 @@ def _collate(rows: Sequence[Sequence[int]], labels: Sequence[int], pad_id: int) 
 def heldout_metrics(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[LabelledText]
 ) -> dict[str, Any]:
-    """Accuracy and mean cross-entropy on whole texts, accuracy on texts of which half is shown, and the majority's share."""
+    """Accuracy and mean cross-entropy on whole texts, accuracy where half is shown, and the majority's share."""
     labels = torch.tensor([t.label for t in texts])
     whole = _logits(model, tokenizer, [t.head + t.tail for t in texts])
     half = _logits(model, tokenizer, [t.head + t.tail[: len(t.tail) // 2] for t in texts])
@@ -259,7 +260,7 @@ def _logits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: S
     tokenizer.truncation_side = "left"
     rows = tokenizer(list(texts), truncation=True)["input_ids"]
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-    logits = torch.empty(len(rows), model.config.num_labels)
+    logits = torch.empty(len(rows), int(model.config.num_labels or 0))
     for start in range(0, len(order), EVAL_BATCH):
         chosen = order[start : start + EVAL_BATCH]
         batch = _collate([rows[i] for i in chosen], [0] * len(chosen), tokenizer.pad_token_id)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import TrainerState
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from rl4lms.config.schema import ComponentConfig, RunConfig, SupervisedConfig
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Evaluate = Callable[["PreTrainedModel", str, int], None]
-"""Called with (model in eval mode, "val" | "test", epoch): before training, after each epoch (val), at the end (test)."""
+"""Called with (model in eval mode, "val" | "test", epoch): both at the start, val after each epoch, test at the end."""
 
 TRACKER_FILE = "tracker.json"
 
@@ -44,6 +45,7 @@ _DEFAULTS: dict[str, Any] = {
     "save_strategy": "no",  # a run of seconds; epoch or steps make it resume, and keep pickles under checkpoints/
     "report_to": "none",  # the tracker reports
     "disable_tqdm": True,
+    "logging_nan_inf_filter": False,  # a loss that is not finite ends the run; it is not averaged away
     "eval_strategy": "no",  # the validation loss is taken here, over reference tokens
 }
 
@@ -71,7 +73,7 @@ def train(
 ) -> None:
     """Fine-tune as `config` says and write config.json, model/, training_info.jsonl, val_split_metrics.jsonl.
 
-    One line of training_info.jsonl per `logging_steps`, one of val_split_metrics.jsonl per epoch (epoch 0 is the start):
+    One line of training_info.jsonl per `logging_steps`; one of val_split_metrics.jsonl per epoch, 0 being the start:
     `eval/loss`, nats per reference token. Where `save_strategy` keeps checkpoints, the same call in the same directory
     goes on from the last. Raises ConfigError for a configuration of another algorithm, RunError where the loss is not
     finite.
@@ -85,18 +87,22 @@ def train(
     last = _last_checkpoint(checkpoints) if resume else None
     tracker.load_state_dict({} if last is None else read_json(last / TRACKER_FILE))
     write_json(out_dir / "config.json", config.to_dict())
+    embedding_rate = _embedding_rate(alg.training_args.get("optim_args"))
     part = _build(config, alg)
+    arguments = _training_arguments(alg.training_args, checkpoints, config.seed)
     use_cache = part.model.config.use_cache
-    trainer = Trainer(
+    trainer = _Trainer(
         model=part.model,
-        args=_training_arguments(alg.training_args, checkpoints, config.seed),
+        args=arguments,
         data_collator=Collator(part.pad_id, causal=part.causal),
-        train_dataset=part.train,  # type: ignore[arg-type]  # any sized sequence serves
+        train_dataset=part.train,
         callbacks=[_Follow(part, tracker, evaluate)],
     )
+    trainer.embedding_rate = embedding_rate
+    trainer.remove_callback(PrinterCallback)  # it prints every log to stdout; the tracker has them
     trainer.train(resume_from_checkpoint=None if last is None else str(last))
     if evaluate is not None:
-        evaluate(part.model.eval(), "test", round(trainer.state.epoch or 0))
+        evaluate(part.model.eval(), "test", _epoch(trainer.state))
     part.model.config.use_cache = use_cache  # the Trainer turned it off; generation would be slow for ever
     part.model.save_pretrained(out_dir / "model")
     part.tokenizer.save_pretrained(out_dir / "model")
@@ -142,6 +148,45 @@ def _training_arguments(given: Mapping[str, Any], checkpoints: Path, seed: int) 
         raise ConfigError(f"alg.training_args: {str(error).strip().splitlines()[0]}") from None
 
 
+def _embedding_rate(optim_args: str | None) -> float | None:
+    """X of `optim_args: embedding_learning_rate=X` (among others, by commas), an optional key of this project."""
+    for pair in (optim_args or "").split(","):
+        name, _, value = pair.partition("=")
+        if name.strip() == "embedding_learning_rate":
+            try:
+                return float(value)
+            except ValueError:
+                raise ConfigError(
+                    f'alg.training_args.optim_args: embedding_learning_rate "{value}", expected a number.'
+                ) from None
+    return None
+
+
+class _Trainer(Trainer):
+    """The Trainer with another rate for the token embeddings, where it is asked for.
+
+    A T5 draws its embeddings with unit scale and divides its output by sqrt(d_model): AdamW's steps, equal for all
+    parameters, leave them where they are.
+    """
+
+    embedding_rate: float | None = None
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        optimizer = super().create_optimizer(model)
+        if self.embedding_rate is not None:
+            trained: Any = self.model if model is None else model
+            embeddings = trained.get_input_embeddings().weight
+            group = next(g for g in optimizer.param_groups if any(p is embeddings for p in g["params"]))
+            group["params"] = [p for p in group["params"] if p is not embeddings]
+            optimizer.add_param_group({**group, "params": [embeddings], "lr": self.embedding_rate})
+        return optimizer
+
+
+def _epoch(state: TrainerState) -> int:
+    """Epochs begun; a run that `max_steps` ends within an epoch counts it."""
+    return math.ceil((state.epoch or 0.0) - 1e-6)
+
+
 def _last_checkpoint(checkpoints: Path) -> Path | None:
     """The newest checkpoint that is complete: the tracker's state is written last."""
     found = [p.parent for p in checkpoints.glob(f"{PREFIX_CHECKPOINT_DIR}-*/{TRACKER_FILE}")]
@@ -163,8 +208,8 @@ class _Follow(TrainerCallback):
         checkpoint = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
         write_json(checkpoint / TRACKER_FILE, self.tracker.state_dict())
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float], **kwargs: Any) -> None:
-        step = state.global_step
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        step, logs = state.global_step, kwargs["logs"]
         if "loss" in logs:
             if not math.isfinite(logs["loss"]):
                 raise RunError(f"step {step}: the loss is {logs['loss']}; lower alg.training_args.learning_rate.")
@@ -174,7 +219,7 @@ class _Follow(TrainerCallback):
             self.tracker.log_timing(step, {f"time/{n}": float(v) for n, v in logs.items() if n.startswith("train_")})
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._validate(round(state.epoch))
+        self._validate(_epoch(state))
 
     def _validate(self, epoch: int) -> None:
         part = self.part

@@ -42,7 +42,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("table, choices", [(t, c) for t, c, _ in COMPONENTS])
+@pytest.mark.parametrize(("table", "choices"), [(t, c) for t, c, _ in COMPONENTS])
 def test_every_shipped_id_has_its_arguments_tabled(table: Registry, choices: Choices) -> None:
     assert set(choices) == set(table.ids())
 

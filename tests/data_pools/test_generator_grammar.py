@@ -59,7 +59,6 @@ def german_sentences() -> tuple[str, ...]:
         (english.past, "pick up", "picked up"),
         (english.past, "clap", "clapped"),
         (english.past, "write", "wrote"),
-        (english.participle, "write down", "written down"),
         (english.gerund, "ride", "riding"),
         (english.gerund, "sit", "sitting"),
         (english.gerund, "see", "seeing"),
@@ -227,9 +226,14 @@ STATEMENTS = [
         "du solltest deine Hemden waschen",
     ),
     (
-        do(HE, verb("read"), np("the", "newspaper"), adverb=Phrase("often", "oft")),
-        "he often reads the newspaper",
-        "er liest oft die Zeitung",
+        do(HE, verb("read"), np("the", "newspaper"), adverb=Phrase("never", "nie")),
+        "he never reads the newspaper",
+        "er liest die Zeitung nie",
+    ),
+    (
+        do(HE, verb("read"), np("a", "newspaper"), adverb=Phrase("often", "oft")),
+        "he often reads a newspaper",
+        "er liest oft eine Zeitung",
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""A copy of the project in a directory of its own, and what its two DAGs say. The copy's stages cost nothing."""
+"""A copy of the project in a directory of its own, and what its two DAGs say."""
 
 from __future__ import annotations
 
@@ -36,14 +36,15 @@ class Checkout:
         self.path = path
 
     @classmethod
-    def make(cls, path: Path) -> Checkout:
-        """A copy of the working tree without its results, as a git repository of its own."""
+    def make(cls, path: Path, *, stub: bool = True) -> Checkout:
+        """A copy of the working tree without its results, as a git repository of its own. stub: stages cost nothing."""
         for name in FILES:
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, path / name)
         for name in FOLDERS:
             shutil.copytree(ROOT / name, path / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(Path(__file__).with_name("stub_stages.py"), path / "rl4lms/__main__.py")
+        if stub:
+            shutil.copy(Path(__file__).with_name("stub_stages.py"), path / "rl4lms/__main__.py")
         subprocess.run(["git", "init", "--quiet"], cwd=path, check=True)
         return cls(path)
 
@@ -57,7 +58,7 @@ class Checkout:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
+            timeout=1200,
         )
         if check and result.returncode:
             raise AssertionError(f"{' '.join(command)}: exit code {result.returncode}\n{result.stdout}")

@@ -57,6 +57,7 @@ def chosen(key):
 PARAMS = suite_params()
 SUITE = PARAMS.suite
 TASKS, ALGS, SEEDS = chosen("tasks"), chosen("algs"), chosen("seeds")
+WHOLE = [TASKS, ALGS, SEEDS] == [PARAMS.grue()[key] for key in ("tasks", "algs", "seeds")]
 METHODS = methods(ALGS)
 RL_METHODS = [method for method in METHODS if algorithm_of(method)]
 RUNS = [Run(*run) for run in product(TASKS, METHODS, SEEDS)]
@@ -95,6 +96,7 @@ CODE = {
         "policies",
         "tokenization",
         "tracking",
+        "training/fitting.py",
         "training/lm_data.py",
         "training/supervised.py",
         "training/supervised_data.py",

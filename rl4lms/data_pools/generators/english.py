@@ -2,83 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
-from rl4lms.data_pools.generators.wordlists import words
+from rl4lms.data_pools.generators.wordlists import pairs, words
 
 Person = Literal["1s", "2s", "3s", "1p", "3p"]
 
-# base -> past, past participle
-_IRREGULAR = {
-    base: (past, participle)
-    for base, past, participle in (
-        line.split()
-        for line in """
-        be was been
-        begin began begun
-        bring brought brought
-        build built built
-        buy bought bought
-        catch caught caught
-        come came come
-        cut cut cut
-        draw drew drawn
-        drink drank drunk
-        drive drove driven
-        eat ate eaten
-        fall fell fallen
-        feed fed fed
-        find found found
-        fly flew flown
-        forget forgot forgotten
-        get got gotten
-        give gave given
-        go went gone
-        have had had
-        hear heard heard
-        hide hid hidden
-        hit hit hit
-        hold held held
-        know knew known
-        lead led led
-        leave left left
-        lend lent lent
-        lose lost lost
-        make made made
-        meet met met
-        pay paid paid
-        put put put
-        read read read
-        ride rode ridden
-        run ran run
-        say said said
-        see saw seen
-        sell sold sold
-        send sent sent
-        shake shook shaken
-        sing sang sung
-        sit sat sat
-        sleep slept slept
-        speak spoke spoken
-        spend spent spent
-        stand stood stood
-        steal stole stolen
-        sweep swept swept
-        swim swam swum
-        take took taken
-        teach taught taught
-        tell told told
-        think thought thought
-        throw threw thrown
-        understand understood understood
-        wake woke woken
-        wear wore worn
-        win won won
-        write wrote written
-        """.strip().splitlines()
-    )
-}
+# base -> past
+_IRREGULAR = dict(
+    pairs("""
+be = was; begin = began; bring = brought; build = built; buy = bought; catch = caught; come = came; cut = cut
+draw = drew; drink = drank; drive = drove; eat = ate; fall = fell; feed = fed; find = found; fly = flew
+forget = forgot; get = got; give = gave; go = went; have = had; hear = heard; hide = hid; hit = hit; hold = held
+know = knew; lead = led; leave = left; lend = lent; lose = lost; make = made; meet = met; pay = paid; put = put
+read = read; ride = rode; run = ran; say = said; see = saw; sell = sold; send = sent; shake = shook; sing = sang
+sit = sat; sleep = slept; speak = spoke; spend = spent; stand = stood; steal = stole; sweep = swept; swim = swam
+take = took; teach = taught; tell = told; think = thought; throw = threw; understand = understood; wake = woke
+wear = wore; win = won; write = wrote
+""")
+)
 _DOUBLING = frozenset(
     words("""
     begin chat chop clap cut dig drag drop forget get grab hit hug jog nod pat pet plan put run shop sit skip
@@ -150,13 +92,7 @@ def _regular_past(head: str) -> str:
 
 def past(verb: str) -> str:
     head, rest = _split_head(verb)
-    return (_IRREGULAR[head][0] if head in _IRREGULAR else _regular_past(head)) + rest
-
-
-def participle(verb: str) -> str:
-    """The past participle."""
-    head, rest = _split_head(verb)
-    return (_IRREGULAR[head][1] if head in _IRREGULAR else _regular_past(head)) + rest
+    return (_IRREGULAR.get(head) or _regular_past(head)) + rest
 
 
 def gerund(verb: str) -> str:
@@ -207,8 +143,3 @@ def ordinal(n: int) -> str:
     """1 -> "1st"."""
     suffix = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
     return f"{n}{suffix}"
-
-
-def listed(items: Sequence[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
-    return " and ".join(filter(None, (", ".join(items[:-1]), items[-1])))

@@ -25,10 +25,6 @@ class Grammar:
             for symbol, text in rules.items()
         }
 
-    def symbols(self) -> set[str]:
-        """All symbols that productions mention."""
-        return {part for rule in self._rules.values() for p in rule for part in p[1::2]}
-
     def expand(self, symbol: str, rng: random.Random, bound: Mapping[str, str] | None = None) -> str:
         """One text of `symbol`; `bound` fixes the text of symbols (a name said twice). KeyError: no such symbol."""
         if bound is not None and symbol in bound:

@@ -306,7 +306,7 @@ def _quality(rng: random.Random) -> Phrase:
 
 def _existence(rng: random.Random) -> Phrase:
     """There is something somewhere: es gibt with the accusative."""
-    place = rng.choice(PLACES[:4])
+    place = rng.choice(PLACES[:2])
     kind = rng.choice(("building", "landscape"))
     noun = rng.choice([n for n in NOUNS[kind] if n.english not in ("mountain", place.noun.english)])
     plural = chance(rng, 0.35)

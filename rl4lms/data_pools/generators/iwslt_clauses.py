@@ -2,7 +2,8 @@
 
 German word order: the finite verb second in a main clause (whatever stands first), first in a yes-no question, last
 in a subordinate clause; participles, infinitives and separated prefixes close the clause; in between stand the
-reflexive, pronouns, the dative before the accusative, time before manner before place.
+reflexive, pronouns, the dative before the accusative, time before manner before place. Objects stand before "nicht";
+definite ones also before "oft", "immer", "nie".
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ _DETERMINERS = {
 }  # fmt: skip
 
 
+_INDEFINITE = ("a", "no", "every", "two", "three", "")
+
+
 class Phrase(NamedTuple):
     """The same words in both languages."""
 
@@ -59,7 +63,7 @@ class Nominal:
     """A noun phrase, name or pronoun. german: nominative, accusative, dative.
 
     owner: the English possessive that refers back to it ("" where the two languages would disagree);
-    gender: "m", "f", "n", "p" for a plural, "" for a pronoun.
+    gender: "m", "f", "n", "p" for a plural, "" for a pronoun; definite: known to the listener, so that it stands early.
     """
 
     english: str
@@ -69,6 +73,7 @@ class Nominal:
     owner: str = ""
     gender: str = ""
     kind: str = ""
+    definite: bool = True
 
     @property
     def is_pronoun(self) -> bool:
@@ -115,7 +120,9 @@ def noun_phrase(
     nominative, accusative, dative = (german.noun_phrase(stem, ending, noun.german, case, plural) for case in CASES)
     gender = "p" if plural else noun.german.gender
     owner = {"m": "his", "f": "her", "p": "their"}.get(gender, "") if noun.kind in ("person", "kin") else ""
-    return Nominal(words, words, (nominative, accusative, dative), "3p" if plural else "3s", owner, gender, noun.kind)
+    person: Person = "3p" if plural else "3s"
+    definite = determiner not in _INDEFINITE
+    return Nominal(words, words, (nominative, accusative, dative), person, owner, gender, noun.kind, definite)
 
 
 def as_kein(nominal: Nominal, noun: NounEntry, adjective: AdjectiveEntry | None, plural: bool = False) -> Nominal:
@@ -224,6 +231,11 @@ def german_bracket(clause: Clause) -> Bracket:
     return Bracket(verb.present(person), "", verb.prefix)
 
 
+def _is_early(clause: Clause, target: Nominal) -> bool:
+    """Whether an object stands before time and adverbs."""
+    return clause.negation == "nicht" or (clause.adverb is not None and target.definite)
+
+
 def _middle(clause: Clause, with_time: bool) -> tuple[list[str], list[str]]:
     """(pronouns, the rest of the middle field)."""
     pronouns: list[str] = []
@@ -234,11 +246,11 @@ def _middle(clause: Clause, with_time: bool) -> tuple[list[str], list[str]]:
     if clause.accusative is not None and clause.accusative.is_pronoun:
         pronouns.append(clause.accusative.german[1])
     if clause.dative is not None:
-        early = clause.accusative is not None or clause.negation == "nicht"
+        early = clause.accusative is not None or _is_early(clause, clause.dative)
         target = pronouns if clause.dative.is_pronoun else before if early else after
         target.append(clause.dative.german[2])
     if clause.accusative is not None and not clause.accusative.is_pronoun:
-        (before if clause.negation == "nicht" else after).append(clause.accusative.german[1])
+        (before if _is_early(clause, clause.accusative) else after).append(clause.accusative.german[1])
     time = clause.time.german if with_time and clause.time else ""
     adverb = clause.adverb.german if clause.adverb else "gerade" if clause.tense == "progressive" else ""
     negation = "nicht" if clause.negation == "nicht" else ""

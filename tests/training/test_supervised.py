@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rl4lms.config.schema import RunConfig
+from rl4lms.core.errors import ConfigError, DataError
+from rl4lms.core.tables import DataPoolRegistry
+from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
+from rl4lms.training.lm_data import IGNORE
+from rl4lms.training.supervised import train
+from rl4lms.training.supervised_data import Collator, causal_examples, pairs, seq2seq_examples, target_loss
+from tests.conftest import EOS, PAD, tiny_model, word_tokenizer
+
+FILES = ["config.json", "training_info.jsonl", "val_split_metrics.jsonl"]
+MODEL = ["config.json", "model.safetensors", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
+
+
+class Echo(TextGenPool):
+    """The reference repeats the prompt's last word."""
+
+    @classmethod
+    def prepare(cls, split: str, **args: Any) -> Echo:
+        start = {"train": 4, "val": 44, "test": 54}[split]
+        rows = [(f"w4 w{i}", f"w{i} w{i}") for i in range(start, start + (40 if split == "train" else 8))]
+        return cls([Sample(f"{split}_{i}", prompt, [reference]) for i, (prompt, reference) in enumerate(rows)])
+
+
+@pytest.fixture(autouse=True)
+def _pool(monkeypatch):
+    monkeypatch.setitem(DataPoolRegistry.table._entries, "echo", Echo)
+
+
+@pytest.fixture(params=["gpt2", "t5"])
+def family(request) -> str:
+    return request.param
+
+
+def saved(path: Path, family: str) -> str:
+    tiny_model(family).save_pretrained(path)
+    word_tokenizer(pad_is_eos=family == "gpt2").save_pretrained(path)
+    return str(path)
+
+
+def config(model: str, family: str, seed: int = 0, **training_args: Any) -> RunConfig:
+    arguments = {"per_device_train_batch_size": 8, "num_train_epochs": 2, "logging_steps": 2, "learning_rate": 3e-3}
+    return RunConfig.from_dict(
+        {
+            "tokenizer": {"model_name": model},
+            "datapool": {"id": "echo"},
+            "alg": {
+                "id": "supervised",
+                "training_args": {**arguments, **training_args},
+                "model_type": "causal" if family == "gpt2" else "seq2seq",
+                "model_name": model,
+                "generation_kwargs": {"do_sample": True, "top_k": 0, "max_new_tokens": 4},
+            },
+            "train_evaluation": {"eval_batch_size": 4, "metrics": []},
+            "seed": seed,
+        }
+    )
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {n: (directory / n).read_bytes() for n in [*FILES, *(f"model/{name}" for name in MODEL)]}
+
+
+def test_a_run_learns_and_equal_runs_write_equal_bytes(tmp_path, family):
+    model = saved(tmp_path / "base", family)
+    for name in ("a", "b", "c"):
+        train(config(model, family, seed=int(name == "c")), tmp_path / name)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    assert contents(tmp_path / "a")["model/model.safetensors"] != contents(tmp_path / "c")["model/model.safetensors"]
+    val = lines(tmp_path / "a" / "val_split_metrics.jsonl")
+    assert [row["epoch"] for row in val] == [0, 1, 2]
+    assert val[2]["metrics"]["eval/loss"] < val[0]["metrics"]["eval/loss"]
+    info = lines(tmp_path / "a" / "training_info.jsonl")
+    assert [row["iteration"] for row in info] == [2, 4, 6, 8, 10]
+    assert info[-1]["train/loss"] < info[0]["train/loss"]
+    assert json.loads((tmp_path / "a" / "model" / "config.json").read_text())["use_cache"] is True
+
+
+def test_the_trainer_prints_nothing(tmp_path, capsys):
+    train(config(saved(tmp_path / "base", "gpt2"), "gpt2", max_steps=2), tmp_path / "run")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_run_cut_after_its_first_epoch_resumes_to_the_same_bytes(tmp_path, family):
+    model = saved(tmp_path / "base", family)
+    arguments = {"save_strategy": "epoch", "logging_steps": 5}
+    train(config(model, family, **arguments), tmp_path / "whole")
+
+    class Cut(Exception):
+        pass
+
+    def cut(_model: Any, split: str, epoch: int) -> None:
+        if split == "val" and epoch == 2:
+            raise Cut
+
+    with pytest.raises(Cut):
+        train(config(model, family, **arguments), tmp_path / "cut", evaluate=cut)
+    train(config(model, family, **arguments), tmp_path / "cut")
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+
+
+def test_an_evaluation_is_asked_at_each_epoch_and_changes_nothing(tmp_path):
+    model = saved(tmp_path / "base", "gpt2")
+    asked = []
+
+    def evaluate(current: Any, split: str, epoch: int) -> None:
+        assert not current.training
+        torch.rand(7)
+        asked.append((split, epoch))
+
+    train(config(model, "gpt2"), tmp_path / "a")
+    train(config(model, "gpt2"), tmp_path / "b", evaluate=evaluate)
+    assert asked == [("val", 0), ("test", 0), ("val", 1), ("val", 2), ("test", 2)]
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_embeddings_may_have_a_rate_of_their_own(tmp_path):
+    model = saved(tmp_path / "base", "t5")
+    for name, args in (("a", {}), ("b", {"optim_args": "embedding_learning_rate=0.1"})):
+        train(config(model, "t5", max_steps=3, **args), tmp_path / name)
+    from transformers import T5ForConditionalGeneration
+
+    start, a, b = (
+        T5ForConditionalGeneration.from_pretrained(tmp_path / d).shared.weight for d in ("base", "a/model", "b/model")
+    )
+    assert (b - start).abs().max() > 10 * (a - start).abs().max()
+    with pytest.raises(ConfigError, match="expected a number"):
+        train(config(model, "t5", optim_args="embedding_learning_rate=big"), tmp_path / "c")
+
+
+@pytest.mark.parametrize("wrong", [{"lr_scheduler_type": "linaer"}, {"eval_strategy": "sometimes"}])
+def test_a_value_that_transformers_refuses_is_one_line(tmp_path, wrong):
+    with pytest.raises(ConfigError, match=r"^alg\.training_args: ") as error:
+        train(config(saved(tmp_path / "base", "gpt2"), "gpt2", **wrong), tmp_path / "run")
+    assert "\n" not in str(error.value)
+
+
+def test_pad_equal_to_eos_leaves_the_eos_in_the_loss_and_the_padding_out():
+    tokenizer = word_tokenizer(pad_is_eos=True)
+    examples = causal_examples(tokenizer, ["w5", "w5 w6"], ["w7", "w8 w9"], 64)
+    assert [e["input_ids"] for e in examples] == [[5, 7, EOS], [5, 6, 8, 9, EOS]]
+    batch = Collator(tokenizer.pad_token_id, causal=True)(examples)
+    assert batch["labels"].tolist() == [[5, 7, EOS, IGNORE, IGNORE], [5, 6, 8, 9, EOS]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1, 0, 0], [1] * 5]
+    targets = Collator(tokenizer.pad_token_id, causal=True, targets_only=True)(examples)["labels"]
+    assert targets.tolist() == [[IGNORE, 7, EOS, IGNORE, IGNORE], [IGNORE, IGNORE, 8, 9, EOS]]
+
+
+def test_a_long_causal_text_loses_the_prompts_start_first():
+    tokenizer = word_tokenizer()
+    (example,) = causal_examples(tokenizer, ["w4 w5 w6 w7"], ["w8 w9"], 5)
+    assert example["input_ids"] == [6, 7, 8, 9, EOS]
+    (example,) = causal_examples(tokenizer, ["w4 w5"], ["w8 w9 w10 w11"], 4)
+    assert example["input_ids"] == [5, 8, 9, 10]  # cut off, so no eos: the model does not learn to stop there
+
+
+def test_words_are_not_glued_at_the_seam():
+    from rl4lms.tokenization.tokenizer import train_bpe
+
+    tokenizer = train_bpe(["the film was good"] * 9, 290)
+    for prompt, reference in (("the film", "was good"), ("the film ", "was good"), ("the film", " was good")):
+        (example,) = causal_examples(tokenizer, [prompt], [reference], 64)
+        assert tokenizer.decode(example["input_ids"][:-1]) == "the film was good"
+
+
+def test_seq2seq_targets_end_in_exactly_one_eos():
+    (example,) = seq2seq_examples(word_tokenizer(), ["w4 w5 w6"], ["w7"], 2, 8)
+    assert example == {"input_ids": [5, 6], "labels": [7, EOS]}  # truncated on the tokenizer's side, left
+
+
+def test_every_reference_is_an_example_and_none_is_an_error():
+    assert pairs([Sample("a", "p", ["x", "y", " "])]) == (["p", "p"], ["x", "y"])
+    with pytest.raises(DataError, match="no sample has a reference"):
+        pairs([Sample("a", "p", [""])])
+
+
+def test_the_validation_loss_does_not_depend_on_batches(family):
+    model, tokenizer = tiny_model(family), word_tokenizer()
+    prompts, references = ["w5", "w6 w7 w8", "w9 w10"], ["w11 w12 w13", "w14", "w15 w16"]
+    causal = family == "gpt2"
+    examples = (
+        causal_examples(tokenizer, prompts, references, 64)
+        if causal
+        else seq2seq_examples(tokenizer, prompts, references, 64, 64)
+    )
+    one, three = (target_loss(model, examples, PAD, causal=causal, batch_size=n) for n in (1, 3))
+    assert math.isclose(one, three, rel_tol=1e-5)
