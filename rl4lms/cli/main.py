@@ -7,6 +7,7 @@ process pays its start-up once a job.
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import logging
 import os
@@ -93,6 +94,7 @@ def load_stage(name: str) -> ModuleType:
 def prepare_process(n_threads: int, quiet: bool) -> None:
     """Threads, on whose number results may depend, what the libraries say by themselves, and our own log."""
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(n_threads)
+    gc.set_threshold(100_000, 20, 20)  # the imports make a million objects that stay: a CPU-second a job to walk them
     for name, value in QUIET_LIBRARIES.items():
         os.environ.setdefault(name, value)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")

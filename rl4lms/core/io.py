@@ -43,16 +43,17 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         yield temporary
         with open(temporary, "rb") as f:
             os.fsync(f.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        give_usual_mode(temporary)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
+def give_usual_mode(path: Path) -> None:
+    """The permissions that `open` would have given; temporary files are their owner's alone."""
     mask = os.umask(0)
     os.umask(mask)
-    return mask
+    os.chmod(path, 0o666 & ~mask)
 
 
 def write_text(path: PathLike, text: str) -> None:
@@ -129,6 +130,7 @@ def publish_directory(target: PathLike) -> Iterator[Path]:
         for source in sorted(p for p in scratch.rglob("*") if p.is_file()):
             destination = final / source.relative_to(scratch)
             destination.parent.mkdir(parents=True, exist_ok=True)
+            give_usual_mode(source)
             os.replace(source, destination)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

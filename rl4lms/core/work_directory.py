@@ -20,7 +20,7 @@ from typing import Any
 
 from rl4lms import __version__
 from rl4lms.core.errors import RunError
-from rl4lms.core.io import canonical_json, read_json, sha256_file, sha256_text, write_json
+from rl4lms.core.io import canonical_json, give_usual_mode, read_json, sha256_file, sha256_text, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +92,7 @@ def publish(work: Path, out: Path, declared: Iterable[str]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = target.with_name(f".{target.name}.part")
         scratch.unlink(missing_ok=True)
+        give_usual_mode(source)
         _link(source, scratch)
         os.replace(scratch, target)
         scratch.unlink(missing_ok=True)  # rename leaves it where both names are links to one file

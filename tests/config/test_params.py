@@ -87,7 +87,7 @@ def test_a_suite_changes_only_what_its_file_says(directory: Path) -> None:
 
 
 def test_dvc_writes_numbers_that_are_read_as_numbers(directory: Path) -> None:
-    rewrite(directory / "algs/ppo.yaml", "learning_rate: 3.0e-4", "learning_rate: 1e-05")
+    rewrite(directory / "algs/ppo.yaml", "learning_rate: 5.0e-4", "learning_rate: 1e-05")
     assert Params.open(directory).alg("ppo")["args"]["learning_rate"] == 1e-5
 
 

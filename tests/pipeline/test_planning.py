@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -68,21 +69,23 @@ def test_every_suite_is_planned_under_its_own_results(checkout: Checkout, suite:
 
 
 def test_local_rows_are_an_input_and_an_option(checkout: Checkout, tmp_path: Path) -> None:
-    tasks = Params.open(ROOT / "params", "real").grue()["tasks"]
-    folder = Params.open(ROOT / "params", "real").task(tasks[0])["data"]["folder"] or ""
-    rows = tmp_path / folder / "train.jsonl"
-    rows.parent.mkdir(parents=True, exist_ok=True)
+    rows = tmp_path / "common_gen/train.jsonl"
+    rows.parent.mkdir()
     rows.touch()
+    rows.with_name("README.md").touch()
     jobs = [job for job in checkout.jobs(suite="real", data_dir=str(tmp_path)) if job["rule"] == "prepare"]
     assert all(f" --data-dir {tmp_path} " in job["command"] for job in jobs)
-    (first,) = [job for job in jobs if f" --task {tasks[0]} " in job["command"]]
-    assert str(rows) in first["inputs"]
+    read = {job["command"].split(" --task ")[1].split()[0]: set(job["inputs"]) for job in jobs}
+    assert {file for file in read["common_gen"] if file.startswith(str(tmp_path))} == {str(rows)}
+    assert not any(file.startswith(str(tmp_path)) for file in read["imdb"])
 
 
 def test_part_of_a_suite_is_its_runs_without_tables(checkout: Checkout) -> None:
     """The base model is still trained on the text of all tasks of its family."""
     counts = Counter(job["rule"] for job in checkout.jobs(tasks=["totto"], seeds=[1]))
     n_texts = len(Params.open(ROOT / "params").base_model("t5")["tasks"])
+    planned = checkout.grue("-n", "grue_all", "--config", "tasks=[totto]", "seeds=[1]").stdout
+    assert re.search(r"^evaluate +4$", planned, re.MULTILINE)
     assert counts == {"prepare": n_texts, "base_model": 1, "supervised": 1, "train": 2, "evaluate": 4}
 
 
@@ -92,7 +95,8 @@ def test_part_of_a_suite_is_its_runs_without_tables(checkout: Checkout) -> None:
         ("suite=mimi", 'unknown suite "mimi". Did you mean "mini"?'),
         ("suit=mini", "--config sets suite, tasks, algs, seeds, data_dir, container; found suit."),
         ("tasks=[imbd]", "--config tasks: ['imbd'] not in suite mini"),
-        ("seeds=zero", "seeds"),
+        ("seeds=[zero]", "'zero' does not match"),
+        ("seeds=[7]", "--config seeds: ['7'] not in suite mini"),
     ],
 )
 def test_a_wrong_config_is_refused(checkout: Checkout, config: str, message: str) -> None:

@@ -47,3 +47,8 @@ def test_a_run_made_again_is_the_same_to_the_byte(finished: Checkout) -> None:
     shutil.rmtree(Path(finished.path, RUN))
     finished.grue("grue_all", *SUITE)
     assert declared(finished) == before
+
+
+def test_snakemake_reports_on_it(finished: Checkout) -> None:
+    finished.run("snakemake", "grue_all", "--report", "report.html", *SUITE)
+    assert "learning_curves.png" in (finished.path / "report.html").read_text()

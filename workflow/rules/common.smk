@@ -46,12 +46,12 @@ def suite_params():
 
 
 def chosen(key):
-    """The suite's list of tasks, algs or seeds, or the part of it that --config asks for."""
+    """The suite's list of tasks, algs or seeds, or the part of it that --config asks for (which gives texts)."""
     known = PARAMS.grue()[key]
-    wanted = OVERRIDES.get(key, known)
-    if unknown := [item for item in wanted if item not in known]:
+    wanted = [str(item) for item in OVERRIDES.get(key, known)]
+    if unknown := [item for item in wanted if item not in map(str, known)]:
         raise WorkflowError(f"--config {key}: {unknown} not in suite {SUITE}, whose {key} are {known}.")
-    return wanted
+    return [item for item in known if str(item) in wanted]
 
 
 PARAMS = suite_params()

@@ -2,6 +2,8 @@
 from os.path import dirname
 
 from rl4lms.config.compose import starting_point
+from rl4lms.data_pools.published import DATASETS
+from rl4lms.data_pools.sources import LocalSource
 
 RESULTS = f"results/{SUITE}"
 _MODEL = ["config.json", "model.safetensors", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
@@ -51,11 +53,12 @@ def benchmark_file(stage, *names):
 
 
 def local_rows(wildcards):
-    """The files that `prepare` reads where the rows are local ones."""
-    data = PARAMS.task(wildcards.task)["data"]
+    """The files under data_dir that `prepare` reads, so that changed rows are prepared again."""
     if not config["data_dir"]:
         return []
-    return [str(path) for path in sorted(Path(config["data_dir"], data["folder"] or "").glob("*")) if path.is_file()]
+    folder = Path(config["data_dir"], PARAMS.task(wildcards.task)["data"]["folder"] or "")
+    found = LocalSource(folder).files(DATASETS[wildcards.task])
+    return sorted({str(path) for paths in found.values() for path in paths})
 
 
 def base_model_of(wildcards):
