@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from rl4lms.config.yaml_file import load_yaml
+
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore", "pyproject.toml")
 FOLDERS = ("workflow", "params", "rl4lms")
@@ -105,12 +107,17 @@ class Checkout:
             graph = repo.index.graph
             return {stage.cmd for stage in _downstream(graph, changed)}
 
-    def edit(self, file: str, old: str, new: str) -> None:
-        """Replace the one place in `file` that says `old`."""
-        path = self.path / file
-        text = path.read_text()
-        assert text.count(old) == 1, f"{file} says {old!r} {text.count(old)} times"
-        path.write_text(text.replace(old, new))
+    def set_param(self, file: str, key: str, value: Any) -> None:
+        """Change one number of params/`file`; key: its path with dots. Whatever the file says there now."""
+        path = self.path / "params" / file
+        content = load_yaml(path)
+        *parents, last = key.split(".")
+        place = content
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        assert place.get(last) != value, f"{file} already says {key}: {value}"
+        place[last] = value
+        path.write_text(json.dumps(content))  # which is YAML
 
 
 def _downstream(graph: Any, changed: list[Any]) -> set[Any]:
@@ -128,7 +135,7 @@ def _downstream(graph: Any, changed: list[Any]) -> set[Any]:
 def shrink(checkout: Checkout, *tasks: str) -> None:
     """One seed, and of the tasks only these: imdb (GPT-2 and a classifier), common_gen (T5)."""
     params = checkout.path / "params"
-    models = yaml.safe_load((params / "base_models.yaml").read_text())
+    models = load_yaml(params / "base_models.yaml")
     kept = {family: [task for task in model["tasks"] if task in tasks] for family, model in models.items()}
     _change(params / "base_models.yaml", {family: models[family] | {"tasks": kept[family]} for family in models})
     _change(params / "grue.yaml", {"tasks": list(tasks), "seeds": [0]})
@@ -144,4 +151,4 @@ def shrink(checkout: Checkout, *tasks: str) -> None:
 
 
 def _change(path: Path, changes: dict[str, Any]) -> None:
-    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | changes, sort_keys=False))
+    path.write_text(json.dumps(load_yaml(path) | changes))

@@ -42,7 +42,7 @@ def test_record_writes_the_lock_that_dvc_repro_writes(checkout: Checkout) -> Non
 
 def test_adopt_settles_snakemake_after_dvc(checkout: Checkout) -> None:
     """The run before left DVC's results; a change makes DVC regenerate one, which Snakemake then takes as done."""
-    checkout.edit("params/algs/ppo.yaml", "clip_range: 0.2", "clip_range: 0.3")
+    checkout.set_param("algs/ppo.yaml", "args.clip_range", 0.77)
     assert "adopt: dvc status finds changes" in make(checkout, "adopt", check=False)
     checkout.run("dvc", "repro", "--quiet")
     make(checkout, "adopt")

@@ -44,36 +44,35 @@ def test_a_finished_benchmark_has_nothing_to_do(finished: Checkout) -> None:
     assert finished.stale() == set()
 
 
-# what: (file, what it says, what instead, the stages that have to run again)
-CHANGES = {
-    "a task's rows": (
-        "params/tasks/imdb.yaml",
-        "n_test: 200",
-        "n_test: 100",
-        {"prepare", "base-model", "reward-model", "supervised", "train", "evaluate", "aggregate"},
-    ),
-    "an algorithm": ("params/algs/ppo.yaml", "clip_range: 0.2", "clip_range: 0.3", {"train", "evaluate", "aggregate"}),
-    "a task's RL": (
-        "params/tasks/common_gen.yaml",
-        "\nrl:\n",
-        "\nrl:\n  args: {n_epochs: 1}\n",
-        {"train", "evaluate", "aggregate"},
-    ),
-    "the intervals": ("params/grue.yaml", "n_resamples: 2000", "n_resamples: 1000", {"aggregate"}),
-    "the code of one stage": ("rl4lms/cli/aggregate.py", '"""`aggregate`', '"""The `aggregate`', {"aggregate"}),
-}
+LEARNING = {"train", "evaluate", "aggregate"}
+# file, key, new value, the stages that have to run again
+CHANGES = [
+    ("tasks/imdb.yaml", "data.n_test", 7, {"prepare", "base-model", "reward-model", "supervised", *LEARNING}),
+    ("tasks/common_gen.yaml", "rl.n_iters", 7, LEARNING),
+    ("algs/ppo.yaml", "args.clip_range", 0.77, LEARNING),
+    ("grue.yaml", "aggregate.bootstrap.n_resamples", 77, {"aggregate"}),
+]
 
 
-@pytest.mark.parametrize("what", CHANGES)
-def test_a_change_makes_the_same_stages_stale(restored: Checkout, what: str) -> None:
-    file, old, new, stages = CHANGES[what]
-    restored.edit(file, old, new)
+@pytest.mark.parametrize(("file", "key", "value", "stages"), CHANGES)
+def test_a_change_makes_the_same_stages_stale(
+    restored: Checkout, file: str, key: str, value: float, stages: set[str]
+) -> None:
+    restored.set_param(file, key, value)
     due = restored.due()
     assert stages_of(due) == stages
     assert restored.stale() == due
-    if file.startswith("params/tasks/"):
+    if file.startswith("tasks/"):
         other = "common_gen" if "imdb" in file else "imdb"
         assert not any(f"--task {other} " in command for command in due)
+
+
+def test_code_makes_its_stages_stale(restored: Checkout) -> None:
+    source = restored.path / "rl4lms/cli/aggregate.py"
+    source.write_text(source.read_text() + "\n# changed\n")
+    due = restored.due()
+    assert stages_of(due) == {"aggregate"}
+    assert restored.stale() == due
 
 
 def test_a_comment_or_a_touch_makes_nothing_stale(restored: Checkout) -> None:
@@ -86,7 +85,7 @@ def test_a_comment_or_a_touch_makes_nothing_stale(restored: Checkout) -> None:
 
 
 def test_a_failed_job_loses_no_progress_and_stops_no_other(restored: Checkout) -> None:
-    restored.edit("params/algs/ppo.yaml", "clip_range: 0.2", "clip_range: 0.4")
+    restored.set_param("algs/ppo.yaml", "args.clip_range", 0.78)
     failed = "results/mini/runs/imdb/supervised_ppo"
     result = restored.grue("grue_all", check=False, FAIL="train imdb supervised_ppo")
     assert result.returncode != 0
