@@ -190,7 +190,18 @@ METRIC_ARGUMENTS: Choices = {
 
 
 @dataclass(frozen=True)
-class PPOArguments:
+class OnPolicyArguments:
+    """What every algorithm takes. gradient_accumulation_steps: micro-batches that an optimiser step is split into."""
+
+    minibatch: Literal["episodes", "transitions"] = published("alg.args.minibatch")
+    gradient_accumulation_steps: Count = 1
+    tensorboard_log: str | None = None
+    verbose: int | None = None
+    device: str | None = None
+
+
+@dataclass(frozen=True)
+class PPOArguments(OnPolicyArguments):
     """stable-baselines3's PPO, `minibatch` (whole episodes, or the paper's random steps) and gradient accumulation.
 
     NLPO is PPO with a mask policy, whose arguments are the policy's.
@@ -209,15 +220,10 @@ class PPOArguments:
     vf_coef: NonNegative = published("alg.args.vf_coef")
     max_grad_norm: Positive = published("alg.args.max_grad_norm")
     target_kl: Positive | None = published("alg.args.target_kl")
-    minibatch: Literal["episodes", "transitions"] = published("alg.args.minibatch")
-    gradient_accumulation_steps: Count = 1
-    tensorboard_log: str | None = None
-    verbose: int | None = None
-    device: str | None = None
 
 
 @dataclass(frozen=True)
-class A2CArguments:
+class A2CArguments(OnPolicyArguments):
     """stable-baselines3's A2C, whose optimiser is the policy's."""
 
     learning_rate: Positive = 7e-4
@@ -228,15 +234,10 @@ class A2CArguments:
     ent_coef: float = 0.0
     vf_coef: NonNegative = 0.5
     max_grad_norm: Positive = 0.5
-    minibatch: Literal["episodes", "transitions"] = published("alg.args.minibatch")
-    gradient_accumulation_steps: Count = 1
-    tensorboard_log: str | None = None
-    verbose: int | None = None
-    device: str | None = None
 
 
 @dataclass(frozen=True)
-class TRPOArguments:
+class TRPOArguments(OnPolicyArguments):
     """sb3-contrib's TRPO; batch_size is of the critic's updates."""
 
     learning_rate: Positive = 1e-3
@@ -252,11 +253,6 @@ class TRPOArguments:
     n_critic_updates: Count = 10
     normalize_advantage: bool = True
     max_grad_norm: Positive = 0.5
-    minibatch: Literal["episodes", "transitions"] = published("alg.args.minibatch")
-    gradient_accumulation_steps: Count = 1
-    tensorboard_log: str | None = None
-    verbose: int | None = None
-    device: str | None = None
 
 
 @dataclass(frozen=True)

@@ -205,16 +205,17 @@ class LMActorCriticPolicy(BasePolicy):
     def sequence_logprobs(self, sequences: Sequences) -> tuple[Tensor, Tensor]:
         """((B, T) of the sampled distribution, (B, T) of the model's own), by the update's own forward path."""
 
-        def sampled(part: Sequences) -> Tensor:
+        shape, device = sequences.response_ids.shape, sequences.prompt_ids.device
+        sampled, raw = torch.zeros(shape, device=device), torch.zeros(shape, device=device)
+        for index in self._chunks(sequences):
+            part = sequences.rows(index)
             logits = self._policy_logits(part)
-            return action_logprobs(
-                masked_logits(logits, part.action_mask(self.vocab_size), self.temperature), part.response_ids
-            )
-
-        def raw(part: Sequences) -> Tensor:
-            return action_logprobs(self._policy_logits(part), part.response_ids)
-
-        return self._by_chunk(sequences, sampled), self._by_chunk(sequences, raw)
+            scaled = masked_logits(logits, part.action_mask(self.vocab_size), self.temperature)
+            width = part.response_ids.shape[1]
+            sampled[index, :width] = action_logprobs(scaled, part.response_ids)
+            raw[index, :width] = action_logprobs(logits, part.response_ids)
+        mask = sequences.response_mask
+        return torch.where(mask, sampled, 0.0), torch.where(mask, raw, 0.0)
 
     def _policy_logits(self, sequences: Sequences) -> Tensor:
         return masked_logits(self.scorer.logits(self.policy_model, sequences), None)

@@ -142,6 +142,21 @@ def test_first_minibatch_has_ratio_one_and_the_rollouts_values(model_dir, family
         assert torch.isfinite(entropy).all() and (entropy >= 0).all()
 
 
+@pytest.mark.parametrize("family", ["gpt2", "t5"])
+def test_half_precision_keeps_the_updates_own_log_probabilities(model_dir, family):
+    """NUMERICS 4: in bfloat16 the old log-probabilities are those of the update's forward path."""
+    algorithm = build(model_dir(family), family, policy={"dtype": "bfloat16", "generation_kwargs": {"top_k": 20}})
+    batch = algorithm.collector.collect(algorithm.policy, 0)
+    algorithm.rollout_buffer.add_episodes(batch, 0)
+    assert (
+        batch.logprobs.dtype == torch.float32 and (batch.logprobs[batch.mask] >= batch.raw_logprobs[batch.mask]).all()
+    )
+    for samples in algorithm.rollout_buffer.get(32):
+        logprobs = algorithm.policy.evaluate_actions(samples.observations, samples.actions).log_prob
+        assert (logprobs - samples.old_log_prob).abs().mean() < 0.02
+    algorithm.learn(64, log_interval=None)
+
+
 def test_dropout_is_caught(model_dir, monkeypatch):
     algorithm = build(model_dir("gpt2"))
     for module in algorithm.policy.policy_model.modules():
