@@ -30,7 +30,7 @@ rule grue_all:
     default_target: True
     input:
         rules.aggregate.output if WHOLE else [],
-        [score_files(*run)[0] for run in RUNS],
+        [file for file in EVALUATED if basename(file) == "metrics.json"],
 
 
 rule data_all:
@@ -56,4 +56,4 @@ rule train_all:
 
 rule evaluate_all:
     input:
-        [score_files(*run) for run in RUNS],
+        EVALUATED,

@@ -1,6 +1,7 @@
-"""`aggregate`: the tables, plots and report of a suite, from what its runs left behind.
+"""`aggregate`: the tables, plots and report of a suite, from what its runs and their evaluation left behind.
 
-Reads results/<suite>/runs; imports neither torch nor transformers. A run that is missing is an error that names it.
+Reads results/<suite>/runs and results/<suite>/scores; imports neither torch nor transformers. A run that is missing is
+an error that names it.
 """
 
 from __future__ import annotations
@@ -34,13 +35,14 @@ SIGNIFICANCE = ("reward_gain", "supervised_gain")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=Path, required=True, help="directory of the runs, <task>/<method>/seed<k>")
+    parser.add_argument("--scores", type=Path, required=True, help="directory of their scores, <task>/<method>/seed<k>")
     parser.add_argument("--out", type=Path, required=True, help="directory of the tables, plots and report")
 
 
 def run(args: argparse.Namespace) -> None:
     params: Params = args.params
     settings = SuiteSettings.from_params(params)
-    suite_scores = SuiteScores.read(args.runs, settings)
+    suite_scores = SuiteScores.read(args.scores, settings)
     curves = read_curves(args.runs, settings)
     tables = write(args.out, suite_scores, curves, configuration(params, args.runs))
     log.info("%s", markdown_table(tables[0]))

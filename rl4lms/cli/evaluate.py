@@ -1,8 +1,8 @@
 """`evaluate`: score a method's models, of all seeds in one process, on the test split.
 
-For each seed, in RUNS/seed<k>: metrics.json (result key -> number, with the reward, the KL to the model that the run
+For each seed, in OUT/seed<k>: metrics.json (result key -> number, with the reward, the KL to the model that the run
 started from, the base model's held-out perplexity, and n), test_split_metrics.jsonl, test_predictions.json. The
-provenance goes to evaluation_manifest.json, which is an output of no DAG.
+provenance goes to manifest.json, which is an output of no DAG.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", required=True)
     parser.add_argument("--method", required=True, help="zero_shot, supervised, or an RL method of the suite")
-    parser.add_argument("--seeds", type=int, nargs="+", required=True, help="seeds whose runs are evaluated")
+    parser.add_argument("--seeds", type=int, nargs="+", help="seeds whose runs are evaluated (default: the suite's)")
     parser.add_argument("--data", type=Path, required=True, help="the task's prepared data")
     parser.add_argument("--base-model", type=Path, required=True, help="the task's base model")
     parser.add_argument("--runs", type=Path, required=True, help="directory of the method's runs, one seed<k> each")
+    parser.add_argument("--out", type=Path, required=True, help="directory of the method's scores, one seed<k> each")
     parser.add_argument(
         "--reference-model",
         help="model that the run of {seed} started from (default: the base model, or ../supervised/seed{seed}/model of "
@@ -54,18 +55,18 @@ def run(args: argparse.Namespace) -> None:
     )
     template = args.reference_model or default_reference(args.method, args.runs, args.base_model)
     references = LastModel(task.seq2seq)
-    for seed in args.seeds:
-        directory = args.runs / f"seed{seed}"
+    for seed in args.seeds or params.grue()["seeds"]:
+        directory, out = args.runs / f"seed{seed}", args.out / f"seed{seed}"
         start = Path(template.replace("{seed}", str(seed)))
         reference = references(start)
         model = reference if args.method == ZERO_SHOT else load(directory / "model", task.seq2seq)
         epoch = 0 if args.method == ZERO_SHOT else last_epoch(directory / "val_split_metrics.jsonl")
         result = task.score(model, reference, seed=seed, epoch=epoch).with_metrics({BASE_PERPLEXITY: perplexity})
-        publish(result, directory)
+        publish(result, out)
         read = [args.data / "test.jsonl", directory / "model" / "model.safetensors", start / "model.safetensors"]
         inputs = {str(path): sha256_file(path) for path in read if path.is_file()}
         manifest = build_manifest(seed=seed, device=str(model.device), inputs=inputs, task_version=task.version)
-        write_json(directory / "evaluation_manifest.json", manifest)
+        write_json(out / "manifest.json", manifest)
         shown = ", ".join(f"{name} {result.metrics[name]:.4g}" for name in (task.main_metric, REWARD, KL_PER_TOKEN))
         log.info("%s/%s/seed%d: %s", args.task, args.method, seed, shown)
 

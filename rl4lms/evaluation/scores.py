@@ -88,10 +88,10 @@ class SuiteScores:
     runs: Mapping[tuple[str, str, int], RunScores]
 
     @classmethod
-    def read(cls, runs_dir: Path, settings: SuiteSettings) -> SuiteScores:
-        """Read runs_dir/<task>/<method>/seed<k> for the whole suite. Raises DataError naming what is missing."""
+    def read(cls, scores_dir: Path, settings: SuiteSettings) -> SuiteScores:
+        """Read scores_dir/<task>/<method>/seed<k> for the whole suite. Raises DataError naming what is missing."""
         runs = {
-            (task, method, seed): RunScores.read(runs_dir / task / method / f"seed{seed}", task, method, seed)
+            (task, method, seed): RunScores.read(scores_dir / task / method / f"seed{seed}", task, method, seed)
             for task in settings.tasks
             for method in settings.methods
             for seed in settings.seeds

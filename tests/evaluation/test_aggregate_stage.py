@@ -52,7 +52,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def aggregate(params: Path, runs: Path, out: Path) -> int:
     arguments = ["aggregate", "--suite", "synthetic", "--params-dir", str(params), "--quiet"]
-    return main([*arguments, "--runs", str(runs), "--out", str(out)])
+    return main([*arguments, "--runs", str(runs), "--scores", str(runs), "--out", str(out)])
 
 
 @pytest.fixture(scope="module")

@@ -69,21 +69,24 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(world: Path, method: str, *seeds: int, runs: Path | None = None, **changes: Path) -> int:
-    paths = {"data": world / "data", "base-model": world / "base", "runs": (runs or world / "runs") / TASK / method}
+def run(world: Path, method: str, *seeds: int, root: Path | None = None, **changes: Path) -> int:
+    """The stage on the runs and with the scores of `root`; seeds: none for the suite's."""
+    root = root or world
+    paths = {"data": world / "data", "base-model": world / "base", "runs": root / "runs" / TASK / method}
+    paths["out"] = root / "scores" / TASK / method
     options = [word for name, path in {**paths, **changes}.items() for word in (f"--{name}", str(path))]
     common = ["evaluate", "--params-dir", str(REPOSITORY / "params"), "--quiet", "--task", TASK, "--method", method]
-    return main([*common, "--seeds", *map(str, seeds), *options])
+    return main([*common, *(["--seeds", *map(str, seeds)] if seeds else []), *options])
 
 
 def read(world: Path, method: str, seed: int) -> RunScores:
-    return RunScores.read(world / "runs" / TASK / method / f"seed{seed}", TASK, method, seed)
+    return RunScores.read(world / "scores" / TASK / method / f"seed{seed}", TASK, method, seed)
 
 
 @pytest.fixture(scope="module")
 def evaluated(world: Path) -> Path:
     for method in ("zero_shot", "supervised", "supervised_ppo"):
-        assert run(world, method, 0, 1) == 0
+        assert run(world, method) == 0
     return world
 
 
@@ -102,7 +105,7 @@ def test_every_seed_has_its_files(evaluated: Path) -> None:
 
 def test_labels_and_epoch_are_kept_with_the_scores(evaluated: Path) -> None:
     for method, epoch in (("zero_shot", 0), ("supervised", 4)):
-        text = (evaluated / "runs" / TASK / method / "seed0" / "test_split_metrics.jsonl").read_text()
+        text = (evaluated / "scores" / TASK / method / "seed0" / "test_split_metrics.jsonl").read_text()
         (line,) = (json.loads(row) for row in text.splitlines())
         assert line["epoch"] == epoch
         assert "lexical/meteor" in line["labels"]
@@ -124,11 +127,10 @@ def test_kl_is_measured_from_the_run_of_the_same_seed(evaluated: Path) -> None:
 
 
 def test_reference_model_can_be_said(world: Path, evaluated: Path, tmp_path: Path) -> None:
-    runs = tmp_path / "runs"
-    shutil.copytree(world / "runs" / TASK / "supervised_ppo", runs / TASK / "supervised_ppo")
+    shutil.copytree(world / "runs" / TASK / "supervised_ppo", tmp_path / "runs" / TASK / "supervised_ppo")
     template = world / "runs" / TASK / "supervised" / "seed1" / "model"
-    assert run(world, "supervised_ppo", 0, runs=runs, **{"reference-model": template}) == 0
-    metrics = RunScores.read(runs / TASK / "supervised_ppo" / "seed0", TASK, "supervised_ppo", 0).metrics
+    assert run(world, "supervised_ppo", 0, root=tmp_path, **{"reference-model": template}) == 0
+    metrics = read(tmp_path, "supervised_ppo", 0).metrics
     assert metrics["kl/per_token"] > 0.0
 
 
@@ -147,10 +149,11 @@ def test_reward_is_the_tasks_reward_of_each_text(evaluated: Path) -> None:
 
 def test_one_seed_alone_gives_the_same_bytes(evaluated: Path, tmp_path: Path) -> None:
     shutil.copytree(evaluated / "runs", tmp_path / "runs")
-    assert run(evaluated, "supervised", 1, runs=tmp_path / "runs") == 0
+    assert run(evaluated, "supervised", 1, root=tmp_path) == 0
+    assert not (tmp_path / "scores" / TASK / "supervised" / "seed0").exists()
     for name in FILES:
-        again = (tmp_path / "runs" / TASK / "supervised" / "seed1" / name).read_bytes()
-        assert again == (evaluated / "runs" / TASK / "supervised" / "seed1" / name).read_bytes(), name
+        again = (tmp_path / "scores" / TASK / "supervised" / "seed1" / name).read_bytes()
+        assert again == (evaluated / "scores" / TASK / "supervised" / "seed1" / name).read_bytes(), name
 
 
 def test_seeds_draw_different_texts(evaluated: Path) -> None:
@@ -169,14 +172,14 @@ def test_bad_input_is_one_line_and_writes_nothing(
 ) -> None:
     assert run(world, "zero_short", 0) == 2
     assert 'unknown method "zero_short". Did you mean "zero_shot"?' in one_line(capsys)
-    assert run(world, "ppo", 0, runs=tmp_path) == 2
+    assert run(world, "ppo", 0, root=tmp_path) == 2
     assert "common_gen/ppo/seed0" in one_line(capsys)
-    assert run(world, "zero_shot", 0, runs=tmp_path, **{"base-model": tmp_path}) == 2
+    assert run(world, "zero_shot", 0, root=tmp_path, **{"base-model": tmp_path}) == 2
     assert "metrics.json: no such file" in one_line(capsys)
     (tmp_path / "metrics.json").write_text('{"heldout_perplexity": "low"}')
-    assert run(world, "zero_shot", 0, runs=tmp_path, **{"base-model": tmp_path}) == 2
+    assert run(world, "zero_shot", 0, root=tmp_path, **{"base-model": tmp_path}) == 2
     assert "heldout_perplexity is 'low'; expected a finite number" in one_line(capsys)
-    assert not (tmp_path / TASK).exists()
+    assert not (tmp_path / "scores").exists()
 
 
 class Dense(RewardFunction):

@@ -30,7 +30,7 @@ OUTPUTS = {
         "learning_curves.png", "kl_reward.png", "summary.png", "report.html",
     ],
 }  # fmt: skip
-INPUTS = ("data", "model", "base_model", "reward_model")
+INPUTS = ("data", "model", "base_model", "reward_model", "runs", "scores")
 
 
 def main(stage: str, *words: str) -> None:
@@ -42,16 +42,18 @@ def main(stage: str, *words: str) -> None:
             values.append(word)
     given = {key: values[0] for key, values in options.items()}
     names = {key: given[key] for key in ("task", "method", "family", "name") if key in given}
-    out = Path(given["out"] if "out" in given else f"{given['runs']}/seed{given['seeds']}")
+    out, params = Path(given["out"]), Params.open("params", given["suite"])
     content = {
         "stage": stage,
-        "params": stage_params(Params.open("params", given["suite"]), stage, **names),
+        "params": stage_params(params, stage, **names),
         "inputs": {key: digest(Path(given[key])) for key in INPUTS if key in given},
     }
     text = json.dumps({"digest": hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()})
     work = out.parent / f".{out.name}.work"
     work.mkdir(parents=True, exist_ok=True)
-    for name in OUTPUTS[stage]:
+    seeds = options.get("seeds", params.grue()["seeds"])
+    folders = [f"seed{seed}/" for seed in seeds] if stage == "evaluate" else [""]
+    for name in [folder + name for folder in folders for name in OUTPUTS[stage]]:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_text(text + "\n")
         if "FAIL" in os.environ and set(os.environ["FAIL"].split()) <= {stage, *words}:

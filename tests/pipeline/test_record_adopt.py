@@ -51,7 +51,7 @@ def test_adopt_settles_snakemake_after_dvc(checkout: Checkout) -> None:
 
 
 def test_a_damaged_result_is_restored_from_the_record(checkout: Checkout) -> None:
-    scores = Path(checkout.path, "results/mini/runs/imdb/ppo/seed0/metrics.json")
+    scores = Path(checkout.path, "results/mini/scores/imdb/ppo/seed0/metrics.json")
     good = scores.read_text()
     scores.write_text("{}")
     assert checkout.stale() != set()

@@ -3,7 +3,7 @@ GRUE = f"{RESULTS}/grue"
 
 rule aggregate:
     input:
-        [score_files(*run) for run in RUNS],
+        EVALUATED,
         [record_files(*run) for run in RUNS if run.method != "zero_shot"],
         code=code("aggregate"),
     output:
@@ -30,8 +30,10 @@ rule aggregate:
         numbers=pick("aggregate"),
         suite=SUITE,
         runs=lambda w, output: f"{dirname(dirname(output[0]))}/runs",
+        scores=lambda w, output: f"{dirname(dirname(output[0]))}/scores",
         out=lambda w, output: dirname(output[0]),
     message:
         "aggregate"
     shell:
-        "python -m rl4lms aggregate --suite {params.suite} --runs {params.runs} --out {params.out} > {log} 2>&1"
+        "python -m rl4lms aggregate --suite {params.suite} --runs {params.runs} --scores {params.scores}"
+        " --out {params.out} > {log} 2>&1"

@@ -1,17 +1,17 @@
-# One job a run: DVC cannot declare the files of all seeds in one stage.
+# One job scores a method's runs of all seeds: most of a small evaluation is the start of its process.
 rule evaluate:
     input:
         data=data_files("{task}"),
         base_model=base_model_of,
-        model=evaluated_models,
+        runs=evaluated_runs,
         reward_model=reward_model_of,
         code=code("evaluate"),
     output:
-        score_files("{task}", "{method}", "{seed}"),
+        score_files("{task}", "{method}"),
     log:
-        log_file("evaluate", "{task}", "{method}", "seed{seed}"),
+        log_file("evaluate", "{task}", "{method}"),
     benchmark:
-        benchmark_file("evaluate", "{task}", "{method}", "seed{seed}")
+        benchmark_file("evaluate", "{task}", "{method}")
     threads: N_THREADS
     resources:
         mem_mb=3000,
@@ -22,10 +22,12 @@ rule evaluate:
         data=lambda w, input: dirname(input.data[0]),
         base_model=lambda w, input: dirname(input.base_model[0]),
         reward_model=reward_model_option,
-        runs=lambda w, output: dirname(dirname(output[0])),
+        runs=lambda w: dirname(run_dir(w.task, w.method, 0)),
+        seeds=f" --seeds {' '.join(map(str, SEEDS))}" if "seeds" in OVERRIDES else "",
+        out=lambda w, output: dirname(dirname(output[0])),
     message:
-        "evaluate {wildcards.task} {wildcards.method} seed {wildcards.seed}"
+        "evaluate {wildcards.task} {wildcards.method}"
     shell:
         "python -m rl4lms evaluate --suite {params.suite} --task {wildcards.task} --method {wildcards.method}"
-        " --seeds {wildcards.seed} --data {params.data} --base-model {params.base_model}"
-        "{params.reward_model} --runs {params.runs} > {log} 2>&1"
+        "{params.seeds} --data {params.data} --base-model {params.base_model}{params.reward_model}"
+        " --runs {params.runs} --out {params.out} > {log} 2>&1"
