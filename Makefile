@@ -1,7 +1,7 @@
 # The front door: `make grue` and `make test` work on a fresh clone with Python 3.11 and nothing else.
 PYTHON ?= python3.11
 VENV ?= .venv
-CORES ?= 8
+CORES ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 8 ? n : 8)))
 TEST_JOBS ?= 2
 SUITE ?= $(shell sed -n 's/^suite: *\([a-z_]*\).*/\1/p' params/grue.yaml)
 ARGS ?=

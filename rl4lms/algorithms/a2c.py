@@ -55,6 +55,7 @@ class A2C(TextRollouts):
         self.policy.optimizer.zero_grad(set_to_none=True)
         if self.normalize_advantage:
             batch = batch.normalised()
+        self.policy.entropy_gradient = self.ent_coef != 0.0
         n, totals = len(batch), dict.fromkeys(("loss", "policy_gradient_loss", "value_loss", "entropy_loss"), 0.0)
         for part in batch.split(self.gradient_accumulation_steps):
             values, log_prob, entropy = self.policy.evaluate_actions(part.observations, part.actions)

@@ -101,6 +101,7 @@ class PPO(TextRollouts):
         self, batch: RolloutSamples, n_tokens: int, clip_range: float, clip_range_vf: float | None = None
     ) -> tuple[torch.Tensor, dict[str, float]]:
         """(scalar loss, logged numbers): sums over the tokens of `batch` over `n_tokens`, those of the whole step."""
+        self.policy.entropy_gradient = self.ent_coef != 0.0
         values, log_prob, entropy = self.policy.evaluate_actions(batch.observations, batch.actions)
         log_ratio = log_prob - batch.old_log_prob
         ratio = torch.exp(log_ratio)

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     params = args.params
-    if args.method not in (known := methods(params.grue()["algs"])):
+    if args.method not in (known := methods(params.algs())):
         raise ConfigError(unknown("method", args.method, known, "--method"))
     perplexity = heldout_perplexity(args.base_model / "metrics.json")
     task = TaskScoring.build(

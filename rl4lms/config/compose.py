@@ -64,18 +64,20 @@ def compose_rl(
     model_dir: str | Path,
     reward_model_dir: str | Path | None = None,
 ) -> dict[str, Any]:
-    """One RL run: params/algs/<alg>.yaml, under the task's `rl`, under its `rl.supervised` for a warm start."""
+    """One RL run: params/algs/<alg>.yaml under the task's `rl`; for a warm start each with its `supervised` over it."""
     p = task_params(params, task)
     alg_name = algorithm_of(method)
-    known = params.grue()["algs"]
-    if alg_name is None or alg_name not in known:
+    known = params.algs()
+    if alg_name not in known:
         raise ConfigError(unknown("method", method, (m for m in methods(known) if algorithm_of(m)), "--method"))
     alg, rl = params.alg(alg_name), p["rl"]
-    changes = [rl, rl["supervised"]] if starting_point(method) == "supervised" else [rl]
+    changes = [alg["supervised"], rl, rl["supervised"]] if starting_point(method) == "supervised" else [rl]
     merged: dict[str, Any] = {k: alg[k] for k in ("args", "kl_div", "policy")} | {"generation": p["generation"]}
     for change in changes:
         merged = merge(merged, {k: _present(change[k]) for k in merged if change.get(k)})
-    policy_id = merged["policy"]["id"]
+    policy_id, kind = merged["policy"]["id"], p["model"]["type"]
+    if policy_id == "auto":
+        policy_id = f"{'maskable_' if alg['id'] == 'nlpo' else ''}{kind}_lm_actor_critic_policy"
     n_iters = changes[-1]["n_iters"] or rl["n_iters"]
     return {
         "tokenizer": {"model_name": str(model_dir), **_present(p["tokenizer"])},
@@ -87,7 +89,7 @@ def compose_rl(
             "args": merged["args"],
             "kl_div": _present(merged["kl_div"]),
             "policy": {
-                "id": f"{p['model']['type']}_lm_actor_critic_policy" if policy_id == "auto" else policy_id,
+                "id": policy_id,
                 "args": {
                     "model_name": str(model_dir),
                     "prompt_truncation_side": p["env"]["args"].get("prompt_truncation_side", "left"),

@@ -41,6 +41,10 @@ class Params:
     def task(self, name: str) -> dict[str, Any]:
         return self._file(f"tasks/{name}.yaml", TaskParams)
 
+    def algs(self) -> list[str]:
+        """The algorithms that have params, whether or not the suite runs them by itself."""
+        return sorted(path.stem for path in (self.directory / "algs").glob("*.yaml"))
+
     def alg(self, name: str) -> dict[str, Any]:
         return self._file(f"algs/{name}.yaml", AlgParams)
 

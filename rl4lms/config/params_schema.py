@@ -73,7 +73,7 @@ class KLParams:
 
 @dataclass(frozen=True)
 class PolicyParams:
-    """id: "auto" is <model.type>_lm_actor_critic_policy. generation: what a method samples with, over `generation`."""
+    """id: "auto" is <model.type>_lm_actor_critic_policy, for nlpo its maskable sibling."""
 
     id: str = "auto"
     args: dict[str, Any] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class PolicyParams:
 
 @dataclass(frozen=True)
 class RLOverrides:
-    """What one task changes of algs/<alg>.yaml."""
+    """What a warm start changes. generation: what rollouts sample with, over the task's `generation`."""
 
     args: dict[str, Any] = field(default_factory=dict)
     kl_div: dict[str, Any] = field(default_factory=dict)
@@ -131,12 +131,13 @@ class TaskParams:
 
 @dataclass(frozen=True)
 class AlgParams:
-    """params/algs/<alg>.yaml."""
+    """params/algs/<alg>.yaml. supervised: what changes where RL starts from the warm start."""
 
     id: str
     args: dict[str, Any]
     kl_div: KLParams
     policy: PolicyParams = field(default_factory=PolicyParams)
+    supervised: RLOverrides = field(default_factory=RLOverrides)
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,9 @@ from rl4lms.core.errors import ConfigError
 from rl4lms.core.seeding import torch_generator
 from rl4lms.core.tables import PostProcessorRegistry
 from rl4lms.data_pools.text_generation_pool import Sample
-from rl4lms.numerics.categorical import action_logprobs, masked_logits
 from rl4lms.policies.decoding import decode
-from rl4lms.policies.language_models import CausalScorer, Seq2SeqScorer
-from rl4lms.policies.sequences import Sequences
+from rl4lms.policies.language_models import CausalScorer, Seq2SeqScorer, token_logprobs
+from rl4lms.policies.sequences import Sequences, all_tokens
 from rl4lms.policies.truncation import SamplingSpec
 from rl4lms.tokenization.observation import decode_response, encode_prompts, left_pad
 
@@ -151,7 +150,8 @@ def response_logprobs(
             real[i, : len(row)] = True
         device = model.device
         sequences = Sequences(ids.to(device), mask.to(device), tokens.to(device), real.to(device))
-        logprobs = action_logprobs(masked_logits(scorer.logits(model, sequences), None), sequences.response_ids)
+        view = all_tokens(sequences)
+        logprobs = view.scatter(token_logprobs(scorer, model, view))
         lengths = [len(r) for r in responses[first : first + batch_size]]
         out += [row[:n].cpu() for row, n in zip(logprobs, lengths, strict=True)]
     return out

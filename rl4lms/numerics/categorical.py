@@ -20,15 +20,31 @@ def masked_logits(logits: Tensor, mask: Tensor | None, temperature: float = 1.0)
 
 def action_logprobs(logits: Tensor, actions: Tensor) -> Tensor:
     """log softmax(logits)[action]. logits: (..., V), -inf where masked; actions: (...) int64. Returns (...)."""
-    chosen = logits.gather(-1, actions.unsqueeze(-1)).squeeze(-1)
-    return chosen - torch.logsumexp(logits, dim=-1)
+    return torch.log_softmax(logits, dim=-1).gather(-1, actions.unsqueeze(-1)).squeeze(-1)
 
 
 def entropy(logits: Tensor) -> Tensor:
     """Entropy in nats on the support of (..., V) logits: -sum p log p, finite where places are -inf. Returns (...)."""
+    return _entropy(torch.log_softmax(logits, dim=-1), truncated=True)
+
+
+def logprobs_and_entropy(
+    logits: Tensor, actions: Tensor, *, truncated: bool, entropy_gradient: bool = True
+) -> tuple[Tensor, Tensor]:
+    """`action_logprobs` and `entropy` in one pass over (N, V) logits; actions: (N,) int64. Returns (N,) and (N,).
+
+    truncated: whether places may be -inf. Without entropy_gradient the entropy is a number to log.
+    """
     logprobs = torch.log_softmax(logits, dim=-1)
+    with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):
+        spread = _entropy(logprobs, truncated)
+    return logprobs.gather(-1, actions.unsqueeze(-1)).squeeze(-1), spread
+
+
+def _entropy(logprobs: Tensor, truncated: bool) -> Tensor:
     # 0 * -inf is nan in the product and in its gradient: the factor is cleared before, not the product after.
-    return -(logprobs.exp() * logprobs.masked_fill(torch.isneginf(logprobs), 0.0)).sum(-1)
+    factor = logprobs.masked_fill(torch.isneginf(logprobs), 0.0) if truncated else logprobs
+    return -(logprobs.exp() * factor).sum(-1)
 
 
 def sample_by_inverse_cdf(logits: Tensor, uniforms: Tensor) -> Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,10 +15,17 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
 from rl4lms.core.errors import ConfigError, unknown
-from rl4lms.numerics.categorical import action_logprobs, entropy, masked_logits
+from rl4lms.numerics.categorical import action_logprobs, logprobs_and_entropy, masked_logits
 from rl4lms.policies.decoding import Decoded, LearnedMask, decode
-from rl4lms.policies.language_models import Scorer, hidden_size, load_language_model, vocabulary_size
-from rl4lms.policies.sequences import Sequences, TokenView
+from rl4lms.policies.language_models import (
+    Scorer,
+    hidden_size,
+    load_language_model,
+    token_logits,
+    token_logprobs,
+    vocabulary_size,
+)
+from rl4lms.policies.sequences import Sequences, TokenView, all_tokens
 from rl4lms.policies.truncation import SamplingSpec
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
@@ -76,6 +84,7 @@ class LMActorCriticPolicy(BasePolicy):
         self.generation_kwargs = dict(generation_kwargs or {})
         self.prompt_truncation_side = prompt_truncation_side
         self.value_model_kind = value_model
+        self.entropy_gradient = True  # of evaluate_actions; an algorithm that only logs the entropy saves a pass
         self._build_models(model_name, DTYPES[dtype], lora, apply_model_parallel)
         self._setup_optimizer(lr_schedule(1.0), optimizer_class, dict(optimizer_kwargs or {}), weight_decay)
         self.set_training_mode(False)
@@ -128,19 +137,14 @@ class LMActorCriticPolicy(BasePolicy):
 
     # -- scoring -----------------------------------------------------------------------------------------------------
 
-    def _states(self, sequences: Sequences) -> tuple[Tensor, Tensor]:
-        """((B, T, V) float32 logits, (B, T) float32 values) of the states in which response tokens are chosen."""
-        if self.value_trunk is not None:
-            logits = self.scorer.logits(self.policy_model, sequences)
-            return masked_logits(logits, None), self._values(self.scorer.hidden(self.value_trunk, sequences))
-        captured: list[Tensor] = []
-        head = self.get_language_model().get_output_embeddings()
-        hook = head.register_forward_pre_hook(lambda _, inputs: captured.append(inputs[0]))
-        try:
-            logits = self.scorer.logits(self.policy_model, sequences)
-        finally:
-            hook.remove()
-        return masked_logits(logits, None), self._values(captured[0])
+    def _states(self, view: TokenView) -> tuple[Tensor, Tensor]:
+        """((N, V) float32 logits, (N,) float32 values) of the states in which the view's tokens are chosen."""
+        logits, hidden = token_logits(self.scorer, self.policy_model, view)
+        return masked_logits(logits, None), self._values(hidden) if self.value_trunk is None else self._own_values(view)
+
+    def _own_values(self, view: TokenView) -> Tensor:
+        """(N,) values by the separate value model."""
+        return self._values(view.gather(self.scorer.hidden(self.value_trunk, view.sequences)))
 
     def _values(self, hidden: Tensor) -> Tensor:
         weight = self.value_head.weight
@@ -154,28 +158,22 @@ class LMActorCriticPolicy(BasePolicy):
         observations: a view of N tokens; actions: (N,) int64. Returns values, log_prob, entropy, each (N,) float32:
         log_prob and entropy of the distribution that was sampled (tempered and truncated as the rollout recorded).
         """
-        sequences = observations.sequences
-        logits, values = self._states(sequences)
-        scaled = masked_logits(logits, sequences.action_mask(self.vocab_size), self.temperature)
-        chosen = observations.scatter(actions.long().flatten(), sequences.response_ids)
-        return EvaluateActionsOutput(
-            values=observations.gather(values),
-            log_prob=observations.gather(action_logprobs(scaled, chosen)),
-            entropy=observations.gather(entropy(scaled)),
+        logits, values = self._states(observations)
+        mask = observations.action_mask(self.vocab_size)
+        scaled = masked_logits(logits, mask, self.temperature)
+        log_prob, entropy = logprobs_and_entropy(
+            scaled, actions.long().flatten(), truncated=mask is not None, entropy_gradient=self.entropy_gradient
         )
+        return EvaluateActionsOutput(values, log_prob, entropy)
 
     def action_logits(self, observations: TokenView) -> Tensor:
         """(N, V) float32 logits of the distributions that were sampled, -inf where masked."""
-        sequences = observations.sequences
-        logits = masked_logits(self.scorer.logits(self.policy_model, sequences), None)
-        return observations.gather(masked_logits(logits, sequences.action_mask(self.vocab_size), self.temperature))
+        logits, _ = token_logits(self.scorer, self.policy_model, observations)
+        return masked_logits(logits, observations.action_mask(self.vocab_size), self.temperature)
 
     def evaluate_values(self, observations: TokenView) -> Tensor:
         """(N,) float32 values alone."""
-        sequences = observations.sequences
-        if self.value_trunk is None:
-            return observations.gather(self._states(sequences)[1])
-        return observations.gather(self._values(self.scorer.hidden(self.value_trunk, sequences)))
+        return self._states(observations)[1] if self.value_trunk is None else self._own_values(observations)
 
     @property
     def temperature(self) -> float:
@@ -185,54 +183,40 @@ class LMActorCriticPolicy(BasePolicy):
         rows = max(1, MAX_LOGITS // max(1, sequences.response_ids.shape[1] * self.vocab_size))
         return list(torch.arange(len(sequences), device=sequences.prompt_ids.device).split(rows))
 
-    def _by_chunk(self, sequences: Sequences, score: Any) -> Tensor:
-        """(B, T) float32 of `score(part)`, 0 in padded places."""
+    def _by_chunk(self, sequences: Sequences, score: Callable[[TokenView], Tensor]) -> Tensor:
+        """(B, T) float32 of `score(view)`, which gives (N,) for all real tokens of a part; 0 in padded places."""
         out = torch.zeros(sequences.response_ids.shape, device=sequences.prompt_ids.device)
         for index in self._chunks(sequences):
-            scored = score(sequences.rows(index))
+            view = all_tokens(sequences.rows(index))
+            scored = score(view)
             out = out.to(scored.dtype)
-            out[index, : scored.shape[1]] = scored
-        return torch.where(sequences.response_mask, out, torch.zeros_like(out))
+            out[index[view.rows], view.cols] = scored
+        return out
 
     @torch.no_grad()
     def sequence_values(self, sequences: Sequences) -> Tensor:
         """(B, T) float32 values of the states before each response token; one forward pass."""
-        if self.value_trunk is None:
-            return self._by_chunk(sequences, lambda part: self._states(part)[1])
-        return self._by_chunk(sequences, lambda part: self._values(self.scorer.hidden(self.value_trunk, part)))
+        return self._by_chunk(sequences, self.evaluate_values)
 
     @torch.no_grad()
     def sequence_logprobs(self, sequences: Sequences) -> tuple[Tensor, Tensor]:
         """((B, T) of the sampled distribution, (B, T) of the model's own), by the update's own forward path."""
-
-        shape, device = sequences.response_ids.shape, sequences.prompt_ids.device
-        sampled, raw = torch.zeros(shape, device=device), torch.zeros(shape, device=device)
+        raw = torch.zeros(sequences.response_ids.shape, device=sequences.prompt_ids.device)
+        sampled = torch.zeros_like(raw)
         for index in self._chunks(sequences):
-            part = sequences.rows(index)
-            logits = self._policy_logits(part)
-            scaled = masked_logits(logits, part.action_mask(self.vocab_size), self.temperature)
-            width = part.response_ids.shape[1]
-            sampled[index, :width] = action_logprobs(scaled, part.response_ids)
-            raw[index, :width] = action_logprobs(logits, part.response_ids)
-        mask = sequences.response_mask
-        return torch.where(mask, sampled, 0.0), torch.where(mask, raw, 0.0)
-
-    def _policy_logits(self, sequences: Sequences) -> Tensor:
-        return masked_logits(self.scorer.logits(self.policy_model, sequences), None)
+            view = all_tokens(sequences.rows(index))
+            tokens, places = view.gather(view.sequences.response_ids), (index[view.rows], view.cols)
+            logits = masked_logits(token_logits(self.scorer, self.policy_model, view)[0], None)
+            scaled = masked_logits(logits, view.action_mask(self.vocab_size), self.temperature)
+            sampled[places], raw[places] = action_logprobs(scaled, tokens), action_logprobs(logits, tokens)
+        return sampled, raw
 
     @torch.no_grad()
     def reference_logprobs(self, sequences: Sequences) -> Tensor:
         """(B, T) float32 log-probabilities of the response under the frozen reference, unmasked and untempered."""
-        if self.reference_model is None:
-            with self.policy_model.disable_adapter():
-                return self._by_chunk(
-                    sequences, lambda part: action_logprobs(self._policy_logits(part), part.response_ids)
-                )
-        model = self.reference_model
-        return self._by_chunk(
-            sequences,
-            lambda part: action_logprobs(masked_logits(self.scorer.logits(model, part), None), part.response_ids),
-        )
+        model = self.policy_model if self.reference_model is None else self.reference_model
+        with self.policy_model.disable_adapter() if self.reference_model is None else nullcontext():
+            return self._by_chunk(sequences, lambda view: token_logprobs(self.scorer, model, view))
 
     # -- generation --------------------------------------------------------------------------------------------------
 
@@ -275,9 +259,7 @@ class LMActorCriticPolicy(BasePolicy):
             response_ids=ids,
             response_mask=steps <= lengths.unsqueeze(1),
         )
-        logits, values = self._states(sequences)
-        last = torch.arange(len(lengths), device=ids.device), lengths
-        return logits[last], values[last]
+        return self._states(TokenView(sequences, torch.arange(len(lengths), device=ids.device), lengths))
 
     def forward(self, obs: Mapping[str, Tensor], deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """(actions, values, log_prob), each (B,), of one step of a stepping environment."""

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from rl4lms.core.errors import ConfigError
-from rl4lms.policies.sequences import Sequences
+from rl4lms.numerics.categorical import action_logprobs, masked_logits
+from rl4lms.policies.sequences import Sequences, TokenView
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -156,6 +157,31 @@ def start_token(model: Any) -> int:
 
 
 Scorer = type[CausalScorer] | type[Seq2SeqScorer]
+
+
+def token_logits(scorer: Scorer, model: Any, view: TokenView) -> tuple[Tensor, Tensor]:
+    """((N, V) logits, (N, D) hidden states under the head) of a view's tokens, in the model's dtype.
+
+    The head sees these tokens alone: in a padded batch its products and all that is V wide are most of the work.
+    """
+    seen: list[Tensor] = []
+
+    def select(_: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        seen.append(view.gather(inputs[0]))
+        return (seen[0], *inputs[1:])
+
+    hook = model.get_output_embeddings().register_forward_pre_hook(select)
+    try:
+        logits = scorer.logits(model, view.sequences)
+    finally:
+        hook.remove()
+    return logits, seen[0]
+
+
+def token_logprobs(scorer: Scorer, model: Any, view: TokenView) -> Tensor:
+    """(N,) float32 log-probabilities of a view's tokens under the model itself, unmasked and untempered."""
+    logits = masked_logits(token_logits(scorer, model, view)[0], None)
+    return action_logprobs(logits, view.gather(view.sequences.response_ids))
 
 
 class CausalSession:

@@ -62,13 +62,18 @@ class TokenView:
     def __len__(self) -> int:
         return self.rows.shape[0]
 
-    def scatter(self, values: Tensor, into: Tensor) -> Tensor:
-        """A copy of `into` (B, T) with `values` (N,) at the tokens' places."""
-        return into.index_put((self.rows, self.cols), values)
+    def scatter(self, values: Tensor) -> Tensor:
+        """(B, T) with `values` (N,) at the tokens' places, 0 elsewhere."""
+        return values.new_zeros(self.sequences.response_ids.shape).index_put((self.rows, self.cols), values)
 
     def gather(self, values: Tensor) -> Tensor:
-        """values (B, T) at the tokens' places, (N,)."""
+        """values (B, T, ...) at the tokens' places, (N, ...)."""
         return values[self.rows, self.cols]
+
+    def action_mask(self, vocab_size: int) -> Tensor | None:
+        """(N, V) bool, or None where every action was allowed."""
+        bits = self.sequences.action_mask_bits
+        return None if bits is None else unpack_bits(self.gather(bits), vocab_size)
 
 
 def all_tokens(sequences: Sequences) -> TokenView:

@@ -13,7 +13,7 @@ import torch
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.io import publish_directory, write_json
 from rl4lms.core.seeding import derive_seed
-from rl4lms.tokenization.tokenizer import load_tokenizer, sentinel_tokens, train_bpe
+from rl4lms.tokenization.tokenizer import load_tokenizer, save_tokenizer, sentinel_tokens, train_bpe
 from rl4lms.training.fitting import Optimisation, fit
 from rl4lms.training.lm_data import (
     IGNORE,
@@ -109,7 +109,7 @@ def train(settings: BaseModelSettings, data_dir: Path, out_dir: Path) -> None:
     metrics |= heldout_metrics(model, tokenizer, heldout)
     with publish_directory(out_dir) as scratch:
         model.save_pretrained(scratch)
-        tokenizer.save_pretrained(scratch)
+        save_tokenizer(tokenizer, scratch)
         write_json(scratch / "metrics.json", metrics)
 
 

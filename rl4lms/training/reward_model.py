@@ -15,7 +15,7 @@ from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.io import publish_directory, read_jsonl, write_json
 from rl4lms.core.seeding import derive_seed, numpy_generator
 from rl4lms.metrics.learned import EOU_TOKEN, intent_classifier_input
-from rl4lms.tokenization.tokenizer import load_tokenizer, train_bpe
+from rl4lms.tokenization.tokenizer import load_tokenizer, save_tokenizer, train_bpe
 from rl4lms.training.fitting import Optimisation, fit
 from rl4lms.training.lm_data import Batch, bucket, right_pad
 
@@ -131,7 +131,7 @@ def train(settings: RewardModelSettings, data_dir: Path, out_dir: Path) -> None:
     metrics |= heldout_metrics(model, tokenizer, heldout)
     with publish_directory(out_dir) as scratch:
         model.save_pretrained(scratch)
-        tokenizer.save_pretrained(scratch)
+        save_tokenizer(tokenizer, scratch)
         write_json(scratch / "metrics.json", metrics)
 
 

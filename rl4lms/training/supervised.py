@@ -13,14 +13,17 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from transformers.trainer_callback import TrainerState
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from rl4lms.config.inputs import local_inputs
 from rl4lms.config.schema import ComponentConfig, RunConfig, SupervisedConfig
 from rl4lms.core.errors import ConfigError, DataError, RunError
 from rl4lms.core.io import read_json, write_json
+from rl4lms.core.manifest import build_manifest
 from rl4lms.core.seeding import derive_seed
 from rl4lms.core.tables import DataPoolRegistry
+from rl4lms.core.work_directory import input_digests
 from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.policies.language_models import load_language_model
-from rl4lms.tokenization.tokenizer import build_tokenizer
+from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training.supervised_data import (
     Collator,
@@ -71,7 +74,7 @@ def train(
     resume: bool = True,
     evaluate: Evaluate | None = None,
 ) -> None:
-    """Fine-tune as `config` says and write config.json, model/, training_info.jsonl, val_split_metrics.jsonl.
+    """Fine-tune as `config` says: config.json, manifest.json, model/, training_info.jsonl, val_split_metrics.jsonl.
 
     One line of training_info.jsonl per `logging_steps`; one of val_split_metrics.jsonl per epoch, 0 being the start:
     `eval/loss`, nats per reference token. Where `save_strategy` keeps checkpoints, the same call in the same directory
@@ -90,6 +93,8 @@ def train(
     embedding_rate = _embedding_rate(alg.training_args.get("optim_args"))
     part = _build(config, alg)
     arguments = _training_arguments(alg.training_args, checkpoints, config.seed)
+    inputs = input_digests(local_inputs(config))
+    write_json(out_dir / "manifest.json", build_manifest(seed=config.seed, device=str(arguments.device), inputs=inputs))
     use_cache = part.model.config.use_cache
     trainer = _Trainer(
         model=part.model,
@@ -105,7 +110,7 @@ def train(
         evaluate(part.model.eval(), "test", _epoch(trainer.state))
     part.model.config.use_cache = use_cache  # the Trainer turned it off; generation would be slow for ever
     part.model.save_pretrained(out_dir / "model")
-    part.tokenizer.save_pretrained(out_dir / "model")
+    save_tokenizer(part.tokenizer, out_dir / "model")
 
 
 def _build(config: RunConfig, alg: SupervisedConfig) -> _Part:

@@ -87,6 +87,9 @@ def test_a_run_learns_and_equal_runs_write_equal_bytes(tmp_path, family):
     assert [row["iteration"] for row in info] == [2, 4, 6, 8, 10]
     assert info[-1]["train/loss"] < info[0]["train/loss"]
     assert json.loads((tmp_path / "a" / "model" / "config.json").read_text())["use_cache"] is True
+    manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
+    assert manifest["seed"] == 0
+    assert any(Path(file).is_relative_to(model) for file in manifest["inputs"])
 
 
 def test_the_trainer_prints_nothing(tmp_path, capsys):
