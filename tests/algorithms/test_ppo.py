@@ -387,19 +387,3 @@ def test_a_users_algorithm_from_sb3_trains(model_dir):
     before = weights(algorithm).clone()
     algorithm.learn(64, log_interval=None)
     assert not torch.equal(before, weights(algorithm))
-
-
-@pytest.mark.parametrize("family", ["gpt2", "t5"])
-@pytest.mark.slow
-def test_it_learns_one_token(model_dir, family):
-    """NUMERICS 28: reward > 0.9 within 40,000 steps."""
-    algorithm = build(
-        model_dir(family, scale=1.0), family, n_steps=128, batch_size=128, n_epochs=4, learning_rate=2e-3, eos=False
-    )
-    for _ in range(40_000 // 512):
-        algorithm.learn(512, log_interval=None, reset_num_timesteps=False)
-        batch = algorithm.rollout_buffer.episodes
-        reward = float(batch.scores.sum(1).mean())
-        if reward > 0.9:
-            return
-    pytest.fail(f"reward {reward:.3f} after 40,000 steps")

@@ -37,7 +37,7 @@ def suite_params():
         params = Params.open("params", config["suite"])
         for task in params.grue()["tasks"]:
             params.task(task)
-        for alg in params.grue()["algs"]:
+        for alg in params.algs():
             params.alg(alg)
         params.base_models(), params.reward_models()
     except UserError as error:
@@ -46,9 +46,13 @@ def suite_params():
 
 
 def chosen(key):
-    """The suite's list of tasks, algs or seeds, or the part of it that --config asks for (which gives texts)."""
-    known = PARAMS.grue()[key]
-    wanted = [str(item) for item in OVERRIDES.get(key, known)]
+    """The suite's list of tasks, algs or seeds, or what --config asks for (which gives texts).
+
+    That is a part of the suite's tasks and seeds, but any algorithm that has params.
+    """
+    listed = PARAMS.grue()[key]
+    known = listed + [alg for alg in PARAMS.algs() if alg not in listed] if key == "algs" else listed
+    wanted = [str(item) for item in OVERRIDES.get(key, listed)]
     if unknown := [item for item in wanted if item not in map(str, known)]:
         raise WorkflowError(f"--config {key}: {unknown} not in suite {SUITE}, whose {key} are {known}.")
     return [item for item in known if str(item) in wanted]

@@ -1,0 +1,67 @@
+"""Every algorithm learns, on a decoder and on an encoder-decoder (NUMERICS 28)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rl4lms.algorithms.a2c import A2C
+from rl4lms.algorithms.nlpo import NLPO
+from rl4lms.algorithms.ppo import PPO
+from rl4lms.algorithms.trpo import TRPO
+from rl4lms.metrics.synthetic import increasing_numbers
+from rl4lms.rewards.base import BatchedRewardFunction
+from tests.algorithms.test_ppo import NO_PPO, build
+
+MASK = {"top_mask": 0.9, "mask_type": "learned_top_p", "min_tokens_to_keep": 5, "target_update_iterations": 10}
+ALGORITHMS: dict[str, dict[str, Any]] = {
+    "ppo": {"cls": PPO, "n_steps": 128, "batch_size": 128, "n_epochs": 4, "learning_rate": 2e-3},
+    "nlpo": {"cls": NLPO, "n_steps": 128, "batch_size": 128, "n_epochs": 4, "learning_rate": 2e-3, "policy": MASK},
+    "a2c": {"cls": A2C, "n_steps": 32, "learning_rate": 2e-3, "normalize_advantage": True, **NO_PPO},
+    "trpo": {
+        "cls": TRPO,
+        "n_steps": 128,
+        "batch_size": 512,
+        "target_kl": 0.05,
+        "learning_rate": 2e-3,
+        "n_epochs": None,
+    },
+}
+MAX_STEPS = 40_000
+
+
+class Increasing(BatchedRewardFunction):
+    """The published `increasing_numbers` over the test vocabulary, whose words are w4 ... w63."""
+
+    def __call__(self, prompt_texts: Any, gen_texts: Any, ref_texts: Any, dones: Any, meta_infos: Any = None) -> Any:
+        return [increasing_numbers(text.replace("w", ""), 8) for text in gen_texts]
+
+
+def rewards(algorithm: Any, until: float) -> list[float]:
+    """Mean reward of each iteration, until one is above `until` or MAX_STEPS are done."""
+    per_iteration = algorithm.n_steps * algorithm.n_envs
+    means: list[float] = []
+    while len(means) < MAX_STEPS // per_iteration and (not means or means[-1] <= until):
+        algorithm.learn(per_iteration, log_interval=None, reset_num_timesteps=False)
+        batch = algorithm.rollout_buffer.episodes
+        means.append(float(batch.scores.sum(1)[batch.ended].mean()))
+    return means
+
+
+@pytest.mark.parametrize("family", ["gpt2", "t5"])
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.slow
+def test_one_token(model_dir: Any, name: str, family: str) -> None:
+    """ "Emit token 7": a share above 0.9 within 40,000 steps."""
+    means = rewards(build(model_dir(family, scale=1.0), family, eos=False, **ALGORITHMS[name]), until=0.9)
+    assert means[-1] > 0.9, f"{means[-1]:.3f} after {len(means)} iterations"
+
+
+@pytest.mark.parametrize("family", ["gpt2", "t5", "bart"])
+@pytest.mark.slow
+def test_increasing_numbers(model_dir: Any, family: str) -> None:
+    """The published synthetic task: how much of the text is a run of increasing numbers."""
+    algorithm = build(model_dir(family, scale=1.0), family, eos=False, reward=Increasing(), **ALGORITHMS["ppo"])
+    means = rewards(algorithm, until=0.9)
+    assert sum(means[-5:]) / 5 > sum(means[:2]) / 2 + 0.15, f"{means[0]:.3f} -> {means[-1]:.3f}"

@@ -1,0 +1,203 @@
+"""Break each detail of the numerical contract, and see the tests fail.
+
+    python -m tests.mutations [--only 4,11] [--jobs 2]
+
+A mutation is one replacement in a copy of the package; it is caught when the tests named beside it fail. Lines are
+those of docs/numerics.md. Exit code 1 where a mutation survives, or no longer applies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+GOLDEN, INVARIANCES = "tests/numerics/test_golden.py", "tests/policies/test_invariances.py"
+PPO, NLPO, TRPO = (f"tests/algorithms/test_{name}.py" for name in ("ppo", "nlpo", "trpo"))
+RUN = "tests/training/test_on_policy.py"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """tests: node ids, one of which must fail once `new` stands for `old` in rl4lms/<file>."""
+
+    line: int
+    detail: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+def mutation(line: int, detail: str, file: str, old: str, new: str, *tests: str) -> Mutation:
+    return Mutation(line, detail, file, old, new, tests)
+
+
+MUTATIONS = [
+    mutation(1, "positions count padding too", "policies/language_models.py",
+             "(mask.long().cumsum(-1) - 1).clamp(min=0)", "torch.arange(mask.shape[-1]).expand(mask.shape)",
+             f"{INVARIANCES}::test_padding_changes_nothing"),
+    mutation(1, "encoders get left-padded input", "policies/language_models.py",
+             "return ids.gather(1, order), mask.gather(1, order)", "return ids, mask",
+             f"{INVARIANCES}::test_padding_changes_nothing"),
+    mutation(2, "padding is attended to", "policies/language_models.py",
+             "return None if bool(mask.all()) else mask", "return None",
+             f"{INVARIANCES}::test_batch_composition_changes_nothing"),
+    mutation(3, "every eos id is taken for padding", "policies/decoding.py",
+             "alive = alive & (actions != eos_id)", "alive = alive & (actions != pad_id)",
+             f"{INVARIANCES}::test_rows_that_end_leave_the_batch_without_a_trace"),
+    mutation(4, "the truncation is not recorded", "policies/sequences.py",
+             "return None if bits is None else unpack_bits(self.gather(bits), vocab_size)", "return None",
+             f"{PPO}::test_first_minibatch_has_ratio_one_and_the_rollouts_values",
+             f"{NLPO}::test_sampled_tokens_are_inside_the_mask_and_the_ratio_is_one"),
+    mutation(4, "temperature is left out of the score", "numerics/categorical.py",
+             "logits = logits / temperature", "logits = logits / 1.0", f"{INVARIANCES}::test_sampled_is_scored",
+             f"{GOLDEN}::test_log_softmax_golden"),
+    mutation(5, "masked actions keep their probability", "numerics/categorical.py",
+             "logits.masked_fill(~mask, -torch.inf)", "logits", f"{GOLDEN}::test_masked_categorical_golden"),
+    mutation(5, "entropy multiplies 0 by -inf", "numerics/categorical.py",
+             "logprobs.masked_fill(torch.isneginf(logprobs), 0.0) if truncated else logprobs", "logprobs",
+             f"{GOLDEN}::test_entropy_gradient_is_finite_under_a_mask"),
+    mutation(6, "logits stay in half precision", "numerics/categorical.py",
+             "logits = logits.float()", "logits = logits.to(logits.dtype)",
+             f"{INVARIANCES}::test_bf16_model_gives_float32_numbers_and_exactly_zero_kl_to_itself"),
+    mutation(7, "k1 with the sign flipped", "numerics/kl.py",
+             "return logprobs - ref_logprobs", "return ref_logprobs - logprobs",
+             f"{GOLDEN}::test_kl_estimators_golden"),
+    mutation(7, "k3 of the other direction", "numerics/kl.py",
+             "log_ratio = ref_logprobs - logprobs", "log_ratio = logprobs - ref_logprobs",
+             f"{GOLDEN}::test_kl_estimators_golden"),
+    mutation(8, "the score lands on the first token", "rollouts/scoring.py",
+             "scores[i][-1] = reward", "scores[i][0] = reward",
+             f"{PPO}::test_rollout_fills_exactly_and_places_rewards"),
+    mutation(8, "the penalty is added, not subtracted", "rollouts/collector.py",
+             "scores - self.kl_controller.kl_coeff", "scores + self.kl_controller.kl_coeff",
+             f"{PPO}::test_rollout_fills_exactly_and_places_rewards"),
+    mutation(9, "generation goes on after eos", "policies/decoding.py",
+             "if spec.stop_on_eos and eos_id is not None:", "if False:",
+             f"{INVARIANCES}::test_rows_that_end_leave_the_batch_without_a_trace"),
+    mutation(10, "a cut episode bootstraps with 0", "rollouts/collector.py",
+             "torch.where(ended, 0.0, wave", "torch.where(ended | ~ended, 0.0, wave",
+             f"{PPO}::test_cut_episode_bootstraps_with_the_next_value"),
+    mutation(11, "advantages leak into padding", "numerics/advantages.py",
+             "torch.where(last, zero, running), zero)", "running, zero)",
+             f"{GOLDEN}::test_gae_ragged_equals_definition_and_ignores_poisoned_padding"),
+    mutation(11, "lambda is left out", "numerics/advantages.py",
+             "gamma * gae_lambda * torch", "gamma * torch", f"{GOLDEN}::test_gae_golden"),
+    mutation(12, "whitened with padding", "numerics/masked.py",
+             "return masked_sum(values, mask) / mask.sum()", "return masked_sum(values, mask) / mask.numel()",
+             f"{GOLDEN}::test_whitening_golden_and_slice"),
+    mutation(12, "biased standard deviation", "numerics/masked.py",
+             "squares / (n - int(unbiased))", "squares / n", f"{GOLDEN}::test_whitening_golden_and_slice"),
+    mutation(13, "dropout stays on", "policies/base.py",
+             "super().set_training_mode(False)", "super().set_training_mode(True)", f"{PPO}::test_dropout_is_caught"),
+    mutation(14, "mean of micro-batch means", "algorithms/ppo.py",
+             "loss, stats = self.loss(part, len(batch)", "loss, stats = self.loss(part, len(part)",
+             f"{PPO}::test_micro_batches_have_the_gradient_of_the_batch"),
+    mutation(14, "the ratio is clipped on one side", "numerics/losses.py",
+             "torch.clamp(ratio, 1 - clip_range, 1 + clip_range)", "torch.clamp(ratio, max=1 + clip_range)",
+             f"{GOLDEN}::test_ppo_loss_golden"),
+    mutation(16, "progress as Stable-Baselines3 counts it", "algorithms/on_policy_text.py",
+             "steps_before = num_timesteps - self.n_steps * self.n_envs", "steps_before = num_timesteps",
+             f"{PPO}::test_linear_schedule_never_reaches_zero"),
+    mutation(17, "vectors are decayed", "policies/base.py",
+             "[p for p in trainable if p.ndim < 2], \"weight_decay\": 0.0",
+             "[p for p in trainable if p.ndim < 2], \"weight_decay\": weight_decay",
+             f"{PPO}::test_optimiser_groups_partition_the_trainable_parameters"),
+    mutation(18, "the error is not clipped", "rollouts/kl_controller.py",
+             "min(max(error, -self.CLIP), self.CLIP)", "error", "tests/rollouts/test_kl_controller.py::test_golden"),
+    mutation(19, "the reference is the policy itself", "policies/base.py",
+             "self.reference_model: Any = copy.deepcopy(model).requires_grad_(False)",
+             "self.reference_model: Any = model", f"{PPO}::test_reference_is_untouched_by_updates"),
+    mutation(20, "the refreshed mask never reaches generation", "policies/maskable.py",
+             "mask.copy_(current)", "current.clone()",
+             f"{NLPO}::test_a_refresh_changes_the_mask_in_use_and_nothing_else_does"),
+    mutation(20, "a refresh every iteration", "algorithms/nlpo.py",
+             "self.iteration % self.policy.target_update_iterations == 0", "True",
+             f"{NLPO}::test_refreshes_happen_at_their_iterations_only"),
+    mutation(20, "top_mask 1 still masks", "policies/maskable.py",
+             "return self.top_mask >= (1 if", "return self.top_mask > (1 if",
+             f"{NLPO}::test_masking_nothing_is_ppo_bit_for_bit"),
+    mutation(21, "bits in the other order", "numerics/packing.py",
+             "(packed.unsqueeze(-1) >> shifts) & 1", "(packed.unsqueeze(-1) >> (7 - shifts)) & 1",
+             f"{GOLDEN}::test_packed_bits_round_trip"),
+    mutation(22, "draws come from the global generator", "rollouts/collector.py",
+             "torch.rand(n, generator=generator, dtype=torch.float64)", "torch.rand(n, dtype=torch.float64)",
+             f"{PPO}::test_seed_decides_everything", f"{RUN}::test_twice_the_same_and_another_seed"),
+    mutation(22, "draws are not keyed by the iteration", "rollouts/collector.py",
+             'torch_generator(self.seed, "rollout", iteration, episode)',
+             'torch_generator(self.seed, "rollout", 0, episode)', f"{PPO}::test_seed_decides_everything"),
+    mutation(23, "the optimiser's state is not restored", "training/checkpoint.py",
+             "    optimizer.load_state_dict({\"state\": state, \"param_groups\": groups})\n", "",
+             f"{RUN}::test_resume_is_exact"),
+    mutation(24, "stepping ends an episode a token late", "envs/text_generation/env.py",
+             "len(current.context_ids))\n        info", "len(previous.context_ids))\n        info",
+             "tests/envs/test_text_env.py::test_stepping_equals_scoring"),
+    mutation(25, "A2C sums over the rollout", "algorithms/a2c.py",
+             "-(part.advantages * log_prob).sum() / n", "-(part.advantages * log_prob).sum()",
+             f"{PPO}::test_a2c_is_ppo_with_one_step_and_no_clipping"),
+    mutation(26, "conjugate gradient forgets its direction", "numerics/natural_gradient.py",
+             "direction = residual + (following / squared) * direction", "direction = residual",
+             "tests/numerics/test_natural_gradient.py::test_conjugate_gradient_equals_solve"),
+    mutation(26, "a rejected step is kept", "algorithms/trpo.py",
+             "        if not accepted:\n            self._set(parameters, before, None)\n", "",
+             f"{TRPO}::test_a_rejected_step_restores_bit_for_bit"),
+    mutation(27, "a minibatch drops its last episode", "rollouts/buffer.py",
+             "        if chosen:\n            yield _places(chosen, lengths)\n", "",
+             f"{PPO}::test_every_step_is_in_one_minibatch"),
+]  # fmt: skip
+
+
+def run(mutated: Mutation) -> str:
+    """ "caught", "SURVIVED", or why it could not be tried."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for name in ("rl4lms", "tests", "params"):
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", copy)
+        path = copy / "rl4lms" / mutated.file
+        text = path.read_text(encoding="utf-8")
+        if text.count(mutated.old) != 1:
+            return f"NOT APPLIED: found {text.count(mutated.old)} times in {mutated.file}"
+        path.write_text(text.replace(mutated.old, mutated.new), encoding="utf-8")
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "-p",
+            "no:cacheprovider",
+            "-o",
+            "addopts=",
+            *mutated.tests,
+        ]
+        done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    if done.returncode == 1:
+        return "caught"
+    return "SURVIVED" if done.returncode == 0 else f"NOT RUN: {done.stdout.strip().splitlines()[-1:]}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", type=lambda text: {int(x) for x in text.split(",")}, help="lines, as in 4,11")
+    parser.add_argument("--jobs", type=int, default=2)
+    args = parser.parse_args()
+    chosen = [m for m in MUTATIONS if args.only is None or m.line in args.only]
+    with ThreadPoolExecutor(args.jobs) as pool:
+        outcomes = list(pool.map(run, chosen))
+    for mutated, outcome in zip(chosen, outcomes, strict=True):
+        print(f"{mutated.line:>3}  {mutated.detail:<48} {outcome}")
+    caught = outcomes.count("caught")
+    print(f"{caught} of {len(chosen)} mutations caught")
+    return int(caught < len(chosen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
