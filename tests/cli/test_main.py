@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import types
@@ -39,6 +40,14 @@ def test_a_stage_gets_its_arguments_and_the_suites_params(
     assert isinstance(args.params, Params)
     assert args.params.suite == "tiny"
     assert os.environ["OMP_NUM_THREADS"] == "1"
+
+
+def test_a_stage_says_at_its_end_what_it_cost(
+    stage: list[argparse.Namespace], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "rl4lms"):
+        assert main(["prepare"]) == 0
+    assert re.fullmatch(r"prepare: \d+\.\d CPU s, \d+ MB", caplog.messages[-1])
 
 
 def test_the_default_suite_is_that_of_the_params(stage: list[argparse.Namespace]) -> None:

@@ -13,7 +13,13 @@ from stable_baselines3.common.buffers import RolloutBuffer
 from torch.testing import assert_close
 
 from rl4lms.numerics.advantages import gae
-from rl4lms.numerics.categorical import action_logprobs, entropy, masked_logits, sample_by_inverse_cdf
+from rl4lms.numerics.categorical import (
+    action_logprobs,
+    entropy,
+    logprobs_and_entropy,
+    masked_logits,
+    sample_by_inverse_cdf,
+)
 from rl4lms.numerics.kl import kl_k1, kl_k2, kl_k3
 from rl4lms.numerics.losses import clipped_policy_loss, value_loss
 from rl4lms.numerics.masked import masked_mean, whiten
@@ -154,6 +160,21 @@ def test_masked_categorical_golden():
     assert float(action_logprobs(masked, T(2))) == -math.inf
     reference = torch.distributions.Categorical(logits=logits.masked_fill(~mask, -torch.inf))
     assert_close(action_logprobs(masked, T(1)), reference.log_prob(T(1)))
+
+
+@pytest.mark.parametrize("truncated", [False, True])
+def test_log_probability_and_entropy_in_one_pass(truncated):
+    logits, actions = torch.randn(6, 9, dtype=torch.float64, requires_grad=True), T([0, 1, 2, 2, 1, 0])
+    scaled = masked_logits(logits, (torch.arange(9) < 4).expand(6, 9) if truncated else None)
+    log_prob, spread = logprobs_and_entropy(scaled, actions, truncated=truncated)
+    assert_close(log_prob, action_logprobs(scaled, actions), rtol=0, atol=0)
+    assert_close(spread, entropy(scaled), rtol=0, atol=0)
+    both = torch.autograd.grad(log_prob.sum() + 0.1 * spread.sum(), logits, retain_graph=True)[0]
+    apart = torch.autograd.grad(action_logprobs(scaled, actions).sum() + 0.1 * entropy(scaled).sum(), logits)[0]
+    assert_close(both, apart, rtol=0, atol=1e-14)
+    _, logged = logprobs_and_entropy(scaled, actions, truncated=truncated, entropy_gradient=False)
+    assert not logged.requires_grad
+    assert torch.equal(logged, spread)
 
 
 def test_entropy_gradient_is_finite_under_a_mask():

@@ -89,6 +89,12 @@ def test_part_of_a_suite_is_its_runs_without_tables(checkout: Checkout) -> None:
     assert counts == {"prepare": n_texts, "base_model": 1, "supervised": 1, "train": 2, "evaluate": 4}
 
 
+def test_any_algorithm_with_params_can_be_asked_for(checkout: Checkout) -> None:
+    jobs = checkout.jobs(algs=["trpo"], tasks=["imdb"], seeds=[0])
+    commands = [job["command"] for job in jobs if job["rule"] == "train"]
+    assert sorted(command.split("--method ")[1].split()[0] for command in commands) == ["supervised_trpo", "trpo"]
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [

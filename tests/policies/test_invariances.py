@@ -8,8 +8,8 @@ from torch.testing import assert_close
 
 from rl4lms.numerics.categorical import action_logprobs, masked_logits
 from rl4lms.policies.decoding import decode
-from rl4lms.policies.language_models import CausalScorer, Seq2SeqScorer
-from rl4lms.policies.sequences import Sequences
+from rl4lms.policies.language_models import CausalScorer, Seq2SeqScorer, token_logits, token_logprobs
+from rl4lms.policies.sequences import Sequences, TokenView, all_tokens
 from rl4lms.policies.truncation import SamplingSpec, top_k_mask, top_p_mask, truncation_mask
 from tests.conftest import CAUSAL, EOS, PAD, SEQ2SEQ, VOCAB, tiny_model
 
@@ -54,6 +54,22 @@ def test_padding_changes_nothing(family):
     m = s.response_mask
     assert_close(logprobs(model, padded)[:, :t][m], logprobs(model, s)[m], rtol=0, atol=1e-5)
     assert_close(hidden(model, padded)[:, :t][m], hidden(model, s)[m], rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.no_grad()
+def test_tokens_scored_apart_are_those_of_the_padded_batch(family):
+    """The head sees real tokens alone, in any order; what it gives is what it gives for the whole batch."""
+    model, s = tiny_model(family), ragged()
+    everything = all_tokens(s)
+    order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(0))[:9]
+    view = TokenView(s, everything.rows[order], everything.cols[order])
+    logits, states = token_logits(scorer_of(model), model, view)
+    assert logits.shape == (9, VOCAB)
+    assert states.shape[0] == 9
+    assert_close(logits, scorer_of(model).logits(model, s)[view.rows, view.cols], rtol=0, atol=1e-5)
+    assert_close(token_logprobs(scorer_of(model), model, view), view.gather(logprobs(model, s)), rtol=0, atol=1e-5)
+    assert not model.get_output_embeddings()._forward_pre_hooks
 
 
 @pytest.mark.parametrize("family", FAMILIES)
