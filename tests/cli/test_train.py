@@ -84,7 +84,12 @@ def test_a_failed_run_leaves_no_output_and_is_gone_on_with(
         ("data", Path("absent"), "--data absent: no such directory; run the stage that makes it first."),
         ("model", Path("absent"), "--model absent: no such directory; run the stage that makes it first."),
         ("task", "totto", 'suite tiny: unknown task "totto". Known: common_gen, imdb.'),
-        ("method", "zero_shot", '--method: unknown method "zero_shot". Known: ppo, supervised_ppo.'),
+        (
+            "method",
+            "zero_shot",
+            '--method: unknown method "zero_shot". Known: a2c, nlpo, ppo, supervised_a2c, supervised_nlpo, '
+            "supervised_ppo, supervised_trpo, trpo.",
+        ),
         (
             "task",
             "imdb",
