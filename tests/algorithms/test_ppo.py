@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch.testing import assert_close
 
+from docs.examples.algorithm import Reinforce
 from rl4lms.algorithms.a2c import A2C
 from rl4lms.algorithms.on_policy_text import TextRollouts, wrap_onpolicy_alg
 from rl4lms.algorithms.ppo import PPO
@@ -368,20 +368,8 @@ def test_norm_reward(model_dir):
     assert float(rewards.std(correction=0)) == pytest.approx(1, abs=1e-3)
 
 
-class Reinforce(OnPolicyAlgorithm):
-    """A user's algorithm: only `train()`, straight from SB3's class."""
-
-    def train(self) -> None:
-        for batch in self.rollout_buffer.get(self.batch_size):
-            _, log_prob, _ = self.policy.evaluate_actions(batch.observations, batch.actions)
-            loss = -(batch.advantages * log_prob).mean()
-            self.policy.optimizer.zero_grad()
-            loss.backward()
-            self.policy.optimizer.step()
-        self.logger.record("train/loss", loss.item())
-
-
 def test_a_users_algorithm_from_sb3_trains(model_dir):
+    """The example: only `train()`, straight from SB3's class."""
     algorithm = build(model_dir("gpt2"), cls=Reinforce)
     assert isinstance(algorithm, TextRollouts) and isinstance(algorithm, Reinforce)
     before = weights(algorithm).clone()
