@@ -13,6 +13,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import pytest
 import torch
 
+from rl4lms.numerics.packing import unpack_bits
+
 torch.set_num_threads(1)
 
 VOCAB = 64
@@ -39,6 +41,12 @@ def word_tokenizer(pad_is_eos: bool = False, add_bos: bool = False) -> Any:
         truncation_side="left",
         model_max_length=64,
     )
+
+
+def dense_mask(sequences: Any) -> torch.Tensor | None:
+    """(B, T, V) bool of the actions that could be sampled, or None for all."""
+    bits = sequences.action_mask_bits
+    return None if bits is None else unpack_bits(bits, VOCAB)
 
 
 def tiny_config(family: str, vocab_size: int = VOCAB) -> Any:

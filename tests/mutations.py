@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN, INVARIANCES = "tests/numerics/test_golden.py", "tests/policies/test_invariances.py"
-PPO, NLPO, TRPO = (f"tests/algorithms/test_{name}.py" for name in ("ppo", "nlpo", "trpo"))
+PPO, NLPO, TRPO, PARALLEL = (f"tests/algorithms/test_{name}.py" for name in ("ppo", "nlpo", "trpo", "data_parallel"))
 RUN = "tests/training/test_on_policy.py"
 
 
@@ -98,9 +98,14 @@ MUTATIONS = [
     mutation(13, "dropout stays on", "policies/base.py",
              "super().set_training_mode(False)", "super().set_training_mode(True)",
              f"{PPO}::test_first_minibatch_has_ratio_one_and_the_rollouts_values"),
-    mutation(14, "mean of micro-batch means", "algorithms/ppo.py",
-             "loss, stats = self.loss(part, len(batch)", "loss, stats = self.loss(part, len(part)",
+    mutation(14, "mean of micro-batch means", "algorithms/on_policy_text.py",
+             "numbers = loss(part, len(batch))", "numbers = loss(part, len(part))",
              f"{PPO}::test_micro_batches_have_the_gradient_of_the_batch"),
+    mutation(14, "gradients are not summed over processes", "algorithms/on_policy_text.py",
+             "sum_gradients(p for p in self.policy.parameters() if p.requires_grad)", "pass",
+             f"{PARALLEL}::test_an_iteration_is_that_of_one_process"),
+    mutation(22, "the first process scores every episode", "rollouts/collector.py",
+             "if owner == rank()", "if owner >= rank()", f"{PARALLEL}::test_an_iteration_is_that_of_one_process"),
     mutation(14, "the ratio is clipped on one side", "numerics/losses.py",
              "torch.clamp(ratio, 1 - clip_range, 1 + clip_range)", "torch.clamp(ratio, max=1 + clip_range)",
              f"{GOLDEN}::test_ppo_loss_golden"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from rl4lms.algorithms.on_policy_text import TextRollouts
 from rl4lms.numerics.losses import value_loss
 from rl4lms.rollouts.episodes import RolloutSamples
@@ -52,18 +54,18 @@ class A2C(TextRollouts):
 
     def accumulate_gradients(self, batch: RolloutSamples) -> dict[str, float]:
         """Fill `.grad` with the gradient of the rollout's loss; returns the logged numbers."""
-        self.policy.optimizer.zero_grad(set_to_none=True)
         if self.normalize_advantage:
             batch = batch.normalised()
+        return self.accumulate(batch, self.loss, self.gradient_accumulation_steps)
+
+    def loss(self, batch: RolloutSamples, n_tokens: int) -> tuple[torch.Tensor, dict[str, float]]:
+        """(scalar loss, logged numbers): sums over the tokens of `batch` over `n_tokens`, those of the whole step."""
         self.policy.entropy_gradient = self.ent_coef != 0.0
-        n, totals = len(batch), dict.fromkeys(("loss", "policy_gradient_loss", "value_loss", "entropy_loss"), 0.0)
-        for part in batch.split(self.gradient_accumulation_steps):
-            values, log_prob, entropy = self.policy.evaluate_actions(part.observations, part.actions)
-            policy_loss = -(part.advantages * log_prob).sum() / n
-            v_loss = value_loss(values, part.old_values, part.returns).sum() / n
-            entropy_loss = -entropy.sum() / n
-            loss = policy_loss + self.ent_coef * entropy_loss + self.vf_coef * v_loss
-            loss.backward()
-            for name, term in zip(totals, (loss, policy_loss, v_loss, entropy_loss), strict=True):
-                totals[name] += term.item()
-        return totals
+        values, log_prob, entropy = self.policy.evaluate_actions(batch.observations, batch.actions)
+        policy_loss = -(batch.advantages * log_prob).sum() / n_tokens
+        v_loss = value_loss(values, batch.old_values, batch.returns).sum() / n_tokens
+        entropy_loss = -entropy.sum() / n_tokens
+        loss = policy_loss + self.ent_coef * entropy_loss + self.vf_coef * v_loss
+        names = ("loss", "policy_gradient_loss", "value_loss", "entropy_loss")
+        terms = (loss, policy_loss, v_loss, entropy_loss)
+        return loss, {name: term.item() for name, term in zip(names, terms, strict=True)}

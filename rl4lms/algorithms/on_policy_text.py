@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -13,11 +13,12 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
 from rl4lms.core.errors import RunError
+from rl4lms.numerics.distributed import sum_gradients, sum_numbers
 from rl4lms.policies.base import LMActorCriticPolicy
 from rl4lms.policies.sequences import TokenView, all_tokens
 from rl4lms.rollouts.buffer import EpisodeRolloutBuffer
 from rl4lms.rollouts.collector import RolloutCollector, rollout_info
-from rl4lms.rollouts.episodes import EpisodeBatch
+from rl4lms.rollouts.episodes import EpisodeBatch, RolloutSamples
 from rl4lms.rollouts.kl_controller import KLController
 from rl4lms.rollouts.scoring import BatchedScorer, Scorer
 from rl4lms.tracking.tracker import Tracker
@@ -26,6 +27,7 @@ from rl4lms.tracking.tracker import Tracker
 FP32_TOLERANCE = 1e-4
 HALF_WARN, HALF_RAISE = 0.02, 0.2
 N_CHECKED_EPISODES = 4
+LossOfPart = Callable[[RolloutSamples, int], tuple[torch.Tensor, dict[str, float]]]
 
 
 class TextRollouts(OnPolicyAlgorithm):
@@ -70,6 +72,22 @@ class TextRollouts(OnPolicyAlgorithm):
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
+
+    def accumulate(self, batch: RolloutSamples, loss: LossOfPart, n_micro_batches: int = 1) -> dict[str, float]:
+        """Fill `.grad` with the gradient of an optimiser step's loss; returns the sums of its logged numbers.
+
+        loss(part, n): the part's share of the loss, a sum over its tokens over the n of the whole step, and numbers
+        to log that add up likewise. Parts are micro-batches of whole episodes, shared out over the processes.
+        """
+        self.policy.optimizer.zero_grad(set_to_none=True)
+        totals: dict[str, float] = {}
+        for part in batch.own_parts(n_micro_batches):
+            value, numbers = loss(part, len(batch))
+            value.backward()
+            for name, number in numbers.items():
+                totals[name] = totals.get(name, 0.0) + number
+        sum_gradients(p for p in self.policy.parameters() if p.requires_grad)
+        return sum_numbers(totals)
 
     def optimizer_step(self) -> None:
         """One step of the policy's optimiser on the gradients that are there, clipped to `max_grad_norm`."""

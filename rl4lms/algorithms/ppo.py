@@ -86,16 +86,11 @@ class PPO(TextRollouts):
         self, batch: RolloutSamples, clip_range: float, clip_range_vf: float | None = None
     ) -> dict[str, float]:
         """Fill `.grad` with the gradient of a minibatch's loss; returns the logged numbers."""
-        self.policy.optimizer.zero_grad(set_to_none=True)
         if self.normalize_advantage:
             batch = batch.normalised()
-        totals: dict[str, float] = {}
-        for part in batch.split(self.gradient_accumulation_steps) if self.gradient_accumulation_steps > 1 else [batch]:
-            loss, stats = self.loss(part, len(batch), clip_range, clip_range_vf)
-            loss.backward()
-            for name, value in stats.items():
-                totals[name] = totals.get(name, 0.0) + value
-        return totals
+        return self.accumulate(
+            batch, lambda part, n: self.loss(part, n, clip_range, clip_range_vf), self.gradient_accumulation_steps
+        )
 
     def loss(
         self, batch: RolloutSamples, n_tokens: int, clip_range: float, clip_range_vf: float | None = None

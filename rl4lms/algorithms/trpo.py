@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from rl4lms.algorithms.on_policy_text import TextRollouts
-from rl4lms.core.errors import ConfigError
+from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.numerics.categorical import action_logprobs
+from rl4lms.numerics.distributed import sum_numbers, sum_tensor
 from rl4lms.numerics.losses import value_loss
 from rl4lms.numerics.natural_gradient import conjugate_gradient, flatten, hessian_vector_product, unflatten
 from rl4lms.rollouts.episodes import RolloutSamples
@@ -78,8 +79,7 @@ class TRPO(TextRollouts):
         (batch,) = self.rollout_buffer.get(None)
         if self.normalize_advantage:
             batch = batch.normalised()
-        parts = batch.split(self.gradient_accumulation_steps)
-        self.policy_step(parts)
+        self.policy_step(batch.own_parts(self.gradient_accumulation_steps))
         epochs = range(self.n_critic_updates)
         losses = [self._critic_step(b) for _ in epochs for b in self.rollout_buffer.get(self.batch_size)]
         self._n_updates += 1
@@ -91,8 +91,7 @@ class TRPO(TextRollouts):
 
         A rejected step restores the parameters bit for bit.
         """
-        parameters = self.policy_parameters
-        n = sum(len(part) for part in parts)
+        parameters, n = self.policy_parameters, _n_tokens(parts)
         with torch.no_grad():
             old = [torch.log_softmax(self.policy.action_logits(part.observations), -1) for part in parts]
         objective = self._objective(parts, n)
@@ -119,7 +118,7 @@ class TRPO(TextRollouts):
 
     def fisher_vector_product(self, parts: Sequence[RolloutSamples], old: Sequence[Tensor], vector: Tensor) -> Tensor:
         """(F + damping I) v, F the Hessian at the current policy of the mean KL(old || new) per token. (P,) -> (P,)."""
-        parameters, n = self.policy_parameters, sum(len(part) for part in parts)
+        parameters, n = self.policy_parameters, _n_tokens(parts)
         product = self._sum(
             parts, lambda part, i: hessian_vector_product(self._kl(part, old[i], n), parameters, vector)
         )
@@ -141,10 +140,12 @@ class TRPO(TextRollouts):
 
     @staticmethod
     def _sum(parts: Sequence[RolloutSamples], term: Callable[[RolloutSamples, int], Tensor]) -> Tensor:
+        if not parts:
+            raise RunError("trpo: fewer episodes in the rollout than processes in the launch; raise alg.args.n_steps.")
         total = term(parts[0], 0)
         for i, part in enumerate(parts[1:], 1):
             total = total + term(part, i)
-        return total
+        return sum_tensor(total)
 
     @staticmethod
     @torch.no_grad()
@@ -153,14 +154,17 @@ class TRPO(TextRollouts):
             parameter.copy_(value if offsets is None else value + offsets[i])
 
     def _critic_step(self, batch: RolloutSamples) -> float:
-        optimizer = self.policy.optimizer
-        optimizer.zero_grad(set_to_none=True)
-        total = 0.0
-        for part in batch.split(self.gradient_accumulation_steps):
-            values = self.policy.evaluate_values(part.observations)
-            loss = value_loss(values, part.old_values, part.returns).sum() / len(batch)
-            loss.backward()
-            total += loss.item()
+        numbers = self.accumulate(batch, self._critic_loss, self.gradient_accumulation_steps)
         nn.utils.clip_grad_norm_([p for p in self.policy.parameters() if p.grad is not None], self.max_grad_norm)
-        optimizer.step()
-        return total
+        self.policy.optimizer.step()
+        return numbers["value_loss"]
+
+    def _critic_loss(self, part: RolloutSamples, n_tokens: int) -> tuple[Tensor, dict[str, float]]:
+        values = self.policy.evaluate_values(part.observations)
+        loss = value_loss(values, part.old_values, part.returns).sum() / n_tokens
+        return loss, {"value_loss": loss.item()}
+
+
+def _n_tokens(parts: Sequence[RolloutSamples]) -> int:
+    """Those of every process."""
+    return int(sum_numbers({"tokens": sum(len(part) for part in parts)})["tokens"])

@@ -9,6 +9,7 @@ from rl4lms.config.compose import algorithm_of, compose_rl
 from rl4lms.config.inputs import local_inputs
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError
+from rl4lms.core.launch import launch_rank
 from rl4lms.core.work_directory import publish, work_directory, work_path
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training.on_policy import train
@@ -38,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     config = configure(args)
+    if launch_rank() > 0:  # computes with the first process of the launch, which writes
+        train(config, work_path(args.out), evaluate_test=False)
+        return
     with work_directory(work_path(args.out), config.to_dict(), local_inputs(config)) as work:
         train(config, work, tracker=Tracker(work, quiet=args.quiet), evaluate_test=False)
         publish(work, args.out, DECLARED)

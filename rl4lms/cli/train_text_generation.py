@@ -15,7 +15,8 @@ from pathlib import Path
 from rl4lms.config.inputs import check_paths, local_inputs
 from rl4lms.config.schema import RunConfig
 from rl4lms.config.yaml_file import load_yaml
-from rl4lms.core.errors import UserError
+from rl4lms.core.errors import ConfigError, UserError
+from rl4lms.core.launch import launch_rank, launch_size
 from rl4lms.core.registry import Registry
 from rl4lms.core.work_directory import work_directory
 from rl4lms.tracking.backends import open_backend
@@ -79,6 +80,11 @@ def read_config(path: Path, seed: int | None = None) -> RunConfig:
 def train(config: RunConfig, args: argparse.Namespace) -> None:
     """Run in BASE/PROJECT/EXPERIMENT; resumes what an equal run left there, and sets aside what another one did."""
     run_dir = args.base_path_to_store_results / args.project_name / args.experiment_name
+    if config.is_supervised and launch_size() > 1:
+        raise ConfigError("alg.id: supervised runs in one process; launch it without torchrun or accelerate.")
+    if launch_rank() > 0:  # computes with the first process, which writes
+        TRAINERS.load("on_policy")(config, run_dir)
+        return
     with work_directory(run_dir, config.to_dict(), local_inputs(config)):
         log_file = logging.FileHandler(run_dir / "log.txt", encoding="utf-8")
         log_file.setFormatter(logging.Formatter("%(asctime)s [%(levelname)s] %(message)s"))

@@ -13,6 +13,7 @@ from rl4lms.core.errors import ConfigError
 from rl4lms.core.seeding import torch_generator
 from rl4lms.core.tables import PostProcessorRegistry
 from rl4lms.data_pools.text_generation_pool import Sample
+from rl4lms.numerics.distributed import gather, rank, world_size
 from rl4lms.policies.decoding import decode
 from rl4lms.policies.language_models import CausalScorer, Seq2SeqScorer, token_logprobs
 from rl4lms.policies.sequences import Sequences, all_tokens
@@ -37,6 +38,7 @@ class Generation:
 
 class TextGenerator:
     """Decodes prompts in batches, longest first to save padding; a text does not depend on the batch it was in.
+    The processes of a launch share out the batches, and all of them return all texts.
 
     generation: published generation keyword arguments. Greedy (`do_sample: false`) and sampling run on our own
     cached loop, each sample with its own random stream keyed by (seed, position); beams, repetition penalties and
@@ -79,17 +81,18 @@ class TextGenerator:
     def generate(self, samples: Sequence[Sample]) -> Generation:
         prompts = self.encode(samples)
         order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
-        rows: list[list[int]] = [[] for _ in prompts]
         self.model.eval()
-        for first in range(0, len(order), self.batch_size):
-            index = order[first : first + self.batch_size]
+        batches = [order[first : first + self.batch_size] for first in range(0, len(order), self.batch_size)]
+        decoded: dict[int, list[int]] = {}
+        for index in batches[rank() :: world_size()]:
             ids, mask = (x.to(self.model.device) for x in left_pad([prompts[i] for i in index], self.pad_id))
-            for i, row in zip(index, self._decode(ids, mask, index), strict=True):
-                rows[i] = row
-        texts = [decode_response(self.tokenizer, row) for row in rows]
+            decoded.update(zip(index, self._decode(ids, mask, index), strict=True))
+        rows = {i: row for part in gather(decoded) for i, row in part.items()}
+        token_ids = [rows[i] for i in range(len(prompts))]
+        texts = [decode_response(self.tokenizer, row) for row in token_ids]
         if self._post_process is not None:
             texts = [self._post_process(text) for text in texts]
-        return Generation(rows, texts)
+        return Generation(token_ids, texts)
 
     def _decode(self, ids: Tensor, mask: Tensor, index: Sequence[int]) -> list[list[int]]:
         if any(self.generation.get(key, off) != off for key, off in _BEYOND_SAMPLING.items()):

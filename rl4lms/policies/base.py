@@ -147,10 +147,8 @@ class LMActorCriticPolicy(BasePolicy):
         return self._values(view.gather(self.scorer.hidden(self.value_trunk, view.sequences)))
 
     def _values(self, hidden: Tensor) -> Tensor:
-        weight = self.value_head.weight
-        if hidden.dtype != torch.float64:
-            hidden, weight = hidden.float(), weight.float()
-        return nn.functional.linear(hidden, weight).squeeze(-1)
+        dtype = torch.promote_types(hidden.dtype, torch.float32)
+        return nn.functional.linear(hidden.to(dtype), self.value_head.weight.to(dtype)).squeeze(-1)
 
     def evaluate_actions(self, observations: TokenView, actions: Tensor) -> EvaluateActionsOutput:
         """One forward over the sequences of a minibatch, every token at once.

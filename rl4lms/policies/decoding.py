@@ -36,12 +36,11 @@ class Decoded:
 class _Record:
     """The growing columns of a `Decoded`; rows that have ended keep padding."""
 
-    def __init__(self, n_rows: int, spec: SamplingSpec, pad_id: int, device: torch.device) -> None:
-        shape = (n_rows, spec.max_new_tokens)
+    def __init__(self, logits: Tensor, spec: SamplingSpec, pad_id: int) -> None:
+        shape, device = (len(logits), spec.max_new_tokens), logits.device
         self.ids = torch.full(shape, pad_id, dtype=torch.int64, device=device)
         self.mask = torch.zeros(shape, dtype=torch.bool, device=device)
-        self.logprobs = torch.zeros(shape, device=device)
-        self.raw_logprobs = torch.zeros(shape, device=device)
+        self.logprobs, self.raw_logprobs = logits.new_zeros(shape), logits.new_zeros(shape)
         self.bits: Tensor | None = None
 
     def write(
@@ -83,9 +82,9 @@ def decode(
     tokens depend on its own draws alone. Rows that have ended leave the batch once half of it is idle.
     """
     session = open_session(model, prompt_ids, prompt_mask)
-    record = _Record(len(prompt_ids), spec, pad_id, prompt_ids.device)
     rows = torch.arange(len(prompt_ids), device=prompt_ids.device)
     logits = masked_logits(session.start(), None)
+    record = _Record(logits, spec, pad_id)
     if mask_session is not None:
         mask_session.start(prompt_ids, prompt_mask)
     alive = torch.ones_like(rows, dtype=torch.bool)

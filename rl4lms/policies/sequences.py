@@ -43,9 +43,10 @@ class Sequences:
             action_mask_bits=None if bits is None else bits[index, :t],
         )
 
-    def action_mask(self, vocab_size: int) -> Tensor | None:
-        """(B, T, V) bool, or None where every action was allowed."""
-        return None if self.action_mask_bits is None else unpack_bits(self.action_mask_bits, vocab_size)
+    def to(self, device: torch.device | str) -> Sequences:
+        """The same on another device."""
+        columns = (self.prompt_ids, self.prompt_mask, self.response_ids, self.response_mask, self.action_mask_bits)
+        return Sequences(*(x if x is None else x.to(device) for x in columns))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

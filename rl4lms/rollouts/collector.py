@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from rl4lms.core.seeding import torch_generator
 from rl4lms.data_pools.sampling import PromptSampler
+from rl4lms.numerics.distributed import gather, rank, shares, world_size
 from rl4lms.numerics.kl import kl_k1, kl_k3
 from rl4lms.numerics.masked import masked_mean, masked_std
 from rl4lms.policies.sequences import Sequences
@@ -39,13 +41,18 @@ class _Wave:
     values: Tensor
     index: list[int]
 
+    def to(self, device: torch.device | str) -> _Wave:
+        columns = {k: x.to(device) for k, x in vars(self).items() if k != "index"}
+        return _Wave(index=self.index, **columns)
+
 
 class RolloutCollector:
     """Collects exactly `n_steps` steps an iteration.
 
     Episode e of iteration k is a pure function of (seed, k, e) and the policy: its prompt and each of its tokens are
     drawn from streams keyed so. Episodes fill the buffer in order; the one that reaches past its end is cut there
-    (no score, bootstrap with V), and those after it are dropped.
+    (no score, bootstrap with V), and those after it are dropped. The processes of a launch share out the episodes:
+    each is generated and scored by one of them, and all end with the same batch.
     """
 
     def __init__(
@@ -65,16 +72,29 @@ class RolloutCollector:
     def collect(self, policy: LMActorCriticPolicy, iteration: int) -> EpisodeBatch:
         """One iteration's experience, KL penalty included."""
         waves: list[_Wave] = []
+        owners: list[int] = []  # the process of each episode
         steps = episodes = 0
         while steps < self.n_steps:
             longest = self.task.max_episode_length if not episodes else max(steps / episodes, 1.0)
             n = min(math.ceil((self.n_steps - steps) / longest), MAX_WAVE)
-            waves.append(self._generate(policy, iteration, range(episodes, episodes + n)))
+            for owner, wave in self._generate_together(policy, iteration, range(episodes, episodes + n)):
+                waves.append(wave)
+                owners += [owner] * len(wave.index)
+                steps += int(wave.sequences.response_mask.sum())
             episodes += n
-            steps += int(waves[-1].sequences.response_mask.sum())
-        return self._assemble(_concatenate(waves, self.task.pad_id))
+        return self._assemble(_concatenate(waves, self.task.pad_id), owners)
 
-    def _generate(self, policy: LMActorCriticPolicy, iteration: int, episodes: range) -> _Wave:
+    def _generate_together(
+        self, policy: LMActorCriticPolicy, iteration: int, episodes: range
+    ) -> list[tuple[int, _Wave]]:
+        """(rank, its share of the episodes) in order, the same on every process."""
+        if world_size() == 1:
+            return [(0, self._generate(policy, iteration, episodes))]
+        own = shares(episodes)[rank()]
+        wave = self._generate(policy, iteration, own).to("cpu") if own else None
+        return [(owner, each.to(policy.device)) for owner, each in enumerate(gather(wave)) if each is not None]
+
+    def _generate(self, policy: LMActorCriticPolicy, iteration: int, episodes: Sequence[int]) -> _Wave:
         task, device = self.task, policy.device
         index = self.prompts.indices(iteration, episodes)
         texts = [task.samples[i][0].prompt_or_input_text for i in index]
@@ -104,7 +124,7 @@ class RolloutCollector:
         generator = torch_generator(self.seed, "rollout", iteration, episode)
         return torch.rand(n, generator=generator, dtype=torch.float64)
 
-    def _assemble(self, wave: _Wave) -> EpisodeBatch:
+    def _assemble(self, wave: _Wave, owners: list[int]) -> EpisodeBatch:
         """Cut at the buffer's end, score, and add the KL penalty."""
         lengths = wave.sequences.response_mask.sum(1)
         before = lengths.cumsum(0) - lengths
@@ -124,7 +144,7 @@ class RolloutCollector:
             None if bits is None else bits[:n],
         )
         responses = self._responses(sequences, ended, wave.index[:n])
-        scores = self._scores(responses, mask)
+        scores = self._scores(responses, mask, owners)
         raw, reference = (torch.where(mask, x[:n], 0.0) for x in (wave.raw_logprobs, wave.ref_logprobs))
         rewards = torch.where(mask, scores - self.kl_controller.kl_coeff * kl_k1(raw, reference), 0.0)
         if self.norm_reward:
@@ -152,9 +172,13 @@ class RolloutCollector:
             for i, row, length, end in zip(index, rows, lengths, ended.tolist(), strict=True)
         ]
 
-    def _scores(self, responses: list[Response], mask: Tensor) -> Tensor:
+    def _scores(self, responses: list[Response], mask: Tensor, owners: list[int]) -> Tensor:
+        """(B, T) scores, each computed once, by the process that generated the episode."""
+        own = [response for response, owner in zip(responses, owners, strict=False) if owner == rank()]
+        rows = [iter(each) for each in gather(self.scorer(own) if own else [])]
         scores = torch.zeros(mask.shape)
-        for i, row in enumerate(self.scorer(responses)):
+        for i, owner in enumerate(owners[: len(responses)]):
+            row = next(rows[owner])
             scores[i, : len(row)] = torch.tensor(row)
         return scores.to(mask.device)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from rl4lms.numerics.distributed import rank, world_size
 from rl4lms.policies.sequences import Sequences, TokenView
 
 
@@ -73,7 +74,9 @@ class RolloutSamples:
         return replace(self, advantages=(a - a.mean()) / (a.std() + 1e-8))
 
     def split(self, n_parts: int) -> list[RolloutSamples]:
-        """At most `n_parts` micro-batches of whole episodes, for gradient accumulation; every token in one of them."""
+        """At most `n_parts` parts of whole episodes, every token in one of them."""
+        if n_parts == 1:
+            return [self]
         view = self.observations
         parts = []
         for episodes in torch.arange(len(view.sequences), device=view.rows.device).tensor_split(n_parts):
@@ -85,3 +88,7 @@ class RolloutSamples:
             columns = (self.actions, self.old_values, self.old_log_prob, self.advantages, self.returns)
             parts.append(RolloutSamples(part, *(column[chosen] for column in columns)))
         return parts
+
+    def own_parts(self, n_micro_batches: int) -> list[RolloutSamples]:
+        """This process's micro-batches: the processes of a launch share out the episodes of an optimiser step."""
+        return self.split(n_micro_batches * world_size())[rank() :: world_size()]

@@ -102,6 +102,22 @@ class Tracker:
                 backend.log(step, values)
 
 
+class SilentTracker(Tracker):
+    """Writes nothing: for the processes of a launch beside the first, which compute the same numbers."""
+
+    def log_predictions(self, split: str, epoch: int, rows: list[dict[str, Any]]) -> None:
+        return
+
+    def log_info(self, message: str) -> None:
+        return
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        return
+
+    def _append(self, name: str, line: dict[str, Any], *, say: bool = True) -> None:
+        return
+
+
 def _sorted(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: values[key] for key in sorted(values)}
 

@@ -23,8 +23,9 @@ from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
 from rl4lms.evaluation.evaluator import evaluate
 from rl4lms.evaluation.generation import TextGenerator
 from rl4lms.metrics.base import BaseMetric
+from rl4lms.numerics.distributed import gather, process_group, rank
 from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
-from rl4lms.tracking.tracker import Tracker
+from rl4lms.tracking.tracker import SilentTracker, Tracker
 from rl4lms.training.builders import BuiltAlgorithm, build_algorithm, build_metrics, build_pool
 from rl4lms.training.checkpoint import (
     generator_state,
@@ -66,6 +67,7 @@ class OnPolicyTrainer:
         self.n_iters: int = self.evaluation.n_iters
         self.eval_every: int = self.evaluation.eval_every
         self.digest = run_digest(config)
+        self.writes = rank() == 0  # of the processes of a launch, the first alone
         seed_everything(config.seed)
         self.tokenizer: PreTrainedTokenizerBase = build_tokenizer(config.to_dict()["tokenizer"])
         self.pools: dict[str, TextGenPool] = {}
@@ -86,8 +88,9 @@ class OnPolicyTrainer:
         """Train to the end, from the newest checkpoint where there is one, and save the model."""
         for notice in self.config.notices:
             self.tracker.log_info(notice)
-        write_json(self.out_dir / "config.json", self.config.to_dict())
-        write_json(self.out_dir / "manifest.json", self.manifest())
+        if self.writes:
+            write_json(self.out_dir / "config.json", self.config.to_dict())
+            write_json(self.out_dir / "manifest.json", self.manifest())
         self.algorithm.set_logger(Logger(folder=None, output_formats=[]))
         done = self.load() if resume else 0
         if done == 0:
@@ -127,6 +130,8 @@ class OnPolicyTrainer:
 
     def save(self) -> None:
         """A checkpoint of everything the rest of the run depends on."""
+        if not self.writes:
+            return
         policy = self.algorithm.policy
         adam, rest = optimizer_tensors(policy.optimizer)
         tensors = {f"policy.{k}": v for k, v in parameters_of(policy, FROZEN).items()}
@@ -162,6 +167,8 @@ class OnPolicyTrainer:
 
     def save_model(self) -> None:
         """The language model alone, with its tokenizer, in the hub's format under `model/`."""
+        if not self.writes:
+            return
         model = self.algorithm.policy.get_language_model()
         if hasattr(model, "merge_and_unload"):
             model = model.merge_and_unload()
@@ -204,6 +211,7 @@ class IterationCallback(BaseCallback):
         trainer, iteration = self.trainer, self.trainer.algorithm.iteration
         if iteration == self.done:
             return
+        self._terminated = any(gather(self._terminated))  # all processes stop after the same update
         self.done = iteration
         logged = self.logger.name_to_value
         info = {k: float(v) for k, v in sorted(logged.items()) if k.startswith("train/")}
@@ -240,10 +248,16 @@ def train(
     resume: bool = True,
     evaluate_test: bool = True,
 ) -> None:
-    """Run an on-policy configuration in `out_dir`, resuming from its checkpoints where there are some."""
-    out_dir.mkdir(parents=True, exist_ok=True)
-    trainer = OnPolicyTrainer(config, out_dir, tracker or Tracker(out_dir), evaluate_test)
-    try:
-        trainer.train(resume)
-    finally:
-        trainer.close()
+    """Run an on-policy configuration in `out_dir`, resuming from its checkpoints where there are some.
+
+    Under torchrun or accelerate launch every process calls this, and the first one writes.
+    """
+    with process_group():
+        silent = rank() > 0
+        trainer = OnPolicyTrainer(
+            config, out_dir, SilentTracker(out_dir) if silent else tracker or Tracker(out_dir), evaluate_test
+        )
+        try:
+            trainer.train(resume)
+        finally:
+            trainer.close()

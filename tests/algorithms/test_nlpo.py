@@ -13,7 +13,7 @@ from rl4lms.algorithms.ppo import PPO
 from rl4lms.core.errors import ConfigError
 from rl4lms.policies.truncation import SamplingSpec
 from tests.algorithms.test_ppo import build, weights
-from tests.conftest import EOS, PAD, VOCAB
+from tests.conftest import EOS, PAD, VOCAB, dense_mask
 
 TOP_P = {"top_mask": 0.5, "min_tokens_to_keep": 2, "target_update_iterations": 2, "mask_type": "learned_top_p"}
 
@@ -57,7 +57,7 @@ def test_sampled_tokens_are_inside_the_mask_and_the_ratio_is_one(model_dir, fami
     algorithm = build(model_dir(family), family, cls=NLPO, policy=mask)
     shift(algorithm)  # so that mask policy and policy differ
     batch = algorithm.collector.collect(algorithm.policy, 0)
-    allowed = batch.sequences.action_mask(VOCAB)
+    allowed = dense_mask(batch.sequences)
     chosen = allowed.gather(-1, batch.sequences.response_ids.unsqueeze(-1)).squeeze(-1)
     assert chosen[batch.mask].all()
     counts = allowed[batch.mask].sum(-1)
@@ -95,7 +95,7 @@ def test_refreshes_happen_at_their_iterations_only(model_dir):
 def test_min_length_wins_over_eos_always_allowed(model_dir):
     algorithm = build(model_dir("gpt2"), cls=NLPO, policy={**TOP_P, "generation_kwargs": {"min_length": 3}})
     batch = algorithm.collector.collect(algorithm.policy, 0)
-    allowed = batch.sequences.action_mask(VOCAB)
+    allowed = dense_mask(batch.sequences)
     assert not allowed[:, :3, EOS].any() and allowed[:, 3:, EOS][batch.mask[:, 3:]].all()
 
 

@@ -11,7 +11,7 @@ from rl4lms.policies.decoding import decode
 from rl4lms.policies.language_models import CausalScorer, Seq2SeqScorer, token_logits, token_logprobs
 from rl4lms.policies.sequences import Sequences, TokenView, all_tokens
 from rl4lms.policies.truncation import SamplingSpec, top_k_mask, top_p_mask, truncation_mask
-from tests.conftest import CAUSAL, EOS, PAD, SEQ2SEQ, VOCAB, tiny_model
+from tests.conftest import CAUSAL, EOS, PAD, SEQ2SEQ, VOCAB, dense_mask, tiny_model
 
 FAMILIES = CAUSAL + SEQ2SEQ
 
@@ -112,12 +112,12 @@ def test_sampled_is_scored(family, name):
     scored = Sequences(s.prompt_ids, s.prompt_mask, out.response_ids, out.response_mask, out.action_mask_bits)
     logits = scorer_of(model).logits(model, scored)
     m = out.response_mask
-    again = action_logprobs(masked_logits(logits, scored.action_mask(VOCAB), spec.temperature), out.response_ids)
+    again = action_logprobs(masked_logits(logits, dense_mask(scored), spec.temperature), out.response_ids)
     assert_close(again[m], out.logprobs[m], rtol=0, atol=1e-4)
     raw = action_logprobs(masked_logits(logits, None), out.response_ids)
     assert_close(raw[m], out.raw_logprobs[m], rtol=0, atol=1e-4)
     if spec.truncates:
-        allowed = scored.action_mask(VOCAB)
+        allowed = dense_mask(scored)
         assert allowed.gather(-1, out.response_ids.unsqueeze(-1)).squeeze(-1)[m].all()
         assert (out.logprobs[m] >= out.raw_logprobs[m] - 1e-4).all() or spec.temperature != 1
 
