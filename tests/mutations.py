@@ -155,8 +155,8 @@ MUTATIONS = [
     mutation(26, "a rejected step is kept", "algorithms/trpo.py",
              "        if not accepted:\n            self._set(parameters, before, None)\n", "",
              f"{TRPO}::test_a_rejected_step_restores_bit_for_bit"),
-    mutation(27, "a minibatch drops its last episode", "rollouts/buffer.py",
-             "        if chosen:\n            yield _places(chosen, lengths)\n", "",
+    mutation(27, "the last minibatch is dropped", "rollouts/buffer.py",
+             "for bin_ in bins.unique():", "for bin_ in bins.unique()[:-1]:",
              f"{PPO}::test_every_step_is_in_one_minibatch"),
 ]  # fmt: skip
 

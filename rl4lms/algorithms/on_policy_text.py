@@ -91,7 +91,10 @@ class TextRollouts(OnPolicyAlgorithm):
 
     def optimizer_step(self) -> None:
         """One step of the policy's optimiser on the gradients that are there, clipped to `max_grad_norm`."""
-        nn.utils.clip_grad_norm_([p for p in self.policy.parameters() if p.requires_grad], self.max_grad_norm)
+        parameters = [p for p in self.policy.parameters() if p.grad is not None]
+        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if norm > self.max_grad_norm:  # torch's clip_grad_norm_ multiplies by 1 otherwise
+            nn.utils.clip_grads_with_norm_(parameters, self.max_grad_norm, norm)
         self.policy.optimizer.step()
 
     @torch.no_grad()

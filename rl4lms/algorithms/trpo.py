@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rl4lms.algorithms.on_policy_text import TextRollouts
 from rl4lms.core.errors import ConfigError, RunError
@@ -155,8 +155,7 @@ class TRPO(TextRollouts):
 
     def _critic_step(self, batch: RolloutSamples) -> float:
         numbers = self.accumulate(batch, self._critic_loss, self.gradient_accumulation_steps)
-        nn.utils.clip_grad_norm_([p for p in self.policy.parameters() if p.grad is not None], self.max_grad_norm)
-        self.policy.optimizer.step()
+        self.optimizer_step()
         return numbers["value_loss"]
 
     def _critic_loss(self, part: RolloutSamples, n_tokens: int) -> tuple[Tensor, dict[str, float]]:

@@ -22,9 +22,10 @@ MINIBATCH_UNITS = ("episodes", "transitions")
 class EpisodeRolloutBuffer(BaseBuffer):
     """SB3's rollout buffer interface over an `EpisodeBatch`; sequences are stored once, never per token.
 
-    minibatch: "episodes" puts whole episodes into a minibatch while the sum of their steps stays within `batch_size`
-    (at least one); "transitions" is a random permutation of steps, as in the paper. Order of minibatches is drawn
-    from (seed, iteration, epoch), so it does not depend on anything else that was drawn.
+    minibatch: "episodes" cuts a random order of whole episodes into as many minibatches as `batch_size` steps would
+    make, each episode going where its middle step falls: `batch_size` is what a minibatch has on average, and an
+    epoch has the optimiser steps that it has in "transitions", a random permutation of steps, as in the paper. The
+    order is drawn from (seed, iteration, epoch), so it does not depend on anything else that was drawn.
     """
 
     def __init__(
@@ -82,18 +83,15 @@ class EpisodeRolloutBuffer(BaseBuffer):
     def _episode_minibatches(
         mask: Tensor, batch_size: int, generator: torch.Generator
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        lengths = mask.sum(1).tolist()
-        chosen: list[int] = []
-        steps = 0
-        order = [i for i in torch.randperm(len(lengths), generator=generator).tolist() if lengths[i]]
-        for episode in order:
-            if chosen and steps + lengths[episode] > batch_size:
-                yield _places(chosen, lengths)
-                chosen, steps = [], 0
-            chosen.append(episode)
-            steps += lengths[episode]
-        if chosen:
-            yield _places(chosen, lengths)
+        lengths = mask.sum(1)
+        order = torch.randperm(len(lengths), generator=generator)
+        order = order[lengths[order] > 0]
+        n_steps = int(lengths.sum())
+        n_minibatches = max(1, round(n_steps / batch_size))
+        middles = 2 * lengths[order].cumsum(0) - lengths[order]  # in half steps
+        bins = middles * n_minibatches // (2 * n_steps)
+        for bin_ in bins.unique():
+            yield _places(order[bins == bin_].tolist(), lengths.tolist())
 
     @staticmethod
     def _transition_minibatches(

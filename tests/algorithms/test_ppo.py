@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from rl4lms.core.tables import PolicyRegistry
 from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.envs.text_generation.vec_env import make_vec_env
 from rl4lms.rewards.base import BatchedRewardFunction
+from rl4lms.rollouts.buffer import EpisodeRolloutBuffer
 from rl4lms.tokenization.text_task import TextTask
 from tests.conftest import SEQ2SEQ, VOCAB, word_tokenizer
 
@@ -180,9 +182,32 @@ def test_every_step_is_in_one_minibatch(model_dir, unit):
             sizes.append(len(batch))
             seen += batch.returns.tolist()
         assert sorted(seen) == sorted(buffer.returns[buffer.episodes.mask].tolist())
-        assert all(n <= 24 for n in sizes)
+        assert all(n <= 24 + (unit == "episodes") * 8 for n in sizes)  # an episode has at most 8 steps
+        assert len(sizes) == {"episodes": round(64 / 24), "transitions": math.ceil(64 / 24)}[unit]
         epochs.append(seen)
     assert epochs[0] != epochs[1], "epochs are shuffled apart"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "batch_size", "sizes"),
+    [
+        ([48] * 4, 64, [48, 96, 48]),  # as many minibatches as 192 / 64, of 1.33 episodes
+        ([48] * 4, 96, [96, 96]),
+        ([48] * 4, 24, [48] * 4),  # an episode is never cut
+        ([5, 0, 90, 5], 50, None),  # empty rows are left out
+        ([7], 1000, [7]),
+    ],
+)
+def test_batch_size_is_the_mean_of_whole_episodes(lengths, batch_size, sizes):
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(1)
+    generator = torch.Generator().manual_seed(0)
+    parts = list(EpisodeRolloutBuffer._episode_minibatches(mask, batch_size, generator))
+    assert sorted(place for rows, cols in parts for place in zip(rows.tolist(), cols.tolist(), strict=True)) == [
+        (i, t) for i, n in enumerate(lengths) for t in range(n)
+    ]
+    assert all((mask[rows].sum(1) > 0).all() for rows, _ in parts)
+    if sizes is not None:
+        assert sorted(len(rows) for rows, _ in parts) == sorted(sizes)
 
 
 def full_batch_gradient(algorithm: Any, unit: str) -> torch.Tensor:
