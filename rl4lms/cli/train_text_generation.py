@@ -18,7 +18,7 @@ from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.errors import ConfigError, UserError
 from rl4lms.core.launch import launch_rank, launch_size
 from rl4lms.core.registry import Registry
-from rl4lms.core.work_directory import work_directory
+from rl4lms.core.work_directory import LOG_FILE, work_directory
 from rl4lms.tracking.backends import open_backend
 from rl4lms.tracking.tracker import Tracker
 
@@ -86,7 +86,7 @@ def train(config: RunConfig, args: argparse.Namespace) -> None:
         TRAINERS.load("on_policy")(config, run_dir)
         return
     with work_directory(run_dir, config.to_dict(), local_inputs(config)):
-        log_file = logging.FileHandler(run_dir / "log.txt", encoding="utf-8")
+        log_file = logging.FileHandler(run_dir / LOG_FILE, encoding="utf-8")
         log_file.setFormatter(logging.Formatter("%(asctime)s [%(levelname)s] %(message)s"))
         logger.addHandler(log_file)
         backends = []

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from rl4lms import __version__
-from rl4lms.core.errors import RunError
+from rl4lms.core.errors import RunError, UserError
 from rl4lms.core.io import canonical_json, give_usual_mode, read_json, sha256_file, sha256_text, write_json
 
 logger = logging.getLogger(__name__)
 
-DIGEST_FILE = ".run.json"
+DIGEST_FILE, LOG_FILE = ".run.json", "log.txt"
 _UNPUBLISHED = (DIGEST_FILE, "checkpoints")  # done with when the run is
 
 
@@ -58,10 +58,11 @@ def work_directory(path: Path, config: Mapping[str, Any], inputs: Iterable[Path]
 
     config: the resolved configuration; inputs: files and directories that the run reads. A directory there of another
     run (another config, input or code) is renamed to `<path>.stale-<n>` with a message. Raises RunError where another
-    process works in it.
+    process works in it. Input that is refused before the run has begun leaves no directory behind.
     """
     identity = {"config": dict(config), "inputs": input_digests(inputs), "code": code_digest()}
     digests = {name: sha256_text(canonical_json(value)) for name, value in identity.items()}
+    missing = [each for each in (path, *path.parents) if not each.exists()]
     with contextlib.ExitStack() as locks:
         locks.enter_context(_locked(path))
         changed = _differences(path, digests)
@@ -69,7 +70,22 @@ def work_directory(path: Path, config: Mapping[str, Any], inputs: Iterable[Path]
             _set_aside(path, changed)
             locks.enter_context(_locked(path))
         write_json(path / DIGEST_FILE, digests)
-        yield path
+        try:
+            yield path
+        except UserError:
+            _remove_unused(missing)
+            raise
+
+
+def _remove_unused(made: list[Path]) -> None:
+    """Remove directories that were made for a run, innermost first, as far as the run has left nothing in them."""
+    for path in made:
+        if path is made[0] and {file.name for file in path.iterdir()} <= {DIGEST_FILE, LOG_FILE}:
+            shutil.rmtree(path)
+        elif any(path.iterdir()):
+            return
+        else:
+            path.rmdir()
 
 
 def publish(work: Path, out: Path, declared: Iterable[str]) -> None:

@@ -149,9 +149,11 @@ def build_tokenizer(config: Mapping[str, Any]) -> PreTrainedTokenizerBase:
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerBase, directory: str | Path) -> None:
-    """Save in the hub's format, without the truncation and padding that the last call happened to leave behind."""
+    """Save in the hub's format, without what the last call or the way of loading happened to leave behind."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         backend.no_truncation()
         backend.no_padding()
+    for loaded_how in ("is_local", "local_files_only"):
+        tokenizer.init_kwargs.pop(loaded_how, None)
     tokenizer.save_pretrained(directory)

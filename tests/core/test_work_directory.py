@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rl4lms.core import work_directory as module
-from rl4lms.core.errors import RunError
+from rl4lms.core.errors import ConfigError, RunError, UserError
 from rl4lms.core.work_directory import DIGEST_FILE, input_digests, publish, work_directory, work_path
 
 CONFIG = {"seed": 1, "alg": {"lr": 1e-5}}
@@ -138,3 +138,26 @@ def test_inputs_are_hashed_file_by_file(tmp_path: Path) -> None:
     digests = input_digests([tmp_path / "d", tmp_path / "b", tmp_path / "absent"])
     assert list(digests) == [str(tmp_path / "d" / "a"), str(tmp_path / "b")]
     assert digests[str(tmp_path / "b")].startswith("3e23e8160039594a33894f6564e1b134")
+
+
+def fails(work: Path, written: list[str], error: UserError) -> None:
+    with work_directory(work, CONFIG, ()):
+        for name in written:
+            (work / name).write_text("{}")
+        raise error
+
+
+@pytest.mark.parametrize("written", [[], ["log.txt"]])
+def test_refused_input_leaves_no_directory(tmp_path: Path, written: list[str]) -> None:
+    with pytest.raises(ConfigError):
+        fails(tmp_path / "project" / "experiment", written, ConfigError("too long"))
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_run_that_had_begun_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(RunError):
+        fails(tmp_path / "project" / "first", ["rollout_info.jsonl"], RunError("not finite"))
+    with pytest.raises(ConfigError):
+        fails(tmp_path / "project" / "second", [], ConfigError("too long"))
+    assert (tmp_path / "project" / "first" / "rollout_info.jsonl").is_file()
+    assert [p.name for p in (tmp_path / "project").iterdir()] == ["first"]

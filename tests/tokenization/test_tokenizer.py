@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rl4lms.core.errors import ConfigError
-from rl4lms.tokenization.tokenizer import build_tokenizer, load_tokenizer, sentinel_tokens, train_bpe
+from rl4lms.tokenization.tokenizer import build_tokenizer, load_tokenizer, save_tokenizer, sentinel_tokens, train_bpe
 
 TEXTS = ["The film was good, the acting was better.", "Der Hund läuft in den Garten."] * 20
 ODD = "Émile\tsaid: \n  'no – 日本' <b> "
@@ -35,6 +35,16 @@ def test_saved_files_are_equal_bytes_and_load_by_auto_tokenizer(tmp_path, flavou
     plain, auto = load_tokenizer(str(tmp_path / "a")), AutoTokenizer.from_pretrained(tmp_path / "a")
     assert plain(ODD)["input_ids"] == auto(ODD)["input_ids"]
     assert plain.pad_token_id == auto.pad_token_id == 0
+
+
+@pytest.mark.parametrize("offline", [True, False])
+def test_saving_again_does_not_tell_how_it_was_loaded(tmp_path, offline):
+    from transformers import AutoTokenizer
+
+    save_tokenizer(train_bpe(TEXTS, 320, flavour="gpt2"), tmp_path / "a")
+    save_tokenizer(AutoTokenizer.from_pretrained(tmp_path / "a", local_files_only=offline), tmp_path / "b")
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
 def test_gpt2_adds_nothing_and_pads_with_eos():
