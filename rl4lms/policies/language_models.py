@@ -63,7 +63,9 @@ def _mask_or_none(mask: Tensor) -> Tensor | None:
 
 
 def _accepts_positions(module: Any) -> bool:
-    return "position_ids" in inspect.signature(module.forward).parameters
+    """Whether the model numbers positions as told. peft's model takes what its base takes, but does not name it."""
+    base = module.get_base_model() if hasattr(module, "get_base_model") else module
+    return "position_ids" in inspect.signature(base.forward).parameters
 
 
 def to_right_padding(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
