@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import torch
 from torch.testing import assert_close
 
 from rl4lms.algorithms.nlpo import NLPO
+from rl4lms.core.errors import RunError
 from rl4lms.policies.language_models import load_language_model, position_ids
 from rl4lms.policies.sequences import Sequences
 from rl4lms.policies.truncation import SamplingSpec
@@ -158,3 +161,15 @@ def test_bfloat16_trains_with_float32_numbers(model_dir: Any, family: str, adapt
         out = algorithm.policy.evaluate_actions(batch.observations, batch.actions)
         assert {x.dtype for x in out} == {torch.float32}
         assert all(bool(x.isfinite().all()) for x in out)
+
+
+@pytest.mark.parametrize("value_model", ["shared", "separate"])
+def test_half_precision_is_that_of_the_policys_weights(model_dir: Any, value_model: str) -> None:
+    """NUMERICS 4: log-probabilities off by 0.01 pass in bfloat16, whose value head is float32, and not in float32."""
+    for dtype, passes in (("bfloat16", True), ("float32", False)):
+        algorithm = build(model_dir("gpt2"), policy={"dtype": dtype, "value_model": value_model})
+        batch = algorithm.collector.collect(algorithm.policy, 0)
+        algorithm.rollout_buffer.add_episodes(batch, 0)
+        off = dataclasses.replace(batch, logprobs=batch.logprobs + 0.01)
+        with nullcontext() if passes else pytest.raises(RunError, match="does not reproduce its own rollout"):
+            algorithm._check_reproduction(off)
