@@ -113,11 +113,16 @@ class LMActorCriticPolicy(BasePolicy):
         try:
             from peft import LoraConfig, TaskType, get_peft_model
         except ImportError:
-            raise ConfigError("alg.policy.args.lora: needs the peft package; pip install 'rl4lms[peft]'.") from None
+            raise ConfigError(
+                "alg.policy.args.lora: needs the peft package; pip install 'rl4lms-grue[peft]'."
+            ) from None
         task = TaskType.SEQ_2_SEQ_LM if self.seq2seq else TaskType.CAUSAL_LM
-        if self.value_trunk is not None:
-            self.value_trunk = get_peft_model(self.value_trunk, LoraConfig(**lora)).base_model.model
-        return get_peft_model(model, LoraConfig(task_type=task, **lora))
+        try:
+            if self.value_trunk is not None:
+                self.value_trunk = get_peft_model(self.value_trunk, LoraConfig(**lora)).base_model.model
+            return get_peft_model(model, LoraConfig(task_type=task, **lora))
+        except (ValueError, TypeError) as error:  # no such target modules, none known for this family, a wrong number
+            raise ConfigError(f"alg.policy.args.lora: {' '.join(str(error).split())}") from None
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Trainable parameters once each: matrices are decayed, vectors (biases, norms) are not."""

@@ -132,3 +132,25 @@ def test_the_script_checks_a_configuration_without_loading_a_model(config_path: 
     help_text = subprocess.run([*command[:2], "--help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for option in ("project_name", "experiment_name", "entity_name", "base_path_to_store_results", "log_to_wandb"):
         assert f"--{option}" in help_text
+
+
+@pytest.mark.slow
+def test_lora_from_yaml_to_a_plain_model(model_dir: Any, tmp_path: Path) -> None:
+    """The script, from `lora` in the file to a model directory without adapters; a rank of 0 is refused."""
+    pytest.importorskip("peft")
+    config = json.loads(json.dumps(CONFIG))
+    policy = config["alg"]["policy"]["args"]
+    config["tokenizer"]["model_name"] = policy["model_name"] = str(model_dir("gpt2"))
+    policy |= {"value_model": "shared", "lora": {"r": 4, "alpha": 8, "dropout": 0.1, "target_modules": ["c_attn"]}}
+    path = tmp_path / "run.yml"
+    path.write_text(yaml.safe_dump(config))
+    command = [sys.executable, "scripts/training/train_text_generation.py", *arguments(path, tmp_path)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    out = tmp_path / "results" / "p" / "e"
+    assert json.loads((out / "config.json").read_text())["alg"]["policy"]["args"]["lora"] == policy["lora"]
+    assert sorted(p.name for p in (out / "model").iterdir() if "adapter" in p.name) == []
+    policy["lora"]["r"] = 0
+    path.write_text(yaml.safe_dump(config))
+    refused = subprocess.run([*command, "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert refused.stderr == f"error: {path}: alg.policy.args.lora.r: expected an integer >= 1, found 0.\n"

@@ -11,7 +11,7 @@ import torch
 from torch.testing import assert_close
 
 from rl4lms.algorithms.nlpo import NLPO
-from rl4lms.core.errors import RunError
+from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.policies.language_models import load_language_model, position_ids
 from rl4lms.policies.sequences import Sequences
 from rl4lms.policies.truncation import SamplingSpec
@@ -173,3 +173,11 @@ def test_half_precision_is_that_of_the_policys_weights(model_dir: Any, value_mod
         off = dataclasses.replace(batch, logprobs=batch.logprobs + 0.01)
         with nullcontext() if passes else pytest.raises(RunError, match="does not reproduce its own rollout"):
             algorithm._check_reproduction(off)
+
+
+def test_what_peft_refuses_is_one_line(model_dir: Any) -> None:
+    with pytest.raises(ConfigError, match=r"alg\.policy\.args\.lora: .*nope") as error:
+        build(model_dir("gpt2"), policy={"lora": {**lora("gpt2"), "target_modules": ["nope"]}})
+    assert "\n" not in str(error.value)
+    with pytest.raises(ConfigError, match=r"alg\.policy\.args\.lora: .*target_modules"):
+        build(model_dir("blenderbot"), "blenderbot", policy={"lora": {"r": 4}})

@@ -73,10 +73,33 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, iteration: int) -> None:
     monkeypatch.setattr(on_policy.IterationCallback, "_after_update", dies)
 
 
+def with_lora(cfg: RunConfig, **policy: Any) -> RunConfig:
+    """The same run with adapters of rank 4; by NLPO where the policy's arguments are of a mask."""
+    value = cfg.to_dict()
+    value["alg"]["policy"]["args"] |= {"lora": {"r": 4, "alpha": 8}, **policy}
+    if "top_mask" in policy:
+        value["alg"]["id"] = "nlpo"
+        value["alg"]["policy"]["id"] = f"maskable_{value['alg']['policy']['id']}"
+    return RunConfig.from_dict(value)
+
+
+MASK = {"top_mask": 0.5, "mask_type": "learned_top_p", "min_tokens_to_keep": 2, "target_update_iterations": 3}
+ADAPTED = {
+    "plain": None,
+    "lora-shared": {"value_model": "shared"},
+    "lora-separate": {"value_model": "separate"},
+    "lora-nlpo": {"value_model": "shared", **MASK},  # when the run dies, the mask policy is not the policy
+}
+
+
+@pytest.mark.parametrize("policy", ADAPTED.values(), ids=ADAPTED)
 @pytest.mark.parametrize("family", ["gpt2", "t5"])
-def test_resume_is_exact(model_dir, tmp_path, monkeypatch, family):
-    """NUMERICS 23: train 4 == train 2, kill, resume, train 2; byte for byte."""
+def test_resume_is_exact(model_dir, tmp_path, monkeypatch, family, policy):
+    """NUMERICS 23: train 4 == train 2, kill, resume, train 2; byte for byte, with adapters and without."""
     cfg = config(model_dir(family), family)
+    if policy is not None:
+        pytest.importorskip("peft")
+        cfg = with_lora(cfg, **policy)
     run(tmp_path / "whole", cfg)
     with monkeypatch.context() as patch:
         kill_after(patch, 2)
@@ -126,6 +149,32 @@ def test_published_files_and_their_contents(model_dir, tmp_path):
 
     AutoModelForCausalLM.from_pretrained(tmp_path / "model")
     assert AutoTokenizer.from_pretrained(tmp_path / "model")("w5").input_ids == [5]
+
+
+@pytest.mark.parametrize("family", ["gpt2", "t5"])
+def test_the_model_saved_from_adapters_is_a_plain_one(model_dir, tmp_path, monkeypatch, family):
+    """model/ holds no trace of peft; transformers loads it, and it scores as the policy did with its adapters."""
+    pytest.importorskip("peft")
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    auto = AutoModelForSeq2SeqLM if family in SEQ2SEQ else AutoModelForCausalLM
+    ids = torch.tensor([[5, 6, 9, 11]])
+    inputs = {"input_ids": ids, **({"decoder_input_ids": ids} if family in SEQ2SEQ else {})}
+    seen = []
+    save_model = OnPolicyTrainer.save_model
+
+    def watched(self: Any) -> None:
+        seen.append(self.algorithm.policy.get_language_model()(**inputs).logits.detach())
+        save_model(self)
+
+    monkeypatch.setattr(OnPolicyTrainer, "save_model", watched)
+    run(tmp_path, with_lora(config(model_dir(family), family, n_iters=2), value_model="shared"))
+    assert {p.name for p in (tmp_path / "model").iterdir() if "adapter" in p.name} == set()
+    saved, base = auto.from_pretrained(tmp_path / "model"), auto.from_pretrained(model_dir(family))
+    assert saved.state_dict().keys() == base.state_dict().keys()
+    with torch.no_grad():
+        torch.testing.assert_close(saved(**inputs).logits, seen[0], rtol=0, atol=1e-5)
+        assert (base(**inputs).logits - seen[0]).abs().max() > 1e-3
 
 
 def damage(path: Path, how: str) -> None:
