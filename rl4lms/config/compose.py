@@ -64,21 +64,26 @@ def compose_rl(
     model_dir: str | Path,
     reward_model_dir: str | Path | None = None,
 ) -> dict[str, Any]:
-    """One RL run: params/algs/<alg>.yaml under the task's `rl`; for a warm start each with its `supervised` over it."""
+    """One RL run: params/algs/<alg>.yaml, the task's `rl` over it, and what the algorithm says of that task over both.
+
+    For a warm start each has its `supervised` over it.
+    """
     p = task_params(params, task)
     alg_name = algorithm_of(method)
     known = params.algs()
     if alg_name not in known:
         raise ConfigError(unknown("method", method, (m for m in methods(known) if algorithm_of(m)), "--method"))
     alg, rl = params.alg(alg_name), p["rl"]
-    changes = [alg["supervised"], rl, rl["supervised"]] if starting_point(method) == "supervised" else [rl]
+    changes = [rl, alg["tasks"].get(task, {})]
+    if starting_point(method) == "supervised":
+        changes = [alg["supervised"], *(part for each in changes for part in (each, each.get("supervised", {})))]
     merged: dict[str, Any] = {k: alg[k] for k in ("args", "kl_div", "policy")} | {"generation": p["generation"]}
     for change in changes:
         merged = merge(merged, {k: _present(change[k]) for k in merged if change.get(k)})
     policy_id, kind = merged["policy"]["id"], p["model"]["type"]
     if policy_id == "auto":
         policy_id = f"{'maskable_' if alg['id'] == 'nlpo' else ''}{kind}_lm_actor_critic_policy"
-    n_iters = changes[-1]["n_iters"] or rl["n_iters"]
+    n_iters = [each["n_iters"] for each in changes if each.get("n_iters")][-1]
     return {
         "tokenizer": {"model_name": str(model_dir), **_present(p["tokenizer"])},
         "reward_fn": _with_classifier(p["reward_fn"], reward_model_dir, f"task {task}: reward_fn"),

@@ -130,14 +130,22 @@ class TaskParams:
 
 
 @dataclass(frozen=True)
+class TaskOverrides(RLOverrides):
+    """What an algorithm changes of a task's `rl`. supervised: and of its `rl.supervised`."""
+
+    supervised: RLOverrides = field(default_factory=RLOverrides)
+
+
+@dataclass(frozen=True)
 class AlgParams:
-    """params/algs/<alg>.yaml. supervised: what changes where RL starts from the warm start."""
+    """params/algs/<alg>.yaml. supervised: what changes where RL starts from the warm start; tasks: on single tasks."""
 
     id: str
     args: dict[str, Any]
     kl_div: KLParams
     policy: PolicyParams = field(default_factory=PolicyParams)
     supervised: RLOverrides = field(default_factory=RLOverrides)
+    tasks: dict[str, TaskOverrides] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

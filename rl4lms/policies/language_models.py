@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rl4lms.core.errors import ConfigError
 from rl4lms.numerics.categorical import action_logprobs, masked_logits
+from rl4lms.policies.cache import decoding_cache
 from rl4lms.policies.sequences import Sequences, TokenView
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ class CausalSession:
         self.padded = not bool(prompt_mask.all())
         self.positions = _accepts_positions(model)
         self.next_position = prompt_mask.sum(1, keepdim=True)
-        self.cache: Any = None
+        self.cache: Any = decoding_cache(model)
 
     def start(self) -> Tensor:
         return self._forward(self.prompt_ids, position_ids(self.mask))
@@ -237,7 +238,7 @@ class Seq2SeqSession:
         self.padded = not bool(mask.all())
         encoded = model.get_encoder()(input_ids=ids, attention_mask=mask if self.padded else None)
         self.encoded: Any = BaseModelOutput(last_hidden_state=encoded.last_hidden_state)
-        self.cache: Any = None
+        self.cache: Any = decoding_cache(model)
 
     def start(self) -> Tensor:
         first = self.encoded.last_hidden_state

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -60,15 +61,24 @@ def top_k_mask(logits: Tensor, k: int) -> Tensor:
 
 
 def top_p_mask(logits: Tensor, p: float, min_tokens_to_keep: int = 1) -> Tensor:
-    """(B, V) bool: the smallest set of most probable actions with total probability >= p."""
+    """(B, V) bool: the smallest set of most probable actions with total probability >= p.
+
+    Ties at the border are kept.
+    """
     if p >= 1:
         return torch.ones_like(logits, dtype=torch.bool)
-    ordered, index = logits.sort(dim=-1, descending=True)
+    ordered = _descending(logits)
     probabilities = torch.softmax(ordered.double(), dim=-1)
     before = probabilities.cumsum(-1) - probabilities
-    keep = before < p
-    keep[..., :min_tokens_to_keep] = True
-    return torch.zeros_like(keep).scatter(-1, index, keep)
+    n_kept = (before < p).sum(-1, keepdim=True).clamp(min=min(min_tokens_to_keep, logits.shape[-1]))
+    return logits >= ordered.gather(-1, n_kept - 1)
+
+
+def _descending(logits: Tensor) -> Tensor:
+    """Each row in descending order. numpy sorts with vector instructions; torch's sort carries indices along."""
+    if logits.device.type != "cpu":
+        return logits.sort(dim=-1, descending=True).values
+    return torch.from_numpy(np.sort(logits.detach().numpy(), axis=-1)).flip(-1)
 
 
 def truncation_mask(logits: Tensor, spec: SamplingSpec, step: int, eos_id: int | None) -> Tensor | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -149,6 +150,24 @@ def test_a_task_overlays_its_algorithm_and_a_warm_start_overlays_both(directory:
     assert cold.args["gamma"] == 0.99
     assert cold.minibatch == "transitions"
     assert cold.policy.id == "seq2seq_lm_actor_critic_policy"
+    assert cold.policy.constructor_arguments()["value_model"] == "separate"
+
+
+def test_an_algorithm_overlays_single_tasks() -> None:
+    """Published NLPO: a learning rate of its own on imdb; a wider top-k and fewer refreshes on cnn_dailymail."""
+    params = Params.open(ROOT, "paper")
+
+    def run(task: str, method: str) -> dict[str, Any]:
+        return compose_rl(params, task, method, 0, data_dir="D", model_dir="M", reward_model_dir="R")
+
+    imdb, warm = run("imdb", "nlpo")["alg"], run("imdb", "supervised_nlpo")["alg"]
+    assert imdb == warm
+    assert (imdb["args"]["learning_rate"], imdb["kl_div"]["target_kl"]) == (1e-5, 1.0)
+    assert run("imdb", "ppo")["alg"]["args"]["learning_rate"] == 1e-6
+    cold, warm = (run("cnn_dailymail", m)["alg"]["policy"]["args"] for m in ("nlpo", "supervised_nlpo"))
+    assert (cold["target_update_iterations"], warm["target_update_iterations"]) == (20, 30)
+    assert cold["generation_kwargs"]["top_k"] == warm["generation_kwargs"]["top_k"] == 100
+    assert [run("daily_dialog", m)["train_evaluation"]["n_iters"] for m in ("nlpo", "supervised_nlpo")] == [100, 50]
 
 
 def test_models_of_the_command_line_reach_every_place_that_needs_them() -> None:

@@ -17,7 +17,7 @@ from rl4lms.policies.sequences import Sequences
 from rl4lms.policies.truncation import SamplingSpec
 from tests.algorithms.test_nlpo import TOP_P, masks
 from tests.algorithms.test_ppo import build
-from tests.conftest import CAUSAL, EOS, PAD, SEQ2SEQ, VOCAB
+from tests.conftest import CAUSAL, EOS, PAD, SEQ2SEQ, dense_mask
 
 pytest.importorskip("peft")
 
@@ -142,7 +142,7 @@ def test_the_mask_policy_has_adapters_of_its_own(model_dir: Any, family: str) ->
     assert all(torch.equal(mask[name], p) and mask[name] is not p for name, p in current.items() if "lora_" in name)
     assert not any(p.requires_grad for p in mask.values())
     batch = algorithm.collector.collect(policy, 7)
-    chosen = batch.sequences.action_mask(VOCAB).gather(-1, batch.sequences.response_ids.unsqueeze(-1)).squeeze(-1)
+    chosen = dense_mask(batch.sequences).gather(-1, batch.sequences.response_ids.unsqueeze(-1)).squeeze(-1)
     assert chosen[batch.mask].all()
 
 

@@ -1,0 +1,53 @@
+"""A key-value cache for decoding that is written in place: appending a token does not copy those before it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, EncoderDecoderCache
+
+
+class GrowingLayer(DynamicLayer):
+    """transformers' DynamicLayer over a buffer with room to spare; `keys` and `values` are views of its filled part."""
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Append (B, heads, t, dim) states; returns all of them, (B, heads, length, dim)."""
+        start = self.get_seq_length()
+        end = start + key_states.shape[-2]
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+            self._buffers = [_with_room(key_states, end), _with_room(value_states, end)]
+        elif end > self._buffers[0].shape[-2]:
+            self._buffers = [_with_room(buffer[..., :start, :], end) for buffer in self._buffers]
+        for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
+            buffer[..., start:end, :] = states
+        return self._show(end)
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Go on with these rows only."""
+        length = self.get_seq_length()
+        if length:
+            self._buffers = [buffer[indices] for buffer in self._buffers]
+            self._show(length)
+
+    def _show(self, length: int) -> tuple[Tensor, Tensor]:
+        keys, values = (buffer[..., :length, :] for buffer in self._buffers)
+        self.keys, self.values = keys, values
+        return keys, values
+
+
+def _with_room(states: Tensor, length: int) -> Tensor:
+    """A buffer for `length` positions and some more, which begins with `states`."""
+    shape = list(states.shape)
+    shape[-2] = length + max(32, length // 4)
+    buffer = states.new_empty(shape)
+    buffer[..., : states.shape[-2], :] = states
+    return buffer
+
+
+def decoding_cache(model: Any) -> Cache:
+    """What the model would make for itself, its plain layers replaced by growing ones."""
+    own = DynamicCache(config=model.config)
+    own.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in own.layers]
+    return EncoderDecoderCache(own, DynamicCache(config=model.config)) if model.config.is_encoder_decoder else own
