@@ -2,6 +2,7 @@
 
     python -m benchmarks.ppo [--model gpt2|t5] [--algorithm ppo|nlpo] [--minibatch episodes|transitions]
     python -m benchmarks.ppo --growth       how an iteration's time grows with response, prompt and batch
+    python -m benchmarks.ppo --vs trl [--best]      beside TRL's PPO on the same work (`benchmarks/vs_trl.py`)
 
 Work: 1,280 steps an iteration, batch_size 64 steps, 5 epochs, one thread, float32, separate value and reference
 models, random weights, every one of the 48 response tokens real. gpt2: 4 layers, 256 wide, 4 heads, vocabulary 2048,
@@ -22,118 +23,23 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import argparse
 import resource
 import statistics
+import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from stable_baselines3.common.logger import Logger
 
-from rl4lms.algorithms.nlpo import NLPO
-from rl4lms.algorithms.on_policy_text import TextRollouts, wrap_onpolicy_alg
-from rl4lms.algorithms.ppo import PPO
-from rl4lms.core.tables import PolicyRegistry
-from rl4lms.data_pools.text_generation_pool import Sample
-from rl4lms.envs.text_generation.vec_env import make_vec_env
-from rl4lms.rewards.base import BatchedRewardFunction
-from rl4lms.tokenization.text_task import TextTask
+from benchmarks.ours import N_ENVS, N_STEPS, Work, build_algorithm
+from benchmarks.vs_trl import TRL_PYTHON, compare_with_trl
+from benchmarks.work import N_EPOCHS, PROMPT, sgemm_gflops
+from rl4lms.algorithms.on_policy_text import TextRollouts
+from rl4lms.core.errors import UserError
 
 ORIGINAL_CPU_S = {("gpt2", "ppo"): 405.7, ("t5", "ppo"): 633.8, ("gpt2", "nlpo"): 419.2}
 ORIGINAL_GFLOPS = 100.0
-PROMPT = {"gpt2": 32, "t5": 64}
-RESPONSE, VOCAB, N_ENVS, N_STEPS, BATCH_SIZE, N_EPOCHS = 48, 2048, 10, 128, 64, 5
-
-
-class LengthReward(BatchedRewardFunction):
-    """A reward that costs nothing: the share of even-numbered words."""
-
-    def __call__(self, prompt_texts: Any, gen_texts: Any, ref_texts: Any, dones: Any, meta_infos: Any = None) -> Any:
-        return [sum(int(w[1:]) % 2 == 0 for w in t.split() if w[1:].isdigit()) / RESPONSE for t in gen_texts]
-
-
-def word_tokenizer(vocab_size: int) -> Any:
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    vocab = {"<pad>": 0, "</s>": 1} | {f"w{i}": i for i in range(2, vocab_size)}
-    inner = Tokenizer(models.WordLevel(vocab, unk_token="<pad>"))
-    inner.pre_tokenizer = pre_tokenizers.Whitespace()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token="<pad>", eos_token="</s>", unk_token="<pad>", model_max_length=1024
-    )
-
-
-def build_model(kind: str) -> Any:
-    from transformers import GPT2Config, GPT2LMHeadModel, T5Config, T5ForConditionalGeneration
-
-    torch.manual_seed(0)
-    if kind == "gpt2":
-        return GPT2LMHeadModel(
-            GPT2Config(
-                vocab_size=VOCAB, n_positions=1024, n_embd=256, n_layer=4, n_head=4, bos_token_id=1, eos_token_id=1
-            )
-        )
-    config = T5Config(
-        vocab_size=VOCAB, d_model=256, d_kv=64, d_ff=1024, num_layers=4, num_heads=4, decoder_start_token_id=0,
-        pad_token_id=0, eos_token_id=1,
-    )  # fmt: skip
-    return T5ForConditionalGeneration(config)
-
-
-@dataclass(frozen=True)
-class Work:
-    """One iteration's work, by default the one that the original was measured on."""
-
-    kind: str
-    algorithm: str = "ppo"
-    minibatch: str = "episodes"
-    response: int = RESPONSE
-    prompt: int | None = None  # of the kind
-    n_steps: int = N_STEPS
-    batch_size: int = BATCH_SIZE
-
-
-def build_algorithm(work: Work, directory: Path, **policy: Any) -> TextRollouts:
-    kind, tokenizer, model = work.kind, word_tokenizer(VOCAB), build_model(work.kind)
-    model.save_pretrained(directory)
-    generator = torch.Generator().manual_seed(0)
-    prompt = work.prompt or PROMPT[kind]
-    rows = torch.randint(2, VOCAB, (256, prompt), generator=generator).tolist()
-    samples = [(Sample(str(i), " ".join(f"w{t}" for t in row), [""]), 1.0) for i, row in enumerate(rows)]
-    start = 0 if kind == "t5" else None
-    task = TextTask(tokenizer, LengthReward(), samples, work.response, prompt, context_start_token=start)
-    env = make_vec_env(task, n_envs=N_ENVS, vocab_size=VOCAB, seed=0)
-    policy_id = "causal_lm_actor_critic_policy" if kind == "gpt2" else "seq2seq_lm_actor_critic_policy"
-    if work.algorithm == "nlpo":
-        policy_id = f"maskable_{policy_id}"
-        policy = {"top_mask": 0.9, "mask_type": "learned_top_p", "target_update_iterations": 5, **policy}
-    kwargs = {
-        "policy": PolicyRegistry.get(policy_id),
-        "env": env,
-        "policy_kwargs": {"model_name": str(directory), **policy},
-        "n_steps": work.n_steps,
-        "batch_size": work.batch_size,
-        "n_epochs": N_EPOCHS,
-        "learning_rate": 1e-5,
-        "seed": 0,
-        "minibatch": work.minibatch,
-        "device": "cpu",
-    }
-    algorithm = wrap_onpolicy_alg(NLPO if work.algorithm == "nlpo" else PPO, kwargs, kl_coeff=0.1)
-    algorithm.set_logger(Logger(folder=None, output_formats=[]))
-    return algorithm
-
-
-def sgemm_gflops(n: int = 1024, repeats: int = 10) -> float:
-    """One thread's rate of n x n x n float32 products, by CPU time."""
-    a, b = torch.randn(n, n), torch.randn(n, n)
-    a @ b
-    start = time.process_time()
-    for _ in range(repeats):
-        a @ b
-    return 2 * n**3 * repeats / (time.process_time() - start) / 1e9
 
 
 class _Clock:
@@ -166,7 +72,7 @@ def measure(algorithm: TextRollouts, iterations: int) -> list[dict[str, float]]:
     for _ in range(iterations + 1):
         n_steps = 0
         before = sgemm_gflops()
-        algorithm.learn(algorithm.n_steps * N_ENVS, log_interval=None)  # type: ignore[arg-type]
+        algorithm.learn(algorithm.n_steps * algorithm.n_envs, log_interval=None)  # type: ignore[arg-type]
         rate = (before + sgemm_gflops()) / 2
         rows.append({"rollout": rollout.seconds, "train": train.seconds, "gflops": rate, "steps": n_steps})
     return rows[1:]  # the first warms up allocator and caches
@@ -220,18 +126,28 @@ def growth(iterations: int) -> None:
         )
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=["gpt2", "t5"], action="append")
     parser.add_argument("--iterations", type=int, default=5)
     parser.add_argument("--minibatch", choices=["episodes", "transitions"], default="episodes")
     parser.add_argument("--algorithm", choices=["ppo", "nlpo"], default="ppo")
     parser.add_argument("--growth", action="store_true")
-    args = parser.parse_args()
+    parser.add_argument("--vs", choices=["trl"], help="run this library on the same work, in turn with ours")
+    parser.add_argument("--trl-python", type=Path, default=TRL_PYTHON, metavar="PATH", help="default: %(default)s")
+    parser.add_argument("--best", action="store_true", help="with --vs: our other settings, too, each on its own")
+    args = parser.parse_args(argv)
     torch.set_num_threads(1)
+    if args.vs:
+        try:
+            compare_with_trl(args.trl_python, args.iterations, every_setting=args.best)
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return error.exit_code
+        return 0
     if args.growth:
         growth(args.iterations)
-        return
+        return 0
     print(
         "model  algorithm  rollout_s  train_s  total_s  sgemm_GF/s  opt_steps  tokens/minibatch  train/floor"
         "  times_less_at_equal_sgemm"
@@ -240,7 +156,8 @@ def main() -> None:
         compare(Work(kind, args.algorithm, args.minibatch), args.iterations)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"peak memory of this process: {peak:.2f} GB")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""Settings of our PPO that cost or save time, each one step from the default: what a table of gains is made of."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor, nn
+from transformers.activations import NewGELUActivation
+from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
+
+from benchmarks.ours import Work, build_algorithm
+from benchmarks.work import sgemm_gflops
+from rl4lms.algorithms.on_policy_text import TextRollouts
+from rl4lms.policies.decoding import Decoded
+from rl4lms.policies.sequences import Sequences, TokenView
+
+# 28 episodes of 48 tokens, two of them a minibatch.
+WORK = Work("gpt2", n_envs=28, n_steps=48, batch_size=2 * 48)
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """What one PPO iteration took."""
+
+    cpu_s: float
+    gflops: float
+    tokens: int
+
+    @property
+    def cost(self) -> float:
+        """Of one token, in products of the process's own sgemm: comparable between moments of different speed."""
+        return self.cpu_s * self.gflops / self.tokens
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A name and what it changes: arguments of policy and algorithm, the work, the built one, a running iteration."""
+
+    name: str
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    algorithm: Mapping[str, Any] = field(default_factory=dict)
+    work: Work = WORK
+    prepare: Callable[[TextRollouts], None] = lambda _: None
+    during: Callable[[], AbstractContextManager[Any]] = nullcontext
+
+
+class Ours:
+    """Our PPO under one setting, an iteration at a time."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.name, self.setting = setting.name, setting
+        with tempfile.TemporaryDirectory() as directory:
+            self.algorithm = build_algorithm(setting.work, Path(directory), setting.policy, **setting.algorithm)
+        setting.prepare(self.algorithm)
+
+    def iteration(self) -> Iteration:
+        algorithm = self.algorithm
+        before = sgemm_gflops()
+        with self.setting.during():
+            start = time.process_time()
+            algorithm.learn(algorithm.n_steps * algorithm.n_envs, log_interval=None)  # type: ignore[arg-type]
+            seconds = time.process_time() - start
+        return Iteration(seconds, (before + sgemm_gflops()) / 2, algorithm.rollout_buffer.size())
+
+
+@contextmanager
+def head_over_all_positions() -> Iterator[None]:
+    """The head and all that is as wide as the vocabulary see the positions of the prompt, too."""
+
+    def token_logits(scorer: Any, model: Any, view: TokenView) -> tuple[Tensor, Tensor]:
+        logits = model(**scorer.inputs(model, view.sequences)).logits[:, -view.sequences.response_ids.shape[1] :]
+        return view.gather(logits), view.gather(logits[..., :0])  # the value model has a trunk of its own
+
+    with (
+        patch("rl4lms.policies.base.token_logits", token_logits),
+        patch("rl4lms.policies.language_models.token_logits", token_logits),
+    ):
+        yield
+
+
+def logprobs_by_another_pass(algorithm: TextRollouts) -> None:
+    """The sampled tokens' log-probabilities by one more forward, not as recorded while sampling."""
+    policy = algorithm.policy
+    generate = policy.generate
+
+    def generate_and_score(prompt_ids: Tensor, prompt_mask: Tensor, *args: Any, **kwargs: Any) -> Decoded:
+        d = generate(prompt_ids, prompt_mask, *args, **kwargs)
+        sequences = Sequences(prompt_ids, prompt_mask, d.response_ids, d.response_mask, d.action_mask_bits)
+        logprobs, raw = policy.sequence_logprobs(sequences)
+        return replace(d, logprobs=logprobs, raw_logprobs=raw)
+
+    policy.generate = generate_and_score  # type: ignore[method-assign, assignment]
+
+
+def unchecked(algorithm: TextRollouts) -> None:
+    """Without the check that the policy reproduces its own rollout."""
+    algorithm._check_reproduction = lambda batch: None  # type: ignore[method-assign]
+
+
+def unclipped(algorithm: TextRollouts) -> None:
+    """Without the norm of the gradients, as TRL."""
+    algorithm.optimizer_step = algorithm.policy.optimizer.step  # type: ignore[method-assign, assignment]
+
+
+def one_kernel_gelu(algorithm: TextRollouts) -> None:
+    """The same function; Hugging Face writes it as eight operations of a tensor's size."""
+    for module in list(algorithm.policy.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, NewGELUActivation):
+                setattr(module, name, nn.GELU(approximate="tanh"))
+
+
+def compiled(algorithm: TextRollouts) -> None:
+    """`torch.compile` of the feed-forward halves, where the operations are that it can fuse."""
+    for module in algorithm.policy.modules():
+        if isinstance(module, GPT2MLP):
+            module.forward = torch.compile(module.forward)
+
+
+SHARED, HALF = {"value_model": "shared"}, {"dtype": "bfloat16"}
+EQUAL_MINIBATCHES = [
+    Setting("the default in float32"),
+    Setting("... optimiser not fused", policy={"optimizer_kwargs": {"fused": False}}),
+    Setting("... head over all positions", during=head_over_all_positions),
+    Setting("... log-probabilities by another pass", prepare=logprobs_by_another_pass),
+    Setting("... gradient of the entropy", algorithm={"ent_coef": 1e-9}),
+    Setting("... rollout not checked", prepare=unchecked),
+    Setting("... gradients not clipped", prepare=unclipped),
+    Setting("... GELU in one kernel", prepare=one_kernel_gelu),
+    Setting("... feed-forward compiled", prepare=compiled),
+    Setting("... shared value model", policy=SHARED),
+    Setting("... bfloat16", policy=HALF),
+    Setting("... shared, bfloat16", policy=SHARED | HALF),
+]
+OTHER_MINIBATCHES = [
+    Setting("4 episodes a minibatch", work=replace(WORK, batch_size=4 * 48)),
+    Setting("28 episodes a minibatch", work=replace(WORK, batch_size=28 * 48)),
+    Setting("28 episodes, shared, bfloat16", policy=SHARED | HALF, work=replace(WORK, batch_size=28 * 48)),
+]

@@ -1,0 +1,63 @@
+"""The benchmarks' models and tokenizer, and the rate they are compared at: torch and transformers, nothing of ours.
+
+TRL's worker runs this in an environment of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+
+PROMPT = {"gpt2": 32, "t5": 64}
+RESPONSE, VOCAB, N_EPOCHS, N_PROMPTS = 48, 2048, 5, 256
+
+
+def word_tokenizer(vocab_size: int, pad_id: int = 0, eos_id: int = 1) -> Any:
+    """A word a token: w2, w3, ...; pad and eos may lie beyond the model's vocabulary, where they never appear."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    vocab = {f"w{i}": i for i in range(2, vocab_size)} | {"<pad>": pad_id, "</s>": eos_id}
+    inner = Tokenizer(models.WordLevel(vocab, unk_token="<pad>"))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner, pad_token="<pad>", eos_token="</s>", unk_token="<pad>", model_max_length=1024
+    )
+
+
+def gpt2_config(**kwargs: Any) -> Any:
+    from transformers import GPT2Config
+
+    shape = {"vocab_size": VOCAB, "n_positions": 1024, "n_embd": 256, "n_layer": 4, "n_head": 4}
+    return GPT2Config(**{**shape, "bos_token_id": 1, "eos_token_id": 1, **kwargs})
+
+
+def build_model(kind: str) -> Any:
+    from transformers import GPT2LMHeadModel, T5Config, T5ForConditionalGeneration
+
+    torch.manual_seed(0)
+    if kind == "gpt2":
+        return GPT2LMHeadModel(gpt2_config())
+    config = T5Config(
+        vocab_size=VOCAB, d_model=256, d_kv=64, d_ff=1024, num_layers=4, num_heads=4, decoder_start_token_id=0,
+        pad_token_id=0, eos_token_id=1,
+    )  # fmt: skip
+    return T5ForConditionalGeneration(config)
+
+
+def prompts(length: int) -> list[list[int]]:
+    """`N_PROMPTS` rows of random words."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(2, VOCAB, (N_PROMPTS, length), generator=generator).tolist()
+
+
+def sgemm_gflops(n: int = 1024, repeats: int = 10) -> float:
+    """One thread's rate of n x n x n float32 products, by CPU time."""
+    a, b = torch.randn(n, n), torch.randn(n, n)
+    a @ b
+    start = time.process_time()
+    for _ in range(repeats):
+        a @ b
+    return 2 * n**3 * repeats / (time.process_time() - start) / 1e9
