@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rl4lms.core.errors import ConfigError
 from rl4lms.numerics.categorical import action_logprobs, masked_logits
@@ -40,8 +40,19 @@ def load_language_model(
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(f"model {name}: cannot be loaded ({reason})") from None
-    loaded: PreTrainedModel = model.eval()
+    loaded: PreTrainedModel = fuse_gelu(model.eval())
     return loaded
+
+
+def fuse_gelu(model: Any) -> Any:
+    """The tanh form of GELU as torch's one kernel, in place; transformers writes eight, for GPT-2 among others."""
+    from transformers.activations import NewGELUActivation
+
+    for module in model.modules():
+        for name, child in module.named_children():
+            if type(child) is NewGELUActivation:
+                setattr(module, name, nn.GELU(approximate="tanh"))
+    return model
 
 
 def vocabulary_size(model: Any) -> int:

@@ -8,7 +8,13 @@ from torch.testing import assert_close
 
 from rl4lms.numerics.categorical import action_logprobs, masked_logits
 from rl4lms.policies.decoding import decode
-from rl4lms.policies.language_models import CausalScorer, Seq2SeqScorer, token_logits, token_logprobs
+from rl4lms.policies.language_models import (
+    CausalScorer,
+    Seq2SeqScorer,
+    load_language_model,
+    token_logits,
+    token_logprobs,
+)
 from rl4lms.policies.sequences import Sequences, TokenView, all_tokens
 from rl4lms.policies.truncation import SamplingSpec, top_k_mask, top_p_mask, truncation_mask
 from tests.conftest import CAUSAL, EOS, PAD, SEQ2SEQ, VOCAB, dense_mask, tiny_model
@@ -199,3 +205,16 @@ def test_pad_equal_to_eos_keeps_the_first_eos_real():
         assert int(mask.sum()) == (eos[0] + 1 if eos else 12) or int(mask.sum()) == len(row)
         if eos:
             assert mask[: eos[0] + 1].all() and not mask[eos[0] + 1 :].any()
+
+
+def test_gelu_in_one_kernel_is_gelu(model_dir):
+    """As transformers' own to rounding, and no module of it is left."""
+    from transformers import AutoModelForCausalLM
+    from transformers.activations import NewGELUActivation
+
+    theirs = AutoModelForCausalLM.from_pretrained(model_dir("gpt2"))
+    ours = load_language_model(str(model_dir("gpt2")), seq2seq=False)
+    ids = torch.arange(4, 24).unsqueeze(0)
+    assert_close(ours(ids).logits, theirs(ids).logits, rtol=0, atol=1e-5)
+    assert any(type(m) is NewGELUActivation for m in theirs.modules())
+    assert not any(type(m) is NewGELUActivation for m in ours.modules())
