@@ -9,7 +9,7 @@ from typing import Any
 
 from stable_baselines3.common.logger import Logger
 
-from benchmarks.work import N_EPOCHS, PROMPT, RESPONSE, VOCAB, build_model, prompts, word_tokenizer
+from benchmarks.work import N_EPOCHS, PROMPT, RESPONSE, build_model, prompts, word_tokenizer
 from rl4lms.algorithms.nlpo import NLPO
 from rl4lms.algorithms.on_policy_text import TextRollouts, wrap_onpolicy_alg
 from rl4lms.algorithms.ppo import PPO
@@ -41,20 +41,23 @@ class Work:
     n_steps: int = N_STEPS
     n_envs: int = N_ENVS
     batch_size: int = BATCH_SIZE
+    size: str = "small"
 
 
 def build_algorithm(
     work: Work, directory: Path, policy: Mapping[str, Any] | None = None, **arguments: Any
 ) -> TextRollouts:
     """Ours at `work`, of random weights; policy: arguments of the policy; arguments: of the algorithm."""
-    kind, tokenizer, model = work.kind, word_tokenizer(VOCAB), build_model(work.kind)
+    kind, model = work.kind, build_model(work.kind, work.size)
+    vocab_size = model.config.vocab_size
+    tokenizer = word_tokenizer(vocab_size)
     model.save_pretrained(directory)
     prompt = work.prompt or PROMPT[kind]
     rows = prompts(prompt)
     samples = [(Sample(str(i), " ".join(f"w{t}" for t in row), [""]), 1.0) for i, row in enumerate(rows)]
     start = 0 if kind == "t5" else None
     task = TextTask(tokenizer, LengthReward(), samples, work.response, prompt, context_start_token=start)
-    env = make_vec_env(task, n_envs=work.n_envs, vocab_size=VOCAB, seed=0)
+    env = make_vec_env(task, n_envs=work.n_envs, vocab_size=vocab_size, seed=0)
     policy = dict(policy or {})
     policy_id = "causal_lm_actor_critic_policy" if kind == "gpt2" else "seq2seq_lm_actor_critic_policy"
     if work.algorithm == "nlpo":

@@ -1,6 +1,7 @@
 """CPU time and memory of one PPO iteration, beside what the original RL4LMs takes for the same work.
 
     python -m benchmarks.ppo [--model gpt2|t5] [--algorithm ppo|nlpo] [--minibatch episodes|transitions]
+                                            each option may be given twice; without one: both models, ppo, episodes
     python -m benchmarks.ppo --growth       how an iteration's time grows with response, prompt and batch
     python -m benchmarks.ppo --vs trl [--best]      beside TRL's PPO on the same work (`benchmarks/vs_trl.py`)
 
@@ -21,6 +22,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import argparse
+import itertools
+import multiprocessing
 import resource
 import statistics
 import sys
@@ -36,10 +39,11 @@ from benchmarks.ours import N_ENVS, N_STEPS, Work, build_algorithm
 from benchmarks.vs_trl import TRL_PYTHON, compare_with_trl
 from benchmarks.work import N_EPOCHS, PROMPT, sgemm_gflops
 from rl4lms.algorithms.on_policy_text import TextRollouts
-from rl4lms.core.errors import UserError
+from rl4lms.core.errors import RunError, UserError
 
 ORIGINAL_CPU_S = {("gpt2", "ppo"): 405.7, ("t5", "ppo"): 633.8, ("gpt2", "nlpo"): 419.2}
 ORIGINAL_GFLOPS = 100.0
+KINDS = ("gpt2", "t5")
 
 
 class _Clock:
@@ -56,15 +60,26 @@ class _Clock:
         return result
 
 
+def peak_gb() -> float:
+    """The most memory that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
 def measure(algorithm: TextRollouts, iterations: int) -> list[dict[str, float]]:
-    """CPU seconds of rollout and update, optimiser steps and the sgemm rate beside each, one row an iteration."""
-    rollout, train = _Clock(algorithm, "collect_rollouts"), _Clock(algorithm, "train")
+    """CPU seconds of generation, rollout and update, optimiser steps, the sgemm rate beside them; a row an iteration.
+
+    rollout_gb, update_gb: the process's peak memory after the first of each.
+    """
+    clocks = {name: _Clock(algorithm, method) for name, method in (("rollout", "collect_rollouts"), ("train", "train"))}
+    clocks["generate"] = _Clock(algorithm.policy, "generate")
     step = algorithm.policy.optimizer.step
     n_steps = 0
+    peaks: dict[str, float] = {}
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         nonlocal n_steps
         n_steps += 1
+        peaks.setdefault("rollout_gb", peak_gb())
         return step(*args, **kwargs)
 
     algorithm.policy.optimizer.step = counted  # type: ignore[method-assign]
@@ -74,7 +89,9 @@ def measure(algorithm: TextRollouts, iterations: int) -> list[dict[str, float]]:
         before = sgemm_gflops()
         algorithm.learn(algorithm.n_steps * algorithm.n_envs, log_interval=None)  # type: ignore[arg-type]
         rate = (before + sgemm_gflops()) / 2
-        rows.append({"rollout": rollout.seconds, "train": train.seconds, "gflops": rate, "steps": n_steps})
+        peaks.setdefault("update_gb", peak_gb())
+        seconds = {name: clock.seconds for name, clock in clocks.items()}
+        rows.append({**seconds, **peaks, "gflops": rate, "steps": n_steps})
     return rows[1:]  # the first warms up allocator and caches
 
 
@@ -87,24 +104,45 @@ def update_flops(algorithm: TextRollouts) -> float:
     return float(counter.get_total_flops())
 
 
+HEADER = (
+    "model  algorithm  minibatch    generate_s  rollout_s  train_s  total_s  sgemm_GF/s  opt_steps  tokens/minibatch"
+    "  train/floor  rollout_GB  update_GB  times_less_at_equal_sgemm"
+)
+
+
 def compare(work: Work, iterations: int) -> None:
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as directory:
         algorithm = build_algorithm(work, Path(directory))
         rows = measure(algorithm, iterations)
         flops = update_flops(algorithm)
+    name, original = (
+        f"{work.kind:5}  {work.algorithm:9}  {work.minibatch:11}",
+        ORIGINAL_CPU_S.get((work.kind, work.algorithm)),
+    )
     ratios = []
     for row in rows:
         total = row["rollout"] + row["train"]
-        ratios.append(ORIGINAL_CPU_S[work.kind, work.algorithm] * ORIGINAL_GFLOPS / (total * row["gflops"]))
+        ratios.append(original * ORIGINAL_GFLOPS / (total * row["gflops"]) if original else float("nan"))
         tokens = N_STEPS * N_ENVS * N_EPOCHS / row["steps"]
         print(
-            f"{work.kind:5}  {work.algorithm:9}  {row['rollout']:9.2f}  {row['train']:7.2f}  {total:7.2f}"
+            f"{name}  {row['generate']:10.2f}  {row['rollout']:9.2f}  {row['train']:7.2f}  {total:7.2f}"
             f"  {row['gflops']:10.1f}  {row['steps']:9.0f}  {tokens:16.1f}"
-            f"  {row['train'] * row['gflops'] * 1e9 / flops:11.2f}  {ratios[-1]:6.1f}"
+            f"  {row['train'] * row['gflops'] * 1e9 / flops:11.2f}"
+            f"  {row['rollout_gb']:10.2f}  {row['update_gb']:9.2f}  {ratios[-1]:6.1f}"
         )
-    print(
-        f"{work.kind:5}  {work.algorithm:9}  median of {len(rows)}: {statistics.median(ratios):.1f} times less CPU time"
-    )
+    print(f"{name}  median of {len(rows)}: {statistics.median(ratios):.1f} times less CPU time")
+
+
+def compare_each(works: Sequence[Work], iterations: int) -> None:
+    """Each in a process of its own, so that its peak of memory is its own."""
+    print(HEADER, flush=True)
+    for work in works:
+        process = multiprocessing.get_context("spawn").Process(target=compare, args=(work, iterations))
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise RunError(f"{work.kind} {work.algorithm}: the benchmark ended with code {process.exitcode}.")
 
 
 def growth(iterations: int) -> None:
@@ -128,10 +166,10 @@ def growth(iterations: int) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=["gpt2", "t5"], action="append")
+    parser.add_argument("--model", choices=KINDS, action="append")
     parser.add_argument("--iterations", type=int, default=5)
-    parser.add_argument("--minibatch", choices=["episodes", "transitions"], default="episodes")
-    parser.add_argument("--algorithm", choices=["ppo", "nlpo"], default="ppo")
+    parser.add_argument("--minibatch", choices=["episodes", "transitions"], action="append", help="default: episodes")
+    parser.add_argument("--algorithm", choices=["ppo", "nlpo"], action="append", help="default: ppo")
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--vs", choices=["trl"], help="run this library on the same work, in turn with ours")
     parser.add_argument("--trl-python", type=Path, default=TRL_PYTHON, metavar="PATH", help="default: %(default)s")
@@ -148,14 +186,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.growth:
         growth(args.iterations)
         return 0
-    print(
-        "model  algorithm  rollout_s  train_s  total_s  sgemm_GF/s  opt_steps  tokens/minibatch  train/floor"
-        "  times_less_at_equal_sgemm"
-    )
-    for kind in args.model or (["gpt2", "t5"] if args.algorithm == "ppo" else ["gpt2"]):
-        compare(Work(kind, args.algorithm, args.minibatch), args.iterations)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"peak memory of this process: {peak:.2f} GB")
+    choices = itertools.product(args.model or KINDS, args.algorithm or ["ppo"], args.minibatch or ["episodes"])
+    compare_each([Work(*choice) for choice in choices], args.iterations)
     return 0
 
 

@@ -34,17 +34,20 @@ def gpt2_config(**kwargs: Any) -> Any:
     return GPT2Config(**{**shape, "bos_token_id": 1, "eos_token_id": 1, **kwargs})
 
 
-def build_model(kind: str) -> Any:
+def build_model(kind: str, size: str = "small") -> Any:
+    """Random weights; size: "small", what the original was measured on, or "published", as gpt2 and t5-base."""
     from transformers import GPT2LMHeadModel, T5Config, T5ForConditionalGeneration
 
     torch.manual_seed(0)
     if kind == "gpt2":
-        return GPT2LMHeadModel(gpt2_config())
-    config = T5Config(
-        vocab_size=VOCAB, d_model=256, d_kv=64, d_ff=1024, num_layers=4, num_heads=4, decoder_start_token_id=0,
-        pad_token_id=0, eos_token_id=1,
-    )  # fmt: skip
-    return T5ForConditionalGeneration(config)
+        published = {"vocab_size": 50257, "n_embd": 768, "n_layer": 12, "n_head": 12}
+        return GPT2LMHeadModel(gpt2_config(**(published if size == "published" else {})))
+    shape = {"vocab_size": VOCAB, "d_model": 256, "d_ff": 1024, "num_layers": 4, "num_heads": 4}
+    if size == "published":
+        shape = {"vocab_size": 32128, "d_model": 768, "d_ff": 3072, "num_layers": 12, "num_heads": 12}
+    return T5ForConditionalGeneration(
+        T5Config(**shape, d_kv=64, decoder_start_token_id=0, pad_token_id=0, eos_token_id=1)
+    )
 
 
 def prompts(length: int) -> list[list[int]]:
