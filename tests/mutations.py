@@ -147,7 +147,7 @@ MUTATIONS = [
              "len(current.context_ids))\n        info", "len(previous.context_ids))\n        info",
              "tests/envs/test_text_env.py::test_stepping_equals_scoring"),
     mutation(25, "A2C sums over the rollout", "algorithms/a2c.py",
-             "-(part.advantages * log_prob).sum() / n", "-(part.advantages * log_prob).sum()",
+             "-(batch.advantages * log_prob).sum() / n_tokens", "-(batch.advantages * log_prob).sum()",
              f"{PPO}::test_a2c_is_ppo_with_one_step_and_no_clipping"),
     mutation(26, "conjugate gradient forgets its direction", "numerics/natural_gradient.py",
              "direction = residual + (following / squared) * direction", "direction = residual",
