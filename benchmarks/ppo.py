@@ -2,6 +2,7 @@
 
     python -m benchmarks.ppo [--model gpt2|t5] [--algorithm ppo|nlpo] [--minibatch episodes|transitions]
                                             each option may be given twice; without one: both models, ppo, episodes
+    python -m benchmarks.ppo --generation   NLPO's generation against PPO's
     python -m benchmarks.ppo --growth       how an iteration's time grows with response, prompt and batch
     python -m benchmarks.ppo --vs trl [--best]      beside TRL's PPO on the same work (`benchmarks/vs_trl.py`)
 
@@ -145,6 +146,20 @@ def compare_each(works: Sequence[Work], iterations: int) -> None:
             raise RunError(f"{work.kind} {work.algorithm}: the benchmark ended with code {process.exitcode}.")
 
 
+def generation(kind: str, iterations: int) -> None:
+    """NLPO's generation against PPO's, in turn in one process: both decode the same prompts."""
+    with tempfile.TemporaryDirectory() as directory:
+        algorithms = {name: build_algorithm(Work(kind, name), Path(directory)) for name in ("ppo", "nlpo")}
+    clocks = {name: _Clock(algorithm.policy, "generate") for name, algorithm in algorithms.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in algorithms}
+    for iteration in range(iterations + 1):
+        for name, algorithm in algorithms.items():
+            algorithm.collector.collect(algorithm.policy, iteration)
+            seconds[name].append(clocks[name].seconds)
+    ppo, nlpo = (statistics.median(seconds[name][1:]) for name in ("ppo", "nlpo"))
+    print(f"{kind:5}  generation, CPU-s: ppo {ppo:.2f}, nlpo {nlpo:.2f}, {nlpo / ppo:.2f} times")
+
+
 def growth(iterations: int) -> None:
     """GPT-2 PPO; one length moves at a time. An episode's tokens are its prompt's and its response's."""
     shapes = [{"response": n} for n in (16, 32, 64, 128, 256)]
@@ -170,6 +185,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--iterations", type=int, default=5)
     parser.add_argument("--minibatch", choices=["episodes", "transitions"], action="append", help="default: episodes")
     parser.add_argument("--algorithm", choices=["ppo", "nlpo"], action="append", help="default: ppo")
+    parser.add_argument("--generation", action="store_true")
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--vs", choices=["trl"], help="run this library on the same work, in turn with ours")
     parser.add_argument("--trl-python", type=Path, default=TRL_PYTHON, metavar="PATH", help="default: %(default)s")
@@ -182,6 +198,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             return error.exit_code
+        return 0
+    if args.generation:
+        for kind in args.model or KINDS:
+            generation(kind, args.iterations)
         return 0
     if args.growth:
         growth(args.iterations)

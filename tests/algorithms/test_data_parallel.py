@@ -15,6 +15,7 @@ import torch
 import yaml
 from torch.testing import assert_close
 
+from docs.examples.algorithm import Reinforce
 from rl4lms.algorithms.a2c import A2C
 from rl4lms.algorithms.nlpo import NLPO
 from rl4lms.algorithms.ppo import PPO
@@ -33,6 +34,7 @@ CASES: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "ppo-transitions": ("gpt2", PPO, {"minibatch": "transitions"}),
     "nlpo-gpt2": ("gpt2", NLPO, {"policy": NUCLEUS}),
     "a2c-gpt2": ("gpt2", A2C, {**NO_PPO, "normalize_advantage": True}),
+    "users-gpt2": ("gpt2", Reinforce, NO_PPO),
     "trpo-gpt2": ("gpt2", TRPO, {"n_epochs": None, "n_critic_updates": 2}),
 }
 
