@@ -86,6 +86,11 @@ def head_over_all_positions() -> Iterator[None]:
         yield
 
 
+def feed_forward_over_all_positions() -> AbstractContextManager[Any]:
+    """The last feed-forward module sees the positions of the prompt, too."""
+    return patch("rl4lms.policies.language_models.BLOCKS", {})
+
+
 def logprobs_by_another_pass(algorithm: TextRollouts) -> None:
     """The sampled tokens' log-probabilities by one more forward, not as recorded while sampling."""
     policy = algorithm.policy
@@ -103,6 +108,18 @@ def logprobs_by_another_pass(algorithm: TextRollouts) -> None:
 def unchecked(algorithm: TextRollouts) -> None:
     """Without the check that the policy reproduces its own rollout."""
     algorithm._check_reproduction = lambda batch: None  # type: ignore[method-assign]
+
+
+def clipped_apart(algorithm: TextRollouts) -> None:
+    """Gradients are scaled by a pass of their own, before the optimiser's."""
+    optimizer = algorithm.policy.optimizer
+
+    def step() -> None:
+        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        nn.utils.clip_grad_norm_(parameters, algorithm.max_grad_norm)
+        optimizer.step()
+
+    algorithm.optimizer_step = step  # type: ignore[method-assign]
 
 
 def unclipped(algorithm: TextRollouts) -> None:
@@ -130,9 +147,11 @@ EQUAL_MINIBATCHES = [
     Setting("the default in float32"),
     Setting("... optimiser not fused", policy={"optimizer_kwargs": {"fused": False}}),
     Setting("... head over all positions", during=head_over_all_positions),
+    Setting("... last feed-forward over all positions", during=feed_forward_over_all_positions),
     Setting("... log-probabilities by another pass", prepare=logprobs_by_another_pass),
     Setting("... gradient of the entropy", algorithm={"ent_coef": 1e-9}),
     Setting("... rollout not checked", prepare=unchecked),
+    Setting("... gradients clipped by another pass", prepare=clipped_apart),
     Setting("... gradients not clipped", prepare=unclipped),
     Setting("... GELU in eight kernels", prepare=gelu_in_eight_kernels),
     Setting("... feed-forward compiled", prepare=compiled),

@@ -90,12 +90,19 @@ class TextRollouts(OnPolicyAlgorithm):
         return sum_numbers(totals)
 
     def optimizer_step(self) -> None:
-        """One step of the policy's optimiser on the gradients that are there, clipped to `max_grad_norm`."""
-        parameters = [p for p in self.policy.parameters() if p.grad is not None]
-        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        if norm > self.max_grad_norm:  # torch's clip_grad_norm_ multiplies by 1 otherwise
+        """One step of the policy's optimiser on the gradients that are there, clipped to `max_grad_norm`.
+
+        A fused AdamW divides by the excess of the norm in its own pass over the gradients.
+        """
+        optimizer: Any = self.policy.optimizer
+        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        norm = nn.utils.get_total_norm([p.grad for p in parameters])
+        exceeds = bool(norm > self.max_grad_norm)
+        if optimizer.defaults.get("fused") and norm.dtype == torch.float32:
+            optimizer.grad_scale = norm / self.max_grad_norm if exceeds else None
+        elif exceeds:
             nn.utils.clip_grads_with_norm_(parameters, self.max_grad_norm, norm)
-        self.policy.optimizer.step()
+        optimizer.step()
 
     @torch.no_grad()
     def _check_reproduction(self, batch: EpisodeBatch) -> None:

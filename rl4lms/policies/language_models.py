@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -74,10 +76,13 @@ def _mask_or_none(mask: Tensor) -> Tensor | None:
     return None if bool(mask.all()) else mask
 
 
+def _without_adapters(module: Any) -> Any:
+    return module.get_base_model() if hasattr(module, "get_base_model") else module
+
+
 def _accepts_positions(module: Any) -> bool:
     """Whether the model numbers positions as told. peft's model takes what its base takes, but does not name it."""
-    base = module.get_base_model() if hasattr(module, "get_base_model") else module
-    return "position_ids" in inspect.signature(base.forward).parameters
+    return "position_ids" in inspect.signature(_without_adapters(module).forward).parameters
 
 
 def to_right_padding(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,6 +91,38 @@ def to_right_padding(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         return ids, mask
     order = torch.argsort((~mask).to(torch.uint8), dim=1, stable=True)
     return ids.gather(1, order), mask.gather(1, order)
+
+
+# Where decoders keep their blocks, each with an `mlp` that works position by position; by `model_type`.
+BLOCKS = {"gpt2": "h"} | dict.fromkeys(("gpt_neox", "llama", "mistral", "qwen2", "qwen3"), "layers")
+
+
+@contextlib.contextmanager
+def feed_forward_of_responses(model: Any, length: int, n: int) -> Iterator[None]:
+    """While the block runs, the last feed-forward module sees the last `n` of `length` positions, the others get zeros.
+
+    Nothing reads what is above the last attention at prompt tokens: two thirds of a block's products each. Models of
+    other families run as they are.
+    """
+    trunk = _without_adapters(model).base_model
+    blocks = getattr(trunk, BLOCKS.get(trunk.config.model_type, ""), None)
+    if blocks is None:
+        yield
+        return
+
+    def select(_: Any, inputs: tuple[Tensor]) -> Tensor:
+        return inputs[0][:, length - n :].contiguous()
+
+    def place(_: Any, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+        return nn.functional.pad(output, (0, 0, length - n, 0))
+
+    feed_forward = blocks[-1].mlp
+    hooks = [feed_forward.register_forward_pre_hook(select), feed_forward.register_forward_hook(place)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 class CausalScorer:
@@ -97,22 +134,26 @@ class CausalScorer:
         ids = torch.cat([sequences.prompt_ids, sequences.response_ids[:, :-1]], dim=1)
         mask = torch.cat([sequences.prompt_mask, sequences.response_mask[:, :-1]], dim=1)
         inputs = {"input_ids": ids, "attention_mask": _mask_or_none(mask), "use_cache": False}
-        if _accepts_positions(model):
-            inputs["position_ids"] = position_ids(mask)
+        if inputs["attention_mask"] is not None and _accepts_positions(model):
+            inputs["position_ids"] = position_ids(mask)  # where nothing is padded, the model's own are the same
         return inputs
 
     @classmethod
     def logits(cls, model: Any, sequences: Sequences) -> Tensor:
         """(B, T, V) logits of the response tokens, in the model's dtype."""
         t = sequences.response_ids.shape[1]
-        logits: Tensor = model(**cls.inputs(model, sequences), logits_to_keep=t).logits
+        inputs = cls.inputs(model, sequences)
+        with feed_forward_of_responses(model, inputs["input_ids"].shape[1], t):
+            logits: Tensor = model(**inputs, logits_to_keep=t).logits
         return logits
 
     @classmethod
     def hidden(cls, trunk: Any, sequences: Sequences) -> Tensor:
         """(B, T, D) last hidden states at the states in which the response tokens are chosen."""
         t = sequences.response_ids.shape[1]
-        hidden: Tensor = trunk(**cls.inputs(trunk, sequences)).last_hidden_state
+        inputs = cls.inputs(trunk, sequences)
+        with feed_forward_of_responses(trunk, inputs["input_ids"].shape[1], t):
+            hidden: Tensor = trunk(**inputs).last_hidden_state
         return hidden[:, -t:]
 
     @staticmethod

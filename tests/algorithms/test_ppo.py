@@ -346,6 +346,28 @@ def test_optimiser_groups_partition_the_trainable_parameters(model_dir):
     assert groups[0]["weight_decay"] > 0 == groups[1]["weight_decay"]
 
 
+@pytest.mark.parametrize("max_grad_norm", [1e-2, 1e9])
+def test_a_clip_inside_the_optimisers_pass_is_a_clip_before_it(model_dir, max_grad_norm):
+    """A fused AdamW's step on gradients above and below the limit, against the unfused one after torch's clip."""
+    moved = []
+    for fused in (True, False):
+        algorithm = build(model_dir("gpt2"), max_grad_norm=max_grad_norm, policy={"optimizer_kwargs": {"fused": fused}})
+        algorithm.rollout_buffer.add_episodes(algorithm.collector.collect(algorithm.policy, 0), 0)
+        before = weights(algorithm)
+        for batch in algorithm.rollout_buffer.get(32):  # more than one, so that Adam's moments tell scales apart
+            algorithm.accumulate_gradients(batch, 0.2)
+            for p in algorithm.policy.value_trunk.parameters():
+                p.grad = None  # and a parameter without a gradient is left alone
+            algorithm.optimizer_step()
+        moved.append((algorithm.policy.optimizer.state_dict()["state"], weights(algorithm) - before))
+    (state, fused), (other, unfused) = moved
+    assert state.keys() == other.keys()
+    for index in state:
+        assert_close(state[index]["exp_avg"], other[index]["exp_avg"], rtol=1e-3, atol=1e-8)
+    assert_close(fused, unfused, rtol=0, atol=2e-5)
+    assert fused.any()
+
+
 def test_reference_is_untouched_by_updates(model_dir):
     """NUMERICS 19: its log-probabilities are bit-identical after updates."""
     algorithm = build(model_dir("gpt2"))

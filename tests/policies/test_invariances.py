@@ -9,6 +9,7 @@ from torch.testing import assert_close
 from rl4lms.numerics.categorical import action_logprobs, masked_logits
 from rl4lms.policies.decoding import decode
 from rl4lms.policies.language_models import (
+    BLOCKS,
     CausalScorer,
     Seq2SeqScorer,
     load_language_model,
@@ -218,3 +219,28 @@ def test_gelu_in_one_kernel_is_gelu(model_dir):
     assert_close(ours(ids).logits, theirs(ids).logits, rtol=0, atol=1e-5)
     assert any(type(m) is NewGELUActivation for m in theirs.modules())
     assert not any(type(m) is NewGELUActivation for m in ours.modules())
+
+
+@pytest.mark.parametrize("family", CAUSAL)
+def test_the_last_feed_forward_of_responses_changes_no_number(family):
+    """Where the family is known it sees response positions alone; outputs and every gradient are the whole model's."""
+    model, s = tiny_model(family).double(), ragged()
+    trunk, t = CausalScorer.trunk(model), s.response_ids.shape[1]
+    inputs = CausalScorer.inputs(model, s)
+    plain = model(**inputs).logits[:, -t:], trunk(**inputs).last_hidden_state[:, -t:]
+    seen: list[int] = []
+    known = model.config.model_type in BLOCKS
+    if known:
+        mlp = getattr(trunk, BLOCKS[model.config.model_type])[-1].mlp
+        next(mlp.children()).register_forward_pre_hook(lambda _, x: seen.append(x[0].shape[1]))
+    found = CausalScorer.logits(model, s), CausalScorer.hidden(trunk, s)
+    mask = s.response_mask
+    for a, b in zip(found, plain, strict=True):
+        assert_close(a[mask], b[mask], rtol=0, atol=1e-12)
+        gradients = [
+            torch.autograd.grad(x[mask].sin().sum(), list(trunk.parameters()), allow_unused=True) for x in (a, b)
+        ]
+        for ours, theirs in zip(*gradients, strict=True):
+            assert_close(ours, theirs, rtol=0, atol=1e-10)
+    assert seen == ([t, t] if known else [])
+    assert not known or not mlp._forward_hooks
