@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rl4lms.core.errors import ConfigError, DataError
-from rl4lms.core.io import open_text
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
 from rl4lms.metrics.bleu import MAX_ORDER, ngram_counts
 from rl4lms.metrics.caption_words import Words, caption_tokenizer
@@ -133,8 +132,7 @@ class CiderMetric(ReferenceMetric):
 def read_references(path: str) -> list[list[str]]:
     """The references of each sample from a file: a JSON list of strings a line (.jsonl), else one reference a line."""
     try:
-        with open_text(Path(path)) as f:
-            lines = [line.rstrip("\n") for line in f]
+        lines = Path(path).read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise ConfigError(f"metric cider: idf: {path}: cannot be read ({error.strerror}).") from None
     if Path(path).suffix != ".jsonl":
