@@ -49,6 +49,7 @@ _DATA_DIR = {"data_dir": str | None}
 _AFFIXES = {"prompt_prefix": str, "prompt_suffix": str}
 _SHAPING = {"shaping_fn": str | None}
 _WORDNET = {"wordnet": str}  # where METEOR's synonyms come from
+_CAPTION_WORDS = {"tokenizer": Literal["words", "whitespace", "ptb", "spacy"]}
 _CLASSIFIER = {"batch_size": Count, "device": str | None}
 _PREFIX = Arguments(optional={"prefix": str})
 _MIN_TOKENS = Arguments({"min_tokens": Count})
@@ -180,8 +181,13 @@ METRIC_ARGUMENTS: Choices = {
     "sacre_bleu": _SACREBLEU,
     "ter": _TER,
     "chrf": _CHRF,
+    "cider": Arguments(optional={**_CAPTION_WORDS, "idf": str | None}),
+    "spice": Arguments(
+        optional={**_CAPTION_WORDS, "spice_dir": str | None, "java": str, "memory": str, "cache_dir": str | None}
+    ),
     "diversity": Arguments(optional={"window_size": Count}),
     "parent_totto": _NONE,
+    "bleu_totto": _NONE,
     "evaluate": Arguments(
         {"path": str},
         {"key": str | list[str] | None, "config_name": str | None, "compute_args": dict[str, Any] | None},

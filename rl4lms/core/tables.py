@@ -110,8 +110,11 @@ class MetricRegistry(_PublishedRegistry):
             "sacre_bleu": f"{_METRICS}.sacre_bleu:SacreBLEUMetric",
             "ter": f"{_METRICS}.sacre_bleu:TERMetric",
             "chrf": f"{_METRICS}.sacre_bleu:ChrFMetric",
+            "cider": f"{_METRICS}.cider:CiderMetric",
+            "spice": f"{_METRICS}.spice:SpiceMetric",
             "diversity": f"{_METRICS}.diversity:DiversityMetrics",
             "parent_totto": f"{_METRICS}.table:ParentToTTo",
+            "bleu_totto": f"{_METRICS}.table:BLEUToTTo",
             "evaluate": f"{_METRICS}.evaluate_bridge:EvaluateMetric",
         },
     )

@@ -50,14 +50,14 @@ class TaskScoring:
         components = compose_metrics(
             [task["reward_fn"], *evaluation["metrics"]], model_dir=base_model, reward_model_dir=reward_model
         )
-        pool = DataPoolRegistry.get(
-            task["data"]["pool"], {"split": SPLIT, "data_dir": str(data_dir), **task["data"]["args"]}
-        )
-        samples = [pool[i][0] for i in range(len(pool))]
+        samples = _samples(task, data_dir, SPLIT)
         if not samples:
             raise DataError(f"{data_dir}: the split {SPLIT} is empty; expected at least one row.")
         tokenizer = build_tokenizer({"model_name": str(base_model), **task["tokenizer"]})
         reward_fn, *metrics = components
+        reward = RewardFunctionRegistry.get(reward_fn["id"], reward_fn["args"])
+        if getattr(reward, "needs_references", False):
+            reward.fit_references([sample.references for sample in _samples(task, data_dir, "train")])
         generation = read_generation(evaluation_generation(task), "generation", "params")
         return cls(
             samples=samples,
@@ -65,7 +65,7 @@ class TaskScoring:
             metrics=[MetricRegistry.get(metric["id"], metric["args"]) for metric in metrics],
             text_task=TextTask(
                 tokenizer=tokenizer,
-                reward_function=RewardFunctionRegistry.get(reward_fn["id"], reward_fn["args"]),
+                reward_function=reward,
                 samples=[],
                 max_episode_length=env["max_episode_length"],
                 max_prompt_length=env["max_prompt_length"],
@@ -110,6 +110,13 @@ class TaskScoring:
         )
         total = math.fsum(sums)
         return {KL_PER_TOKEN: total / sum(lengths), KL_PER_SEQUENCE: total / len(sums)}
+
+
+def _samples(task: Mapping[str, Any], data_dir: Path, split: str) -> list[Sample]:
+    pool = DataPoolRegistry.get(
+        task["data"]["pool"], {"split": split, "data_dir": str(data_dir), **task["data"]["args"]}
+    )
+    return [pool[i][0] for i in range(len(pool))]
 
 
 def publish(result: EvaluationResult, directory: Path) -> None:

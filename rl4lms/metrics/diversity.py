@@ -43,7 +43,7 @@ def entropy(ngrams: Ngrams) -> float:
 def conditional_entropy(ngrams: Ngrams, contexts: Ngrams) -> float:
     """H(last word | words before) in bits, with p(context) from all (n-1)-grams as GEM has it.
 
-    The last words of texts are contexts that nothing follows, so it can fall slightly below 0 on short texts.
+    The last words of texts are contexts that nothing follows, so it can fall below 0 for a few short texts.
     """
     total, total_contexts = ngrams.total(), contexts.total()
     return math.fsum(

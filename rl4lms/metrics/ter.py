@@ -8,6 +8,7 @@ sentence of 14 words and 440 ms for an edited one of 70; here the candidates of 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -32,15 +33,18 @@ def edit_distances(hypotheses: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Beam-limited Levenshtein distances. hypotheses: (C, H) int32; reference: (R,) int32 -> (C,) int32.
 
     Row by row of the edit matrix for all C at once. A run of insertions, d[j] = min_k (d[k] + j - k), is a running
-    minimum of d[k] - k.
+    minimum of d[k] - k. Two rows are kept; only their open columns are written, for the others are never nearer.
     """
     n_candidates, n_rows = hypotheses.shape
     words = np.ascontiguousarray(hypotheses.T)  # (H, C)
     columns = np.arange(len(reference) + 1, dtype=np.int32)[:, None]
     previous: np.ndarray = np.repeat(columns, n_candidates, axis=1)  # (R + 1, C)
+    rows = [np.full_like(previous, _FAR) for _ in range(2)]
     for row in range(1, n_rows + 1):
         first, last = band(row, n_rows, len(reference))
-        current = np.full_like(previous, _FAR)
+        current = rows[row % 2]
+        if first:
+            current[first - 1] = _FAR  # open two rows ago
         inside = current[first:last]
         np.add(previous[first:last], 1, out=inside)
         start = max(first, 1)
@@ -54,10 +58,29 @@ def edit_distances(hypotheses: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return distances
 
 
+def matching_runs(words: Sequence[int], reference: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """(start, reference_start, length) of all equal runs of up to 10 words, at most 50 places apart.
+
+    In the order of `lib_ter._find_shifted_pairs`, which compares every word of one text with every word of the other.
+    """
+    places: dict[int, list[int]] = {}
+    for place, word in enumerate(reference):
+        places.setdefault(word, []).append(place)
+    for start, word in enumerate(words):
+        found = places.get(word, [])
+        near = bisect_left(found, start - tercom._MAX_SHIFT_DIST), bisect_right(found, start + tercom._MAX_SHIFT_DIST)
+        for reference_start in found[slice(*near)]:
+            longest = min(tercom._MAX_SHIFT_SIZE, len(words) - start, len(reference) - reference_start)
+            for length in range(1, longest + 1):
+                if words[start + length - 1] != reference[reference_start + length - 1]:
+                    break
+                yield start, reference_start, length
+
+
 def _shifts(words: Sequence[int], reference: Sequence[int], trace: str, tried: int) -> Iterator[tuple[int, int, int]]:
     """(start, length, target) of Tercom's candidate shifts, in its order, until 1,000 were tried in all rounds."""
     align, reference_errors, errors = tercom.trace_to_alignment(trace)
-    for start, reference_start, length in tercom._find_shifted_pairs(words, reference):
+    for start, reference_start, length in matching_runs(words, reference):
         if not any(errors[start : start + length]) or not any(
             reference_errors[reference_start : reference_start + length]
         ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.tables import MetricRegistry
@@ -25,7 +25,34 @@ def pick(result: MetricResult, key: str | None, where: str) -> tuple[list[float]
     return result[key]
 
 
-class MetricReward(EpisodeReward):
+class MetricScores:
+    """What rewards by a metric have in common, beside their two kinds of call.
+
+    A metric whose score of a text depends on the others it is scored with (`depends_on_batch`: CIDEr, whose IDF is of
+    the scored set) is no reward until it is fitted to a fixed corpus, for its scores would drift with the rollout.
+    """
+
+    name: ClassVar[str]
+    metric: Any
+
+    @property
+    def needs_references(self) -> bool:
+        """Whether `fit_references` is to be called before the first rollout."""
+        return bool(getattr(self.metric, "depends_on_batch", False))
+
+    def fit_references(self, references: Sequence[Sequence[str]]) -> None:
+        """references: those of the training pool's samples."""
+        self.metric.fit(references, source="the training pool")
+
+    def check_fitted(self) -> None:
+        if self.needs_references:
+            raise ConfigError(
+                f"reward {self.name}: a text's score by metric {self.metric.name} depends on the batch it is in. Name "
+                "a file of references as its argument idf, or call fit_references first."
+            )
+
+
+class MetricReward(MetricScores, EpisodeReward):
     """The score of one text by a metric, plus shaping. Subclasses build the metric and name it and its key."""
 
     key: str
@@ -41,11 +68,12 @@ class MetricReward(EpisodeReward):
         return value if scores is None else scores[0]
 
     def score(self, prompt: str, text: str, references: Sequence[str], meta_info: MetaInfo) -> float:
+        self.check_fitted()
         result = self.metric.compute([prompt], [text], [references], [meta_info])
         return self.base_score(result) + self._shaping.one(prompt, text, references, meta_info)
 
 
-class BatchedMetricReward(BatchedEpisodeReward):
+class BatchedMetricReward(MetricScores, BatchedEpisodeReward):
     """The scores of a batch by a metric, plus shaping. A metric without scores per text is asked text by text."""
 
     name = "metric_reward"
@@ -65,6 +93,7 @@ class BatchedMetricReward(BatchedEpisodeReward):
         references: list[Sequence[str]],
         meta_infos: list[MetaInfo],
     ) -> list[float]:
+        self.check_fitted()
         where = f"reward {self.name}"
         scores, _ = pick(self.metric.compute(prompts, texts, references, meta_infos), self._key, where)
         if scores is not None:

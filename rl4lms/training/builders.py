@@ -39,8 +39,14 @@ def build_pool(config: ComponentConfig, split: str) -> TextGenPool:
     return pool
 
 
-def build_reward(config: ComponentConfig | None) -> Any:
-    return None if config is None else RewardFunctionRegistry.get(config.id, config.args)
+def build_reward(config: ComponentConfig | None, pool: TextGenPool) -> Any:
+    """The reward function; one that rests on a corpus (CIDEr's IDF) is given the pool's references."""
+    if config is None:
+        return None
+    reward = RewardFunctionRegistry.get(config.id, config.args)
+    if getattr(reward, "needs_references", False):
+        reward.fit_references([sample.references for sample, _ in pool])
+    return reward
 
 
 def build_metrics(configs: Sequence[ComponentConfig]) -> list[BaseMetric]:
@@ -134,7 +140,7 @@ def _task(
         start = getattr(model, "decoder_start_token_id", None)
     return TextTask(
         tokenizer=tokenizer,
-        reward_function=build_reward(config.reward_fn),
+        reward_function=build_reward(config.reward_fn, pool),
         samples=pool,  # type: ignore[arg-type]  # a pool is a sequence of (sample, weight)
         max_episode_length=args.max_episode_length,
         max_prompt_length=args.max_prompt_length,

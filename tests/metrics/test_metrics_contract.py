@@ -12,22 +12,14 @@ from hypothesis import strategies as st
 from rl4lms.core.errors import DataError
 from rl4lms.core.tables import MetricRegistry
 from rl4lms.metrics.base import BaseMetric, mean
+from tests.metrics.cases import CASES
 from tests.metrics.conftest import random_pairs
 
 TEXT_METRICS: dict[str, dict[str, Any]] = {
-    "increasing_numbers": {"min_tokens": 10},
-    "dates": {},
-    "meteor": {},
-    "rouge": {},
-    "rouge_l_max": {},
-    "bleu": {},
-    "sacre_bleu": {"tokenize": "intl"},
-    "ter": {},
-    "chrf": {},
-    "diversity": {"window_size": 5},
+    name: case.args for name, case in CASES.items() if name not in ("parent_totto", "bleu_totto")
 }
-PER_TEXT = sorted(set(TEXT_METRICS) - {"diversity"})
-UNBOUNDED = {"ter", "diversity"}
+PER_TEXT = sorted(set(TEXT_METRICS) - {"diversity", "cider"})
+UNBOUNDED = {"ter", "diversity", "cider"}
 
 
 @pytest.fixture(params=sorted(TEXT_METRICS))

@@ -7,7 +7,7 @@ import pytest
 
 from rl4lms.core.errors import DataError
 from rl4lms.metrics.parent import parent
-from rl4lms.metrics.table import NULL, ParentToTTo, read_example, words
+from rl4lms.metrics.table import NULL, ParentToTTo, detokenized, is_overlap, read_example, words
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "totto" / "validation.jsonl"
 F = "table_to_text/parent_overall_f_score"
@@ -40,12 +40,14 @@ def test_preparation() -> None:
     assert example.entries == [("1815",), ("ada", "lovelace"), ("life",)]
     assert example.table_words == {"born", "died", "1815", "1852", "-", "london", "ada", "lovelace", "life"}
     assert example.references == [words("ada lovelace was born in 1815 ."), words(NULL), words(NULL)]
-    assert example.overlap
+    assert is_overlap(row())
+    assert not is_overlap(row(overlap_subset="False"))
 
 
 def test_the_hubs_columns_read_alike() -> None:
     hub = row(sentence_annotations={"final_sentence": ["Ada Lovelace was born in 1815."]}, overlap_subset="True")
     assert read_example(hub) == read_example(row())
+    assert is_overlap(hub)
 
 
 def test_scores_and_keys() -> None:
@@ -63,7 +65,10 @@ def test_scores_and_keys() -> None:
         for part in ("/precision", "/recall", "_f_score")
     }
     example = read_example(row())
-    assert scores[0] == parent(words(texts[0]), example.references, example.table_words, example.entries).f_score
+    assert (
+        scores[0]
+        == parent(words(detokenized(texts[0])), example.references, example.table_words, example.entries).f_score
+    )
 
 
 def test_a_subset_without_rows_has_no_keys() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sacrebleu.metrics import lib_ter
 
-from rl4lms.metrics.ter import edit_distances, edit_rate
+from rl4lms.metrics.ter import edit_distances, edit_rate, matching_runs
 
 words = st.lists(st.sampled_from(["a", "b", "c", "dd"]), max_size=12)
 
@@ -50,3 +50,16 @@ def test_edit_distances_are_levenshteins_within_the_beam() -> None:
     hypotheses = rng.integers(0, 3, (20, 5)).astype(np.int32)
     expected = [levenshtein(tuple(h), tuple(reference)) for h in hypotheses.tolist()]
     assert edit_distances(hypotheses, reference).tolist() == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(words, words)
+def test_matching_runs_are_sacrebleus_in_its_order(hypothesis: list[str], reference: list[str]) -> None:
+    assert list(matching_runs(hypothesis, reference)) == list(lib_ter._find_shifted_pairs(hypothesis, reference))
+
+
+def test_matching_runs_stay_within_distance_and_size() -> None:
+    rng = random.Random(0)
+    hypothesis, reference = ([rng.randrange(3) for _ in range(n)] for n in (130, 90))
+    reference[20:35] = hypothesis[40:55]
+    assert list(matching_runs(hypothesis, reference)) == list(lib_ter._find_shifted_pairs(hypothesis, reference))

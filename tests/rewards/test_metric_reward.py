@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from rl4lms.core.errors import ConfigError
@@ -52,3 +54,23 @@ def test_bad_arguments() -> None:
     reward = RewardFunctionRegistry.get("metric_reward", {"metric": "rouge", "key": "lexical/rouge1"})
     with pytest.raises(ConfigError, match='Did you mean "lexical/rouge_rouge1"'):
         reward(prompts, texts, references, dones)
+
+
+def test_a_score_that_depends_on_the_batch_is_no_reward_until_it_is_fitted() -> None:
+    prompts, texts, references, dones = batch(6)
+    reward = RewardFunctionRegistry.get("metric_reward", {"metric": "cider"})
+    with pytest.raises(ConfigError, match="reward metric_reward: a text's score by metric cider depends on the batch"):
+        reward(prompts, texts, references, dones)
+    assert reward.needs_references
+    reward.fit_references([*references, ["some other sample"]])
+    assert not reward.needs_references
+    together = reward(prompts, texts, references, dones)
+    alone = [reward([p], [t], [r], [True])[0] for p, t, r in zip(prompts, texts, references, strict=True)]
+    assert together == alone
+    assert max(together) > 0
+
+
+def test_a_corpus_of_the_configuration_comes_first(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text("the cat\nthe dog\n", encoding="utf-8")
+    args = {"metric": "cider", "args": {"idf": str(tmp_path / "corpus.txt")}}
+    assert not RewardFunctionRegistry.get("metric_reward", args).needs_references

@@ -2,6 +2,7 @@
 
 from rl4lms.metrics.base import BaseMetric
 from rl4lms.metrics.bleu import BLEUMetric
+from rl4lms.metrics.cider import CiderMetric as CIDERMetric
 from rl4lms.metrics.diversity import DiversityMetrics
 from rl4lms.metrics.learned import IntentAccuracyDailyDialog, LearnedRewardMetric
 from rl4lms.metrics.meteor import MeteorMetric
@@ -10,11 +11,14 @@ from rl4lms.metrics.rouge import RougeMetric
 from rl4lms.metrics.rouge_l_max import RougeLMax
 from rl4lms.metrics.sacre_bleu import ChrFMetric as chrFmetric
 from rl4lms.metrics.sacre_bleu import SacreBLEUMetric, TERMetric
-from rl4lms.metrics.table import ParentToTTo
+from rl4lms.metrics.spice import SpiceMetric
+from rl4lms.metrics.table import BLEUToTTo, ParentToTTo
 
 __all__ = [
     "BLEUMetric",
+    "BLEUToTTo",
     "BaseMetric",
+    "CIDERMetric",
     "DiversityMetrics",
     "IntentAccuracyDailyDialog",
     "LearnedRewardMetric",
@@ -24,6 +28,7 @@ __all__ = [
     "RougeLMax",
     "RougeMetric",
     "SacreBLEUMetric",
+    "SpiceMetric",
     "TERMetric",
     "chrFmetric",
 ]

@@ -1,0 +1,150 @@
+"""CIDEr-D (Vedantam et al., 2015, arXiv:1411.5726): TF-IDF weighted n-grams shared with each reference.
+
+As pycocoevalcap's `Cider` computes it, on equal tokens to 1e-6. Scores belong to samples: two samples with one prompt
+have each their own (RL4LMs gave both the score of the last).
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rl4lms.core.errors import ConfigError, DataError
+from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
+from rl4lms.metrics.bleu import MAX_ORDER, ngram_counts
+from rl4lms.metrics.caption_words import Words, caption_tokenizer
+
+SIGMA = 6.0  # words of difference in length, of the Gaussian penalty
+_CACHE = 1 << 14
+Ngram = tuple[str, ...]
+
+
+class DocumentFrequencies(NamedTuple):
+    """In how many of `n_documents` samples some reference holds an n-gram (of order 1 to 4)."""
+
+    n_documents: int
+    counts: Mapping[Ngram, int]
+
+    @classmethod
+    def of(cls, references: Iterable[Sequence[Words]]) -> DocumentFrequencies:
+        """references: of each sample, one or more word sequences. Raises DataError for none."""
+        counts: Counter[Ngram] = Counter()
+        n_documents = 0
+        for texts in references:
+            n_documents += 1
+            counts.update({ngram for words in texts for order in _orders(words) for ngram in order})
+        if not n_documents:
+            raise DataError("metric cider: no references to take document frequencies from; expected at least one.")
+        return cls(n_documents, counts)
+
+    def idf(self, ngram: Ngram) -> float:
+        """log(documents / documents that hold it), in [0, log documents]; an unseen n-gram counts as seen once."""
+        return math.log(self.n_documents) - math.log(max(1, self.counts.get(ngram, 0)))
+
+
+class _Vector(NamedTuple):
+    """TF-IDF weights and their norm for each order; words beyond the first, the measure of length in use."""
+
+    weights: list[dict[Ngram, float]]
+    norms: list[float]
+    length: int
+
+
+def _orders(words: Words) -> list[Counter[Ngram]]:
+    return [ngram_counts(words, order) for order in range(1, MAX_ORDER + 1)]
+
+
+def _vector(words: Words, frequencies: DocumentFrequencies) -> _Vector:
+    weights = [{g: n * frequencies.idf(g) for g, n in order.items()} for order in _orders(words)]
+    norms = [math.sqrt(math.fsum(w * w for w in order.values())) for order in weights]
+    return _Vector(weights, norms, max(0, len(words) - 1))
+
+
+def _similarity(text: _Vector, reference: _Vector) -> float:
+    """Mean over the orders of the cosine with weights clipped to the reference's, times the length penalty."""
+    cosines = 0.0
+    for ours, theirs, norm, other_norm in zip(
+        text.weights, reference.weights, text.norms, reference.norms, strict=True
+    ):
+        if norm and other_norm:
+            shared = math.fsum(min(ours[g], theirs[g]) * theirs[g] for g in ours.keys() & theirs.keys())
+            cosines += shared / (norm * other_norm)
+    difference = text.length - reference.length
+    return cosines / MAX_ORDER * math.exp(-(difference**2) / (2 * SIGMA**2))
+
+
+class CiderMetric(ReferenceMetric):
+    """`lexical/cider` in [0, 10]: per text the mean over its references, for the set the mean.
+
+    idf: None takes document frequencies from the references of the set that is scored, as published; then a text's
+    score depends on its neighbours, and one sample alone scores 0. A reward must not drift with its batch: give the
+    path of a references file (`read_references`), or call `fit` once. tokenizer: see `caption_tokenizer`.
+    """
+
+    name = "cider"
+
+    def __init__(self, tokenizer: str = "words", idf: str | None = None) -> None:
+        self._tokenize = caption_tokenizer(tokenizer, f"metric {self.name}")
+        self._tokenizer_name = tokenizer
+        self._source = "the references of the scored set"
+        self._frequencies: DocumentFrequencies | None = None
+        if idf is not None:
+            self.fit(read_references(idf), source=Path(idf).name)
+
+    @property
+    def depends_on_batch(self) -> bool:
+        """Whether a text's score depends on what it is scored with."""
+        return self._frequencies is None
+
+    def fit(self, references: Iterable[Sequence[str]], source: str = "a fixed corpus") -> None:
+        """Take the document frequencies from these references (one or more texts a sample), once and for all.
+
+        source: what to call them beside the numbers.
+        """
+        samples = [list(texts) for texts in references]
+        self._frequencies = DocumentFrequencies.of(self._words(samples))
+        self._source = f"{source} ({len(samples)} samples)"
+
+    def labels(self) -> dict[str, str]:
+        return {"lexical/cider": f"CIDEr-D, tokens: {self._tokenizer_name}, IDF: {self._source}"}
+
+    def _words(self, samples: Sequence[Sequence[str]]) -> list[list[Words]]:
+        """Tokenized in one call, for a tokenizer may be another program."""
+        flat = iter(self._tokenize([text for texts in samples for text in texts]))
+        return [[next(flat) for _ in texts] for texts in samples]
+
+    def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
+        *reference_words, text_words = self._words([*references, texts])
+        frequencies = self._frequencies or DocumentFrequencies.of(reference_words)
+        vector = functools.lru_cache(maxsize=_CACHE)(lambda words: _vector(words, frequencies))
+        scores = [
+            10.0 * mean([_similarity(vector(words), vector(other)) for other in others])
+            for words, others in zip(text_words, reference_words, strict=True)
+        ]
+        return {"lexical/cider": (scores, mean(scores))}
+
+
+def read_references(path: str) -> list[list[str]]:
+    """The references of each sample from a file: a JSON list of strings a line (.jsonl), else one reference a line."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise ConfigError(f"metric cider: idf: {path}: cannot be read ({error.strerror}).") from None
+    if Path(path).suffix != ".jsonl":
+        return [[line] for line in lines if line.strip()]
+    return [_reference_list(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _reference_list(line: str, where: str) -> list[str]:
+    try:
+        texts = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"{where}: not valid JSON ({error}).") from None
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+        raise DataError(f"{where}: expected a list of reference strings of one sample, found {line[:60]!r}.")
+    return texts
