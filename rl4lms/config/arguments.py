@@ -50,6 +50,9 @@ _AFFIXES = {"prompt_prefix": str, "prompt_suffix": str}
 _SHAPING = {"shaping_fn": str | None}
 _WORDNET = {"wordnet": str}  # where METEOR's synonyms come from
 _CLASSIFIER = {"batch_size": Count, "device": str | None}
+_BERT_SCORE = Arguments(
+    optional={"language": str, "model_name": str | None, "num_layers": Natural | None, **_CLASSIFIER}
+)
 _PREFIX = Arguments(optional={"prefix": str})
 _MIN_TOKENS = Arguments({"min_tokens": Count})
 _NONE = Arguments()
@@ -176,8 +179,10 @@ METRIC_ARGUMENTS: Choices = {
         optional={"use_single_ref": bool, "rouge_types": list[Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]]}
     ),
     "rouge_l_max": _ROUGE_L,
+    "bert_score": _BERT_SCORE,
     "bleu": _NONE,
     "sacre_bleu": _SACREBLEU,
+    "bleurt": Arguments(optional={"config_name": str | None, **_CLASSIFIER}),
     "ter": _TER,
     "chrf": _CHRF,
     "diversity": Arguments(optional={"window_size": Count}),
