@@ -53,6 +53,13 @@ _CLASSIFIER = {"batch_size": Count, "device": str | None}
 _BERT_SCORE = Arguments(
     optional={"language": str, "model_name": str | None, "num_layers": Natural | None, **_CLASSIFIER}
 )
+_SUMMAC = {
+    "granularity": str,
+    "imager_load_cache": bool,
+    "use_cache": bool,
+    "max_doc_sents": Count,
+    **_CLASSIFIER,
+}
 _PREFIX = Arguments(optional={"prefix": str})
 _MIN_TOKENS = Arguments({"min_tokens": Count})
 _NONE = Arguments()
@@ -187,6 +194,27 @@ METRIC_ARGUMENTS: Choices = {
     "chrf": _CHRF,
     "diversity": Arguments(optional={"window_size": Count}),
     "parent_totto": _NONE,
+    "summaCZS": Arguments(
+        optional={
+            "model_name": str,
+            "op1": Literal["min", "mean", "max"],
+            "op2": Literal["min", "mean", "max"],
+            "use_ent": bool,
+            "use_con": bool,
+            **_SUMMAC,
+        }
+    ),
+    "summaCConv": Arguments(
+        optional={
+            "models": list[str],
+            "bins": str,
+            "nli_labels": str,
+            "start_file": str | None,
+            "agg": Literal["min", "mean", "max", "all"],
+            "norm_histo": bool,
+            **_SUMMAC,
+        }
+    ),
     "evaluate": Arguments(
         {"path": str},
         {"key": str | list[str] | None, "config_name": str | None, "compute_args": dict[str, Any] | None},

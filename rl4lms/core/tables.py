@@ -114,6 +114,8 @@ class MetricRegistry(_PublishedRegistry):
             "chrf": f"{_METRICS}.sacre_bleu:ChrFMetric",
             "diversity": f"{_METRICS}.diversity:DiversityMetrics",
             "parent_totto": f"{_METRICS}.table:ParentToTTo",
+            "summaCZS": f"{_METRICS}.summac:SummaCZS",
+            "summaCConv": f"{_METRICS}.summac:SummaCConv",
             "evaluate": f"{_METRICS}.evaluate_bridge:EvaluateMetric",
         },
     )

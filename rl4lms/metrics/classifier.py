@@ -99,8 +99,10 @@ class TextClassifier:
     def logits(
         self, texts: Sequence[str], batch_size: int = 32, second_texts: Sequence[str] | None = None
     ) -> torch.Tensor:
-        """-> (N, labels) float32 on the CPU. second_texts: the other half of each pair; of a long pair the longer half
-        is cut."""
+        """-> (N, labels) float32 on the CPU. second_texts: the other halves; of a long pair the longer half is cut.
+
+        Pairs are for models with truncation_side "right".
+        """
         import torch
 
         if batch_size < 1:
@@ -116,12 +118,23 @@ class TextClassifier:
     def _encode(self, texts: Sequence[str], second_texts: Sequence[str] | None) -> list[Row]:
         if not texts:
             return []
-        pairs = None if second_texts is None else list(second_texts)
-        encoded = self._tokenizer(
-            list(texts), pairs, truncation=True, max_length=self.max_length, return_token_type_ids=True
-        )
+        pair = (list(texts), None) if second_texts is None else (self._shortened(texts), self._shortened(second_texts))
+        encoded = self._tokenizer(*pair, truncation=True, max_length=self.max_length, return_token_type_ids=True)
         rows = zip(encoded.input_ids, encoded.token_type_ids, strict=True)
         return [(list(ids), list(types)) if ids else ([self._pad_id], [0]) for ids, types in rows]
+
+    def _shortened(self, texts: Sequence[str]) -> list[str]:
+        """Without what a pair has no room for anyway: tokenizers takes minutes to cut a pair of 10,000-word texts."""
+        limit = 2 * self.max_length  # tokens; twice, so that a word cut in two is not among those that stay
+        shortened = list(texts)
+        long = [i for i, text in enumerate(shortened) if len(text) > limit]
+        if long and self._tokenizer.is_fast:
+            whole = self._tokenizer([shortened[i] for i in long], return_offsets_mapping=True, verbose=False)
+            for i, offsets in zip(long, whole.offset_mapping, strict=True):
+                if len(offsets) > limit:
+                    end = max(end for _, end in offsets[:limit])
+                    shortened[i] = shortened[i][:end]
+        return shortened
 
     def _forward(self, rows: list[Row]) -> torch.Tensor:
         import torch
