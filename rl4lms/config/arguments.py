@@ -140,10 +140,16 @@ REWARD_ARGUMENTS: Choices = {
     ),
     "rouge_combined": Arguments(optional=_SHAPING),
     "rouge_l_max": _ROUGE_L,
+    "bert_score": _BERT_SCORE,
     "bleu": _NONE,
+    "bleurt": Arguments(optional={"checkpoint": str | None, **_CLASSIFIER}),
     "sacre_bleu": _SACREBLEU,
     "ter": _NONE,
     "chrf": _NONE,
+    "spider": Arguments(
+        {"spice_coeff": float, "cider_coeff": float},
+        {"cider_args": dict[str, Any] | None, "spice_args": dict[str, Any] | None, **_SHAPING},
+    ),
     "parent": _NONE,
     "metric_reward": Arguments(
         {"metric": str},
@@ -151,6 +157,17 @@ REWARD_ARGUMENTS: Choices = {
     ),
     "common_gen_repeat_penalty": _PREFIX,
     "common_gen_repeat_penalty_batched": _PREFIX,
+    "common_gen_preference_model": Arguments(
+        {"model_type": str},
+        {
+            "concept_penalty_coeff": NonNegative,
+            "meteor_coeff": float,
+            "weights": str | None,
+            "include_prompt": bool,
+            **_WORDNET,
+            **_CLASSIFIER,
+        },
+    ),
     "intent_accuracy": Arguments(
         optional={
             "shape": bool,

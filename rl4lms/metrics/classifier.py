@@ -65,7 +65,7 @@ class TextClassifier:
         self._tokenizer.padding_side = "right"
         self._pad_id = self._choose_pad_id()
         self.max_length = longest_input(self._model.config, self._tokenizer)
-        self.n_labels = int(self._model.config.num_labels)
+        self.n_labels = self._count_labels()
 
     def _load(self) -> tuple[Any, Any]:
         """Tokenizer and model of `model_name`; OSError or ValueError where there are none."""
@@ -73,6 +73,9 @@ class TextClassifier:
 
         tokenizer = AutoTokenizer.from_pretrained(self.model_name)
         return tokenizer, AutoModelForSequenceClassification.from_pretrained(self.model_name)
+
+    def _count_labels(self) -> int:
+        return int(self._model.config.num_labels)
 
     def _choose_pad_id(self) -> int:
         """The model finds the end of a padded text by this id, so model and tokenizer must agree on it."""
@@ -136,7 +139,8 @@ class TextClassifier:
                     shortened[i] = shortened[i][:end]
         return shortened
 
-    def _forward(self, rows: list[Row]) -> torch.Tensor:
+    def _inputs(self, rows: list[Row]) -> dict[str, torch.Tensor]:
+        """input_ids, attention_mask and, where the model tells two texts apart by it, token_type_ids: (B, L) each."""
         import torch
 
         longest = max(len(ids) for ids, _ in rows)
@@ -144,10 +148,15 @@ class TextClassifier:
         if (getattr(self._model.config, "type_vocab_size", None) or 0) > 1:
             padded["token_type_ids"] = [types + [0] * (longest - len(types)) for _, types in rows]
         lengths = torch.tensor([len(ids) for ids, _ in rows], device=self.device)
-        attention_mask = (torch.arange(longest, device=self.device) < lengths[:, None]).long()  # (B, L)
+        attention_mask = (torch.arange(longest, device=self.device) < lengths[:, None]).long()
         tensors = {name: torch.tensor(values, device=self.device) for name, values in padded.items()}
+        return {**tensors, "attention_mask": attention_mask}
+
+    def _forward(self, rows: list[Row]) -> torch.Tensor:
+        import torch
+
         with torch.inference_mode():
-            logits: torch.Tensor = self._model(**tensors, attention_mask=attention_mask).logits
+            logits: torch.Tensor = self._model(**self._inputs(rows)).logits
             return logits.float().cpu()
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.conftest import BOS, EOS, PAD, VOCAB, tiny_model, word_tokenizer
+from tests.metrics.model_files import save_bert
 
 _VOCABULARY = """
     the a cat cats dog runs running ran is sitting on mat big bigger house houses accidentally went go children
@@ -94,4 +95,37 @@ def language_model_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("language_model")
     tiny_model("gpt2").save_pretrained(folder)
     word_tokenizer().save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def encoder_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_bert(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture(scope="session")
+def bert_regression_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_bert(tmp_path_factory.mktemp("bleurt"), "ForSequenceClassification", num_labels=1)
+
+
+@pytest.fixture(scope="session")
+def nli_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
+    labels = {0: "contradiction", 1: "neutral", 2: "entailment"}
+    return save_bert(tmp_path_factory.mktemp("nli"), "ForSequenceClassification", id2label=labels)
+
+
+@pytest.fixture(scope="session")
+def preference_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A random T5 over the words w6 ... w63, "bad" and "good"."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("preference")
+    words = ["<pad>", "<s>", "</s>", "<unk>", "bad", "good", *(f"w{i}" for i in range(6, VOCAB))]
+    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    inner.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", EOS)])
+    names = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
+    PreTrainedTokenizerFast(tokenizer_object=inner, model_max_length=32, **names).save_pretrained(folder)
+    tiny_model("t5", seed=5).save_pretrained(folder)
     return str(folder)

@@ -9,15 +9,10 @@ import torch
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.tables import MetricRegistry
 from rl4lms.metrics.bert_score import BertScoreMetric, Encoder
-from tests.metrics.model_files import POSITIONS, WORDS, packaged_encoder, save_bert
+from tests.metrics.model_files import POSITIONS, WORDS, packaged_encoder
 
 bert_score = pytest.importorskip("bert_score", reason="the extra bert is not installed")
 KEY = "semantic/bert_score"
-
-
-@pytest.fixture(scope="session")
-def encoder_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_bert(tmp_path_factory.mktemp("encoder"))
 
 
 def pairs(n: int, seed: int = 0) -> tuple[list[str], list[list[str]]]:

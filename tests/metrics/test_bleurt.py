@@ -97,11 +97,6 @@ def test_sentencepiece_is_named_where_it_is_missing(tmp_path: Path, monkeypatch:
         BleurtModel(str(folder), "cpu")
 
 
-@pytest.fixture(scope="session")
-def bert_regression_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_bert(tmp_path_factory.mktemp("bleurt"), "ForSequenceClassification", num_labels=1)
-
-
 def test_reference_first_best_over_references(bert_regression_dir: str) -> None:
     """The plain form of checkpoint, through transformers alone."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer

@@ -103,12 +103,6 @@ def test_chunks() -> None:
     assert split_chunks("", "sentence") == split_chunks("short", "paragraph") == []
 
 
-@pytest.fixture(scope="session")
-def nli_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
-    labels = {0: "contradiction", 1: "neutral", 2: "entailment"}
-    return save_bert(tmp_path_factory.mktemp("nli"), "ForSequenceClassification", id2label=labels)
-
-
 def by_hand(folder: str, premise: str, hypothesis: str) -> list[float]:
     """Entailment, contradiction, neutrality through transformers alone."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
