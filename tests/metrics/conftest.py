@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.conftest import BOS, EOS, PAD, VOCAB, tiny_model, word_tokenizer
-from tests.metrics.model_files import save_bert
+from tests.metrics.model_files import save_bert, save_preference_model
 
 _VOCABULARY = """
     the a cat cats dog runs running ran is sitting on mat big bigger house houses accidentally went go children
@@ -116,16 +116,4 @@ def nli_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def preference_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A random T5 over the words w6 ... w63, "bad" and "good"."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    folder = tmp_path_factory.mktemp("preference")
-    words = ["<pad>", "<s>", "</s>", "<unk>", "bad", "good", *(f"w{i}" for i in range(6, VOCAB))]
-    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
-    inner.pre_tokenizer = pre_tokenizers.Whitespace()
-    inner.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", EOS)])
-    names = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
-    PreTrainedTokenizerFast(tokenizer_object=inner, model_max_length=32, **names).save_pretrained(folder)
-    tiny_model("t5", seed=5).save_pretrained(folder)
-    return str(folder)
+    return save_preference_model(tmp_path_factory.mktemp("preference"))

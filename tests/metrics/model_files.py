@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from tests.conftest import VOCAB
+from tests.conftest import EOS, VOCAB, tiny_model
 
 WORDS = [f"w{i}" for i in range(5, VOCAB)]
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -46,6 +46,21 @@ def save_bert(folder: Path, head: str = "", **settings: Any) -> str:
                 parameter.mul_(12.0)  # texts told apart
     model.save_pretrained(folder)
     save_word_pieces(folder)
+    return str(folder)
+
+
+def save_preference_model(folder: Path) -> str:
+    """A random T5 over the words w6 ... w63, "bad" and "good"."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    words = ["<pad>", "<s>", "</s>", "<unk>", "bad", "good", *(f"w{i}" for i in range(6, VOCAB))]
+    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    inner.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", EOS)])
+    names = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
+    PreTrainedTokenizerFast(tokenizer_object=inner, model_max_length=32, **names).save_pretrained(folder)
+    tiny_model("t5", seed=5).save_pretrained(folder)
     return str(folder)
 
 
