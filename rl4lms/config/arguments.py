@@ -51,6 +51,16 @@ _SHAPING = {"shaping_fn": str | None}
 _WORDNET = {"wordnet": str}  # where METEOR's synonyms come from
 _CAPTION_WORDS = {"tokenizer": Literal["words", "whitespace", "ptb", "spacy"]}
 _CLASSIFIER = {"batch_size": Count, "device": str | None}
+_BERT_SCORE = Arguments(
+    optional={"language": str, "model_name": str | None, "num_layers": Natural | None, **_CLASSIFIER}
+)
+_SUMMAC = {
+    "granularity": str,
+    "imager_load_cache": bool,
+    "use_cache": bool,
+    "max_doc_sents": Count,
+    **_CLASSIFIER,
+}
 _PREFIX = Arguments(optional={"prefix": str})
 _MIN_TOKENS = Arguments({"min_tokens": Count})
 _NONE = Arguments()
@@ -131,10 +141,16 @@ REWARD_ARGUMENTS: Choices = {
     ),
     "rouge_combined": Arguments(optional=_SHAPING),
     "rouge_l_max": _ROUGE_L,
+    "bert_score": _BERT_SCORE,
     "bleu": _NONE,
+    "bleurt": Arguments(optional={"checkpoint": str | None, **_CLASSIFIER}),
     "sacre_bleu": _SACREBLEU,
     "ter": _NONE,
     "chrf": _NONE,
+    "spider": Arguments(
+        {"spice_coeff": float, "cider_coeff": float},
+        {"cider_args": dict[str, Any] | None, "spice_args": dict[str, Any] | None, **_SHAPING},
+    ),
     "parent": _NONE,
     "metric_reward": Arguments(
         {"metric": str},
@@ -142,6 +158,17 @@ REWARD_ARGUMENTS: Choices = {
     ),
     "common_gen_repeat_penalty": _PREFIX,
     "common_gen_repeat_penalty_batched": _PREFIX,
+    "common_gen_preference_model": Arguments(
+        {"model_type": str},
+        {
+            "concept_penalty_coeff": NonNegative,
+            "meteor_coeff": float,
+            "weights": str | None,
+            "include_prompt": bool,
+            **_WORDNET,
+            **_CLASSIFIER,
+        },
+    ),
     "intent_accuracy": Arguments(
         optional={
             "shape": bool,
@@ -177,8 +204,10 @@ METRIC_ARGUMENTS: Choices = {
         optional={"use_single_ref": bool, "rouge_types": list[Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]]}
     ),
     "rouge_l_max": _ROUGE_L,
+    "bert_score": _BERT_SCORE,
     "bleu": _NONE,
     "sacre_bleu": _SACREBLEU,
+    "bleurt": Arguments(optional={"config_name": str | None, **_CLASSIFIER}),
     "ter": _TER,
     "chrf": _CHRF,
     "cider": Arguments(optional={**_CAPTION_WORDS, "idf": str | None}),
@@ -188,6 +217,27 @@ METRIC_ARGUMENTS: Choices = {
     "diversity": Arguments(optional={"window_size": Count}),
     "parent_totto": _NONE,
     "bleu_totto": _NONE,
+    "summaCZS": Arguments(
+        optional={
+            "model_name": str,
+            "op1": Literal["min", "mean", "max"],
+            "op2": Literal["min", "mean", "max"],
+            "use_ent": bool,
+            "use_con": bool,
+            **_SUMMAC,
+        }
+    ),
+    "summaCConv": Arguments(
+        optional={
+            "models": list[str],
+            "bins": str,
+            "nli_labels": str,
+            "start_file": str | None,
+            "agg": Literal["min", "mean", "max", "all"],
+            "norm_histo": bool,
+            **_SUMMAC,
+        }
+    ),
     "evaluate": Arguments(
         {"path": str},
         {"key": str | list[str] | None, "config_name": str | None, "compute_args": dict[str, Any] | None},

@@ -211,6 +211,25 @@ class RewardModelParams:
 
 
 @dataclass(frozen=True)
+class PreferenceTrainingParams(ClassifierTrainingParams):
+    """embedding_learning_rate: of the token embeddings where it differs."""
+
+    embedding_learning_rate: Positive | None = None
+
+
+@dataclass(frozen=True)
+class PreferenceModelParams:
+    """params/preference_model.yaml. model_name: a seq2seq model to train on from; null trains one from scratch."""
+
+    include_prompt: bool
+    heldout_share: Annotated[float, Range(above=0, below=1)]
+    training: PreferenceTrainingParams
+    model_name: str | None = None
+    tokenizer: VocabularyParams | None = None
+    architecture: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class BootstrapParams:
     n_resamples: Count
     confidence: Annotated[float, Range(above=0, below=1)]

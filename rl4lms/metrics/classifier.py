@@ -1,11 +1,11 @@
-"""A sequence classifier from a directory or the hub, asked for class probabilities of many texts."""
+"""A sequence classifier from a directory or the hub, asked for logits or probabilities of many texts or text pairs."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rl4lms.core.errors import ConfigError
 
@@ -19,34 +19,63 @@ def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-class TextClassifier:
-    """Probabilities in float32, whatever the model's dtype; a text's numbers do not depend on its neighbours.
+Row = tuple[list[int], list[int]]  # token ids, and which of two texts each belongs to
 
-    Texts are cut at the left, so that the end (the generation) stays, to what both the tokenizer and the model's
-    positions allow. Batches are padded at the right and masked, and made of texts of like length.
+
+def cannot_load(kind: str, model_name: str, error: Exception) -> ConfigError:
+    """One line for a model that transformers refuses."""
+    what = f"the directory holds no {kind}" if Path(model_name).is_dir() else "no such directory or hub model"
+    reason = str(error).strip().split("\n")[0]
+    return ConfigError(f'{kind} "{model_name}": {what} that can be loaded ({reason}).')
+
+
+def model_label(model_name: str) -> str:
+    """What to call a model beside its numbers: its hub id, or the last two parts of its path."""
+    return "/".join(Path(model_name).parts[-2:]) if Path(model_name).is_dir() else model_name
+
+
+def longest_input(config: Any, tokenizer: Any) -> int:
+    """Tokens, special ones included, that tokenizer and model positions allow; 512 where the model does not say."""
+    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 512
+    if config.model_type in ("roberta", "xlm-roberta", "camembert"):
+        positions -= config.pad_token_id + 1  # their positions count from the padding id
+    return int(min(tokenizer.model_max_length, positions))
+
+
+class TextClassifier:
+    """Numbers in float32, whatever the model's dtype; a text's numbers do not depend on its neighbours.
+
+    Texts are cut to what both the tokenizer and the model's positions allow, on `truncation_side`: a classifier of
+    generations keeps their end. Batches are padded at the right and masked, and made of texts of like length.
     """
+
+    kind: ClassVar[str] = "classifier"
+    truncation_side: ClassVar[str] = "left"
 
     def __init__(self, model_name: str, device: str | None = None) -> None:
         """Raises ConfigError where `model_name` is neither a directory with a classifier nor a hub id in reach."""
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
         self.model_name = model_name
         self.device = device or default_device()
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(model_name)
-            self._model: Any = AutoModelForSequenceClassification.from_pretrained(model_name)
+            self._tokenizer, self._model = self._load()
         except (OSError, ValueError) as error:
-            what = (
-                "the directory holds no classifier" if Path(model_name).is_dir() else "no such directory or hub model"
-            )
-            reason = str(error).strip().split("\n")[0]
-            raise ConfigError(f'classifier "{model_name}": {what} that can be loaded ({reason}).') from None
+            raise cannot_load(self.kind, model_name, error) from None
         self._model.to(self.device).eval()
-        self._tokenizer.truncation_side = "left"
+        self._tokenizer.truncation_side = self.truncation_side
         self._tokenizer.padding_side = "right"
         self._pad_id = self._choose_pad_id()
-        self.max_length = self._longest_input()
-        self.n_labels = int(self._model.config.num_labels)
+        self.max_length = longest_input(self._model.config, self._tokenizer)
+        self.n_labels = self._count_labels()
+
+    def _load(self) -> tuple[Any, Any]:
+        """Tokenizer and model of `model_name`; OSError or ValueError where there are none."""
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(self.model_name)
+        return tokenizer, AutoModelForSequenceClassification.from_pretrained(self.model_name)
+
+    def _count_labels(self) -> int:
+        return int(self._model.config.num_labels)
 
     def _choose_pad_id(self) -> int:
         """The model finds the end of a padded text by this id, so model and tokenizer must agree on it."""
@@ -56,44 +85,79 @@ class TextClassifier:
                 return int(pad_id)
         raise ConfigError(f'classifier "{self.model_name}": its tokenizer has neither a padding nor an end token.')
 
-    def _longest_input(self) -> int:
-        config = self._model.config
-        positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 512
-        if config.model_type in ("roberta", "xlm-roberta", "camembert"):
-            positions -= config.pad_token_id + 1  # their positions count from the padding id
-        return int(min(self._tokenizer.model_max_length, positions))
-
     def check_label(self, label_ix: int) -> None:
         if not 0 <= label_ix < self.n_labels:
             raise ConfigError(
                 f'label_ix {label_ix}: classifier "{self.model_name}" has labels 0 to {self.n_labels - 1}.'
             )
 
-    def probabilities(self, texts: Sequence[str], batch_size: int = 32) -> torch.Tensor:
+    def probabilities(
+        self, texts: Sequence[str], batch_size: int = 32, second_texts: Sequence[str] | None = None
+    ) -> torch.Tensor:
         """-> (N, labels) float32 on the CPU, rows in the order of `texts`."""
+        import torch
+
+        return torch.softmax(self.logits(texts, batch_size, second_texts), dim=-1)
+
+    def logits(
+        self, texts: Sequence[str], batch_size: int = 32, second_texts: Sequence[str] | None = None
+    ) -> torch.Tensor:
+        """-> (N, labels) float32 on the CPU. second_texts: the other halves; of a long pair the longer half is cut.
+
+        Pairs are for models with truncation_side "right".
+        """
         import torch
 
         if batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, found {batch_size}.")
-        encoded = self._tokenizer(list(texts), truncation=True, max_length=self.max_length).input_ids if texts else []
-        rows = [ids or [self._pad_id] for ids in encoded]  # an empty text is one masked-in padding token
-        order = sorted(range(len(rows)), key=lambda i: (len(rows[i]), i))
+        rows = self._encode(texts, second_texts)
+        order = sorted(range(len(rows)), key=lambda i: (len(rows[i][0]), i))
         result = torch.empty(len(rows), self.n_labels)
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
             result[chosen] = self._forward([rows[i] for i in chosen])
         return result
 
-    def _forward(self, rows: list[list[int]]) -> torch.Tensor:
+    def _encode(self, texts: Sequence[str], second_texts: Sequence[str] | None) -> list[Row]:
+        if not texts:
+            return []
+        pair = (list(texts), None) if second_texts is None else (self._shortened(texts), self._shortened(second_texts))
+        encoded = self._tokenizer(*pair, truncation=True, max_length=self.max_length, return_token_type_ids=True)
+        rows = zip(encoded.input_ids, encoded.token_type_ids, strict=True)
+        return [(list(ids), list(types)) if ids else ([self._pad_id], [0]) for ids, types in rows]
+
+    def _shortened(self, texts: Sequence[str]) -> list[str]:
+        """Without what a pair has no room for anyway: tokenizers takes minutes to cut a pair of 10,000-word texts."""
+        limit = 2 * self.max_length  # tokens; twice, so that a word cut in two is not among those that stay
+        shortened = list(texts)
+        long = [i for i, text in enumerate(shortened) if len(text) > limit]
+        if long and self._tokenizer.is_fast:
+            whole = self._tokenizer([shortened[i] for i in long], return_offsets_mapping=True, verbose=False)
+            for i, offsets in zip(long, whole.offset_mapping, strict=True):
+                if len(offsets) > limit:
+                    end = max(end for _, end in offsets[:limit])
+                    shortened[i] = shortened[i][:end]
+        return shortened
+
+    def _inputs(self, rows: list[Row]) -> dict[str, torch.Tensor]:
+        """input_ids, attention_mask and, where the model tells two texts apart by it, token_type_ids: (B, L) each."""
         import torch
 
-        longest = max(map(len, rows))
-        input_ids = torch.tensor([ids + [self._pad_id] * (longest - len(ids)) for ids in rows], device=self.device)
-        lengths = torch.tensor([len(ids) for ids in rows], device=self.device)
-        attention_mask = (torch.arange(longest, device=self.device) < lengths[:, None]).long()  # (B, L)
+        longest = max(len(ids) for ids, _ in rows)
+        padded = {"input_ids": [ids + [self._pad_id] * (longest - len(ids)) for ids, _ in rows]}
+        if (getattr(self._model.config, "type_vocab_size", None) or 0) > 1:
+            padded["token_type_ids"] = [types + [0] * (longest - len(types)) for _, types in rows]
+        lengths = torch.tensor([len(ids) for ids, _ in rows], device=self.device)
+        attention_mask = (torch.arange(longest, device=self.device) < lengths[:, None]).long()
+        tensors = {name: torch.tensor(values, device=self.device) for name, values in padded.items()}
+        return {**tensors, "attention_mask": attention_mask}
+
+    def _forward(self, rows: list[Row]) -> torch.Tensor:
+        import torch
+
         with torch.inference_mode():
-            logits = self._model(input_ids=input_ids, attention_mask=attention_mask).logits
-            return torch.softmax(logits.float(), dim=-1).cpu()
+            logits: torch.Tensor = self._model(**self._inputs(rows)).logits
+            return logits.float().cpu()
 
 
 @functools.cache

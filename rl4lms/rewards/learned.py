@@ -1,4 +1,4 @@
-"""Rewards by a classifier. They are batched: one model, in one process, scores all finished texts of a rollout."""
+"""Rewards by a model. They are batched: one model, in one process, scores all finished texts of a rollout."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from rl4lms.metrics.base import MetaInfo
+from rl4lms.metrics.bert_score import BertScoreMetric
+from rl4lms.metrics.bleurt import BleurtMetric
 from rl4lms.metrics.learned import INTENT_MODEL, IntentAccuracyDailyDialog, LearnedRewardMetric
 from rl4lms.metrics.meteor import MeteorMetric
 from rl4lms.rewards.base import BatchedEpisodeReward
@@ -28,6 +30,39 @@ class LearnedRewardFunction(BatchedMetricReward):
     ) -> None:
         metric = LearnedRewardMetric(model_name, label_ix, batch_size, include_prompt_for_eval, device)
         super().__init__(metric, "semantic/learned_automodel_metric", None, accelerator)
+
+
+class BERTScoreRewardFunction(BatchedMetricReward):
+    """BERTScore's F, best over references, in [-1, 1]; the arguments are `BertScoreMetric`'s."""
+
+    name = "bert_score"
+
+    def __init__(
+        self,
+        language: str = "en",
+        model_name: str | None = None,
+        num_layers: int | None = None,
+        batch_size: int = 64,
+        device: str | None = None,
+        accelerator: Any = None,
+    ) -> None:
+        metric = BertScoreMetric(language, model_name, num_layers, batch_size, device)
+        super().__init__(metric, "semantic/bert_score", None, accelerator)
+
+
+class BLEURTRewardFunction(BatchedMetricReward):
+    """BLEURT, best over references; checkpoint: see `BleurtMetric`'s config_name."""
+
+    name = "bleurt"
+
+    def __init__(
+        self,
+        checkpoint: str | None = None,
+        batch_size: int = 32,
+        device: str | None = None,
+        accelerator: Any = None,
+    ) -> None:
+        super().__init__(BleurtMetric(checkpoint, batch_size, device), "semantic/bleurt", None, accelerator)
 
 
 class IntentAccuracyReward(BatchedEpisodeReward):

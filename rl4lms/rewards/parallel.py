@@ -51,6 +51,11 @@ class _SharingUnpickler(pickle.Unpickler):
         return self._shared[pid]
 
 
+def is_copyable(reward_fn: Any) -> bool:
+    """Whether it may be sent to other processes; a batched one may not, for it holds a model or needs its batch."""
+    return isinstance(reward_fn, RewardFunction) and not reward_fn.in_parent
+
+
 def _dump(value: Any, shared: Sequence[Any] = ()) -> bytes:
     file = io.BytesIO()
     _SharingPickler(file, shared).dump(value)
@@ -101,8 +106,7 @@ class ParallelReward:
         self._reward_fn = reward_fn
         self._shared = tuple(shared)
         self._workers: list[_Worker] = []
-        copyable = isinstance(reward_fn, RewardFunction) and not reward_fn.in_parent
-        if n_workers > 1 and copyable:
+        if n_workers > 1 and is_copyable(reward_fn):
             try:
                 payload = _dump((reward_fn, self._shared))
             except (pickle.PicklingError, TypeError, AttributeError) as error:

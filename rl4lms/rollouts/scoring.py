@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from rl4lms.core.errors import RunError
 from rl4lms.rewards.base import BatchedRewardFunction
-from rl4lms.rewards.parallel import ParallelReward
+from rl4lms.rewards.parallel import ParallelReward, is_copyable
 from rl4lms.tokenization.observation import SampleLike, decode_response
 from rl4lms.tokenization.text_task import TextTask
 
@@ -113,11 +113,13 @@ class BatchedScorer:
 class SteppedScorer:
     """Scores by stepping a vectorised environment token by token (`env.vec_env: subproc`).
 
-    The environments hold no data: each is given its sample before its episode begins.
+    The environments hold no data: each is given its sample before its episode begins. A reward function that is not
+    copied into them is asked here, once the episodes have been played.
     """
 
     def __init__(self, vec_env: Any, task: TextTask) -> None:
         self.vec_env, self.task = vec_env, task
+        self._scorer = None if is_copyable(task.reward_function) else BatchedScorer(task)
 
     def close(self) -> None:
         """The environment is closed by its owner."""
@@ -127,7 +129,7 @@ class SteppedScorer:
         n = self.vec_env.num_envs
         for first in range(0, len(responses), n):
             scores += self._play(responses[first : first + n])
-        return scores
+        return scores if self._scorer is None else self._scorer(responses)
 
     def _play(self, wave: Sequence[Response]) -> list[list[float]]:
         import numpy as np

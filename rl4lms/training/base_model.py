@@ -70,7 +70,7 @@ class BaseModelSettings:
     """One family of params/base_models.yaml.
 
     model_name: a directory or hub id whose weights are taken unchanged; None trains from scratch, with
-    `architecture` (keys of GPT2Config or T5Config), `vocab_size` and `training`.
+    `architecture` (keys of GPT2Config or T5Config), `vocab_size` and `training`. file: which errors name.
     """
 
     family: str
@@ -80,6 +80,7 @@ class BaseModelSettings:
     model_name: str | None = None
     vocab_size: int | None = None
     training: TrainingSettings | None = None
+    file: str = "base_models.yaml"
 
     @classmethod
     def from_params(cls, family: str, params: Mapping[str, Any]) -> BaseModelSettings:
@@ -104,7 +105,11 @@ def train(settings: BaseModelSettings, data_dir: Path, out_dir: Path) -> None:
     if settings.model_name is None:
         model, tokenizer, metrics = _train_from_scratch(settings, data_dir)
     else:
-        model, tokenizer, metrics = _load(settings.model_name, settings.type), load_tokenizer(settings.model_name), {}
+        model, tokenizer, metrics = (
+            load_model(settings.model_name, settings.type),
+            load_tokenizer(settings.model_name),
+            {},
+        )
     metrics["n_parameters"] = sum(p.numel() for p in model.parameters())
     metrics |= heldout_metrics(model, tokenizer, heldout)
     with publish_directory(out_dir) as scratch:
@@ -113,7 +118,8 @@ def train(settings: BaseModelSettings, data_dir: Path, out_dir: Path) -> None:
         write_json(scratch / "metrics.json", metrics)
 
 
-def _load(name: str, kind: Literal["causal", "seq2seq"]) -> PreTrainedModel:
+def load_model(name: str, kind: Literal["causal", "seq2seq"]) -> PreTrainedModel:
+    """A model by directory or hub id, float32, in eval mode. Raises ConfigError where there is none of that kind."""
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     auto = AutoModelForCausalLM if kind == "causal" else AutoModelForSeq2SeqLM
@@ -222,7 +228,7 @@ def _check_architecture(settings: BaseModelSettings, default: Any) -> None:
     known = default.to_dict()
     for key in settings.architecture:
         if key not in known:
-            raise ConfigError(unknown("key", key, known, f"base_models.yaml: {settings.family}.architecture"))
+            raise ConfigError(unknown("key", key, known, f"{settings.file}: {settings.family}.architecture"))
 
 
 def heldout_metrics(

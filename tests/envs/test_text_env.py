@@ -79,8 +79,15 @@ def test_stepping_equals_scoring(reward, eos):
         assert info["output"] == response.text
 
 
+class Model(Batched):
+    """Holds what must not be copied; it is asked in this process."""
+
+    def __reduce__(self):
+        raise AssertionError("a model was sent to a worker process")
+
+
 def test_stepping_in_worker_processes_equals_scoring():
-    for reward in (Dense(), Batched()):
+    for reward in (Dense(), Model()):
         t = task(reward)
         batch = responses(t, True)
         env = make_stepping_env(t, n_envs=2, vocab_size=VOCAB, sample=SAMPLES[0][0])

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.conftest import BOS, EOS, PAD, VOCAB, tiny_model, word_tokenizer
+from tests.metrics.model_files import save_bert, save_preference_model
 
 _VOCABULARY = """
     the a cat cats dog runs running ran is sitting on mat big bigger house houses accidentally went go children
@@ -95,3 +96,24 @@ def language_model_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
     tiny_model("gpt2").save_pretrained(folder)
     word_tokenizer().save_pretrained(folder)
     return str(folder)
+
+
+@pytest.fixture(scope="session")
+def encoder_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_bert(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture(scope="session")
+def bert_regression_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_bert(tmp_path_factory.mktemp("bleurt"), "ForSequenceClassification", num_labels=1)
+
+
+@pytest.fixture(scope="session")
+def nli_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
+    labels = {0: "contradiction", 1: "neutral", 2: "entailment"}
+    return save_bert(tmp_path_factory.mktemp("nli"), "ForSequenceClassification", id2label=labels)
+
+
+@pytest.fixture(scope="session")
+def preference_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_preference_model(tmp_path_factory.mktemp("preference"))

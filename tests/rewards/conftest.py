@@ -1,3 +1,3 @@
-from tests.metrics.conftest import classifier_dir, intent_dir
+from tests.metrics.conftest import bert_regression_dir, classifier_dir, encoder_dir, intent_dir, preference_dir
 
-__all__ = ["classifier_dir", "intent_dir"]
+__all__ = ["bert_regression_dir", "classifier_dir", "encoder_dir", "intent_dir", "preference_dir"]

@@ -1,8 +1,8 @@
 """Published face: RL4LMs' reward classes at their published path."""
 
 from rl4lms.rewards.base import BatchedRewardFunction, RewardFunction
+from rl4lms.rewards.learned import BERTScoreRewardFunction, BLEURTRewardFunction, LearnedRewardFunction
 from rl4lms.rewards.learned import IntentAccuracyReward as IntentAccuracy
-from rl4lms.rewards.learned import LearnedRewardFunction
 from rl4lms.rewards.overlap import (
     TER,
     BLEURewardFunction,
@@ -15,11 +15,14 @@ from rl4lms.rewards.overlap import (
     chrF,
 )
 from rl4lms.rewards.shaping import BatchedCommonGenPenaltyShapingFunction, CommonGenPenaltyShapingFunction
+from rl4lms.rewards.spider import SpiderRewardFunction
 
 LearnedBatchedRewardFunction = LearnedRewardFunction
 
 __all__ = [
     "TER",
+    "BERTScoreRewardFunction",
+    "BLEURTRewardFunction",
     "BLEURewardFunction",
     "BatchedCommonGenPenaltyShapingFunction",
     "BatchedRewardFunction",
@@ -34,5 +37,6 @@ __all__ = [
     "RougeLMaxRewardFunction",
     "RougeRewardFunction",
     "SacreBleu",
+    "SpiderRewardFunction",
     "chrF",
 ]

@@ -10,6 +10,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
 from rl4lms.core.seeding import derive_seed
 from rl4lms.envs.text_generation.env import TextGenEnv
+from rl4lms.rewards.parallel import is_copyable
 from rl4lms.tokenization.observation import SampleLike
 from rl4lms.tokenization.text_task import TextTask
 
@@ -20,9 +21,16 @@ def make_vec_env(task: TextTask, *, n_envs: int, vocab_size: int, seed: int) -> 
 
 
 def make_stepping_env(task: TextTask, *, n_envs: int, vocab_size: int, sample: SampleLike) -> VecEnv:
-    """`n_envs` worker processes that step token by token; each gets its samples one by one, never the pool."""
+    """`n_envs` worker processes that step token by token; each gets its samples one by one, never the pool.
+
+    A reward function that is not to be copied (a model) stays here: the environments step without it, and
+    `SteppedScorer` asks it.
+    """
     small: Sequence[tuple[SampleLike, float]] = [(sample, 1.0)]
-    return SubprocVecEnv([_factory(replace(task, samples=small), vocab_size, i) for i in range(n_envs)])
+    sent = replace(task, samples=small)
+    if not is_copyable(task.reward_function):
+        sent = replace(sent, reward_function=None)
+    return SubprocVecEnv([_factory(sent, vocab_size, i) for i in range(n_envs)])
 
 
 def _factory(task: TextTask, vocab_size: int, seed: int) -> Any:

@@ -1,0 +1,162 @@
+"""The commands of scripts/reward-modeling/: train and evaluate a classifier or a preference model on local data.
+
+A classifier is made by the stage `reward-model`, from rows that `prepare` makes of the local ones; what is added here
+is a report on a split that neither saw. Exit code 2 and one line for bad input, as every command of the package has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rl4lms.cli.main import prepare_process
+from rl4lms.config.params import Params
+from rl4lms.core.errors import ConfigError, UserError
+from rl4lms.core.io import write_json, write_text
+
+if TYPE_CHECKING:
+    from rl4lms.training.reward_model import RewardModelSettings
+
+REPORT, REPORT_TEXT = "report.json", "report.txt"
+SPLITS = ("train", "validation", "test")
+
+
+def train_classifier(name: str, argv: Sequence[str] | None = None) -> int:
+    """name: of params/reward_models.yaml. Writes the model and its report on the test split into --out."""
+    parser = _parser(f"Train the classifier {name} of params/reward_models.yaml on local rows, and report on its test.")
+    _add_data(parser)
+    parser.add_argument("--out", type=Path, required=True, help="directory of the model and its report")
+    return _run(parser, argv, lambda args, params: _train_classifier(name, args, params))
+
+
+def evaluate_classifier(name: str, argv: Sequence[str] | None = None) -> int:
+    """Writes the report of any classifier with the labels of `name` on a split of local rows into --out."""
+    parser = _parser(f"Report on a classifier with the labels of {name} in params/reward_models.yaml.")
+    _add_data(parser)
+    parser.add_argument("--model", required=True, help="directory or hub id of the classifier")
+    parser.add_argument("--split", choices=SPLITS, default="test", help="default: %(default)s")
+    parser.add_argument("--out", type=Path, required=True, help="directory of the report")
+    return _run(parser, argv, lambda args, params: _evaluate_classifier(name, args, params))
+
+
+def train_preference(argv: Sequence[str] | None = None) -> int:
+    """Writes a preference model and its report on held-out pairs into --out."""
+    parser = _parser('Train a seq2seq model that answers "good" or "bad" from pairs, and report on held-out ones.')
+    parser.add_argument("--data", type=Path, required=True, help="jsonl of prompt, chosen, rejected, sample_id")
+    parser.add_argument("--heldout", type=Path, help="pairs to report on (default: a share of the prompts of --data)")
+    parser.add_argument("--model", help="seq2seq model to train on from (default: model_name of the params)")
+    parser.add_argument("--out", type=Path, required=True, help="directory of the model and its report")
+    return _run(parser, argv, _train_preference)
+
+
+def evaluate_preference(argv: Sequence[str] | None = None) -> int:
+    """Writes the report of any preference model on pairs into --out."""
+    parser = _parser("Report on a preference model.")
+    parser.add_argument("--data", type=Path, required=True, help="jsonl of prompt, chosen, rejected, sample_id")
+    parser.add_argument("--model", required=True, help="directory or hub id of the preference model")
+    parser.add_argument("--out", type=Path, required=True, help="directory of the report")
+    return _run(parser, argv, _evaluate_preference)
+
+
+def _parser(description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    parser.add_argument("--params-dir", type=Path, default=Path("params"), help="default: %(default)s")
+    parser.add_argument("--suite", help="params/ overlaid by params/suites/SUITE/ (default: grue.yaml's suite)")
+    return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="directory of rows in the data set's columns")
+
+
+def _run(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None, work: Callable[[argparse.Namespace, Params], None]
+) -> int:
+    args = parser.parse_args(argv)
+    try:
+        params = Params.open(args.params_dir, args.suite)
+        prepare_process(params.grue()["n_threads"], quiet=True)
+        work(args, params)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written.", file=sys.stderr)
+        return 130
+    print((args.out / REPORT_TEXT).read_text(encoding="utf-8"), end="")
+    return 0
+
+
+def _settings(name: str, params: Params) -> RewardModelSettings:
+    from rl4lms.training.reward_model import RewardModelSettings
+
+    return RewardModelSettings.from_params(name, params.reward_model(name))
+
+
+def _prepare(task: str, params: Params, source: Path, out: Path) -> None:
+    """All local rows as train.jsonl, validation.jsonl and test.jsonl, no key in two of them."""
+    from rl4lms.cli.prepare import prepare
+
+    data = params.task(task)["data"]
+    prepare(task, {**data, "folder": None, "n_train": None, "n_val": None, "n_test": None}, out, source)
+
+
+def _train_classifier(name: str, args: argparse.Namespace, params: Params) -> None:
+    from rl4lms.training.reward_model import train
+
+    settings = _settings(name, params)
+    with tempfile.TemporaryDirectory(prefix=f"{name}-") as scratch:
+        rows = Path(scratch)
+        _prepare(settings.task, params, args.data, rows)
+        train(settings, rows, args.out)
+        _report(settings, str(args.out), rows / "test.jsonl", args.out)
+
+
+def _evaluate_classifier(name: str, args: argparse.Namespace, params: Params) -> None:
+    settings = _settings(name, params)
+    with tempfile.TemporaryDirectory(prefix=f"{name}-") as scratch:
+        _prepare(settings.task, params, args.data, Path(scratch))
+        _report(settings, args.model, Path(scratch) / f"{args.split}.jsonl", args.out)
+
+
+def _report(settings: RewardModelSettings, model: str, rows: Path, out: Path) -> None:
+    """The texts as rewards ask about them, by the class that rewards ask."""
+    from rl4lms.evaluation.classification import classification_report, report_text, rounded
+    from rl4lms.metrics.classifier import load_classifier
+    from rl4lms.training.reward_model import read_texts
+
+    labels = list(settings.labels)
+    texts = read_texts(settings.task, rows, len(labels))
+    classifier = load_classifier(model)
+    if classifier.n_labels != len(labels):
+        raise ConfigError(f'classifier "{model}": {classifier.n_labels} labels, expected {len(labels)}: {labels}.')
+    chances = classifier.probabilities([text.head + text.tail for text in texts]).double().tolist()
+    report = rounded(classification_report([text.label for text in texts], chances, labels))
+    write_json(out / REPORT, report)
+    write_text(out / REPORT_TEXT, report_text(report))
+
+
+def _train_preference(args: argparse.Namespace, params: Params) -> None:
+    from rl4lms.training.preference_model import PreferenceSettings, read_comparisons, split_comparisons, train
+
+    given = params.preference_model()
+    settings = PreferenceSettings.from_params({**given, "model_name": args.model or given["model_name"]})
+    comparisons = read_comparisons(args.data)
+    if args.heldout is not None:
+        heldout = read_comparisons(args.heldout)
+    else:
+        comparisons, heldout = split_comparisons(comparisons, settings.heldout_share)
+    train(settings, comparisons, heldout, args.out)
+
+
+def _evaluate_preference(args: argparse.Namespace, params: Params) -> None:
+    from rl4lms.metrics.preference import PreferenceModel
+    from rl4lms.training.preference_model import PreferenceSettings, evaluate, read_comparisons, write_report
+
+    settings = PreferenceSettings.from_params(params.preference_model())
+    comparisons = read_comparisons(args.data)
+    write_report(evaluate(PreferenceModel(args.model), comparisons, settings.include_prompt), args.out)

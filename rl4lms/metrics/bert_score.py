@@ -1,0 +1,176 @@
+"""BERTScore (Zhang et al., 2020, arXiv:1904.09675): greedy matching of contextual token embeddings by cosine.
+
+Encoder layers and matching are the bert-score package's (extra `bert`). Its own front end is not used: under
+transformers 5 it fails on an empty text and loses the space that RoBERTa's first word must have before it, and it
+batches in the order of a set of strings, so that the last digits change from process to process.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from rl4lms.core.errors import ConfigError
+from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
+from rl4lms.metrics.classifier import cannot_load, default_device, longest_input, model_label
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CHUNK = 512  # pairs whose token embeddings are held at once
+SPACE_BEFORE_FIRST_WORD = ("roberta", "gpt2")  # model types; published scores have it
+Pair = tuple[str, str]
+Item = TypeVar("Item")
+
+
+class Tokens(NamedTuple):
+    """Of one text: embeddings (L, D), weights (L,): 1, but 0 for the tokens that frame the text."""
+
+    states: Tensor
+    weights: Tensor
+
+
+def _package() -> Any:
+    try:
+        import bert_score.utils as package
+    except ImportError:
+        raise ConfigError(
+            'metric bert_score: the package bert-score is not installed: pip install "rl4lms-grue[bert]".'
+        ) from None
+    return package
+
+
+class Encoder:
+    """Token embeddings of one layer of an encoder, and the scores of pairs of texts by them."""
+
+    def __init__(self, model_name: str, num_layers: int | None = None, device: str | None = None) -> None:
+        """num_layers: the layer to read; None: the one that bert-score has tuned for this hub id.
+
+        Raises ConfigError for a model that cannot be loaded, a layer that it lacks, or none given where none is tuned.
+        """
+        self._package = _package()
+        layer = self._package.model2layers.get(model_name) if num_layers is None else num_layers
+        if layer is None:
+            raise ConfigError(
+                f'metric bert_score: num_layers is missing: bert-score has tuned no layer for "{model_name}"; say '
+                "which to read, e.g. one near two thirds of its layers."
+            )
+        self.model_name, self.num_layers = model_name, int(layer)
+        self.device = device or default_device()
+        try:
+            self._tokenizer, self._model = self._load()
+        except (OSError, ValueError) as error:
+            raise cannot_load("encoder", model_name, error) from None
+        except AssertionError as error:  # how the package refuses a layer
+            raise ConfigError(f"metric bert_score: {error}.") from None
+        self._max_length = longest_input(self._model.config, self._tokenizer)
+        self._frame = {self._tokenizer.cls_token_id, self._tokenizer.sep_token_id}
+
+    def _load(self) -> tuple[Any, Any]:
+        from transformers import AutoConfig, AutoTokenizer
+
+        kind = AutoConfig.from_pretrained(self.model_name).model_type
+        arguments = {"add_prefix_space": True} if kind in SPACE_BEFORE_FIRST_WORD else {}
+        tokenizer = AutoTokenizer.from_pretrained(self.model_name, **arguments)
+        return tokenizer, self._package.get_model(self.model_name, self.num_layers).to(self.device)
+
+    def scores(self, pairs: Sequence[Pair], batch_size: int) -> dict[Pair, float]:
+        """F of each (text, reference); 0 where either has no word, as bert-score has it.
+
+        Distinct pairs are worked on in an order of their own: the order in which they come moves no number, and what
+        else is scored moves one by rounding alone.
+        """
+        found: dict[Pair, float] = {}
+        for chunk in _batches(sorted(set(pairs), key=lambda pair: (len(pair[0]), pair)), CHUNK):
+            tokens = self._embed(sorted({text for pair in chunk for text in pair}), batch_size)
+            wordless = [pair for pair in chunk if not all(tokens[text].weights.any() for text in pair)]
+            found |= dict.fromkeys(wordless, 0.0)
+            for batch in _batches([pair for pair in chunk if pair not in found], batch_size):
+                found |= zip(batch, self._match(batch, tokens), strict=True)
+        return found
+
+    def _embed(self, texts: Sequence[str], batch_size: int) -> dict[str, Tokens]:
+        import torch
+
+        rows = self._tokenizer([text.strip() for text in texts], truncation=True, max_length=self._max_length).input_ids
+        by_length = sorted(range(len(texts)), key=lambda i: (len(rows[i]), i))
+        pad_id = self._tokenizer.pad_token_id or 0  # masked
+        tokens = {}
+        for places in _batches(by_length, batch_size):
+            longest = max(len(rows[places[-1]]), 1)
+            ids = torch.tensor([rows[i] + [pad_id] * (longest - len(rows[i])) for i in places])
+            mask = torch.arange(longest) < torch.tensor([[len(rows[i])] for i in places])  # (B, L)
+            with torch.inference_mode():
+                encoded = self._package.bert_encode(self._model, ids.to(self.device), mask.long().to(self.device))
+            for i, states in zip(places, encoded.float().cpu(), strict=True):
+                weights = torch.tensor([float(token not in self._frame) for token in rows[i]])
+                tokens[texts[i]] = Tokens(states[: len(rows[i])], weights)
+        return tokens
+
+    def _match(self, pairs: Sequence[Pair], tokens: dict[str, Tokens]) -> list[float]:
+        import torch
+
+        texts, references = ([tokens[text] for text in side] for side in zip(*pairs, strict=True))
+        with torch.inference_mode():
+            padded = (*_pad(references, self.device), *_pad(texts, self.device))
+            _, _, f_scores = self._package.greedy_cos_idf(*padded)
+        scores: list[float] = f_scores.tolist()
+        return scores
+
+
+def _batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _pad(rows: Sequence[Tokens], device: str) -> tuple[Tensor, Tensor, Tensor]:
+    """-> embeddings (B, L, D), mask (B, L) bool and weights (B, L), as bert-score's matching takes them."""
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
+
+    lengths = torch.tensor([[len(row.weights)] for row in rows])
+    states = pad_sequence([row.states for row in rows], batch_first=True, padding_value=1.0)  # masked, must not be 0
+    weights = pad_sequence([row.weights for row in rows], batch_first=True)
+    mask = torch.arange(states.shape[1]) < lengths
+    return states.to(device), mask.to(device), weights.to(device)
+
+
+@functools.cache
+def load_encoder(model_name: str, num_layers: int | None, device: str | None) -> Encoder:
+    """One copy in a process, however many metrics and rewards name it."""
+    return Encoder(model_name, num_layers, device)
+
+
+class BertScoreMetric(ReferenceMetric):
+    """`semantic/bert_score`: F, per text the best over its references, for the set the mean; cosines, so in [-1, 1].
+
+    language: chooses bert-score's encoder for it ("en": roberta-large, layer 17; "de": bert-base-multilingual-cased,
+    layer 9). model_name: another one, hub id or directory; num_layers: the layer that is read, needed where bert-score
+    has tuned none. Without IDF weights or rescaling, as published. Texts are cut to the encoder's length.
+    """
+
+    name = "bert_score"
+
+    def __init__(
+        self,
+        language: str = "en",
+        model_name: str | None = None,
+        num_layers: int | None = None,
+        batch_size: int = 64,
+        device: str | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise ConfigError(f"metric bert_score: batch_size must be at least 1, found {batch_size}.")
+        self._encoder = load_encoder(model_name or _package().lang2model[language.lower()], num_layers, device)
+        self._batch_size = batch_size
+
+    def labels(self) -> dict[str, str]:
+        return {
+            "semantic/bert_score": f"encoder {model_label(self._encoder.model_name)}, layer {self._encoder.num_layers}"
+        }
+
+    def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
+        pairs = [[(text, reference) for reference in refs] for text, refs in zip(texts, references, strict=True)]
+        found = self._encoder.scores([pair for group in pairs for pair in group], self._batch_size)
+        scores = [max(found[pair] for pair in group) for group in pairs]
+        return {"semantic/bert_score": (scores, mean(scores))}

@@ -1,0 +1,132 @@
+"""BLEURT (Sellam et al., 2020, arXiv:2004.04696): a BERT that was trained to rate a text beside its reference.
+
+The checkpoints are the PyTorch conversions of the published ones, in either of two forms, or any classifier with one
+label that takes (reference, text):
+- model_type "bleurt" (hub: lucadiliello/BLEURT-20 and others): BERT, or with an `embedding_size` of its own RemBERT's
+  shape, under other names. The package that wrote them does not run under transformers 5 and is not needed.
+- BertForSequenceClassification (hub: Elron/bleurt-base-512 and others).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from rl4lms.core.errors import ConfigError
+from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
+from rl4lms.metrics.classifier import TextClassifier, model_label
+
+# Published checkpoint -> tokens of its input (google-research/bleurt, checkpoints.md).
+CHECKPOINTS: Mapping[str, int] = {
+    **{f"bleurt-{size}-{length}": length for size in ("tiny", "base", "large") for length in (128, 512)},
+    **dict.fromkeys(("BLEURT-20-D3", "BLEURT-20-D6", "BLEURT-20-D12", "BLEURT-20"), 512),
+}
+DEFAULT_CHECKPOINT = "bleurt-base-128"  # of the metric script that RL4LMs loads
+CONVERSIONS = "lucadiliello"  # the hub's account that holds them
+BLEURT = "bleurt"
+
+
+class BleurtModel(TextClassifier):
+    """logits: (N, 1), the score of each (reference, text)."""
+
+    kind: ClassVar[str] = "BLEURT model"
+    truncation_side: ClassVar[str] = "right"
+
+    def __init__(self, model_name: str, device: str | None = None) -> None:
+        super().__init__(model_name, device)
+        if self.n_labels != 1:
+            raise ConfigError(
+                f'BLEURT model "{model_name}": a classifier with {self.n_labels} labels, expected one: the score.'
+            )
+        self.max_length = min(self.max_length, CHECKPOINTS.get(model_name.rpartition("/")[2], self.max_length))
+
+    def _load(self) -> tuple[Any, Any]:
+        from transformers import PretrainedConfig
+
+        config, _ = PretrainedConfig.get_config_dict(self.model_name)
+        return self._load_renamed(config) if config.get("model_type") == BLEURT else super()._load()
+
+    def _load_renamed(self, config: Mapping[str, Any]) -> tuple[Any, Any]:
+        from transformers import BertForSequenceClassification, RemBertForSequenceClassification
+
+        factorised = config.get("embedding_size") not in (None, config["hidden_size"])
+        architecture: Any = RemBertForSequenceClassification if factorised else BertForSequenceClassification
+        prefix, settings = architecture.base_model_prefix, _settings(config, factorised)
+        names = {f"^{BLEURT}\\.encoder\\.embedding_projection\\.": f"{prefix}.encoder.embedding_hidden_mapping_in."}
+        names[f"^{BLEURT}\\."] = f"{prefix}."
+        model, info = architecture.from_pretrained(
+            self.model_name,
+            config=architecture.config_class(**settings),
+            key_mapping=names,
+            output_loading_info=True,
+        )
+        lacking = sorted(key for key in info["missing_keys"] if "position_ids" not in key)
+        if lacking:
+            raise ValueError(f"it has no weights for {', '.join(lacking[:3])}")
+        return self._load_tokenizer(), model
+
+    def _load_tokenizer(self) -> Any:
+        """BLEURT-20 splits with SentencePiece as DeBERTa does, the older ones into BERT's lower-cased word pieces."""
+        from transformers import BertTokenizer, DebertaV2Tokenizer
+
+        if self._file("spm.model") is None:
+            return BertTokenizer.from_pretrained(self.model_name)
+        if self._file("tokenizer.json") is None and importlib.util.find_spec("sentencepiece") is None:
+            raise ConfigError(
+                f'BLEURT model "{self.model_name}": reading its spm.model needs sentencepiece: pip install '
+                '"rl4lms-grue[bleurt]".'
+            )
+        return DebertaV2Tokenizer.from_pretrained(self.model_name)
+
+    def _file(self, name: str) -> Any:
+        from transformers.utils import cached_file
+
+        return cached_file(self.model_name, name, _raise_exceptions_for_missing_entries=False)
+
+
+def _settings(config: Mapping[str, Any], factorised: bool) -> dict[str, Any]:
+    """The configuration in the names of the architecture that takes the weights."""
+    unwanted = ("model_type", "architectures", "embedding_size", "transformers_version", "dtype", "torch_dtype")
+    settings = {name: value for name, value in config.items() if name not in unwanted}
+    if factorised:
+        settings["input_embedding_size"] = config["embedding_size"]
+    return settings | {"num_labels": 1, "bos_token_id": None, "eos_token_id": None}
+
+
+@functools.cache
+def load_bleurt(model_name: str, device: str | None) -> BleurtModel:
+    return BleurtModel(model_name, device)
+
+
+def checkpoint_model(checkpoint: str | None) -> str:
+    """Hub id of a published checkpoint's conversion (None: the published default); a directory or hub id as it is."""
+    name = checkpoint or DEFAULT_CHECKPOINT
+    published = {known.lower(): known for known in CHECKPOINTS}.get(name.lower())
+    return f"{CONVERSIONS}/{published}" if published else name
+
+
+class BleurtMetric(ReferenceMetric):
+    """`semantic/bleurt`: per text the best over its references, for the set the mean; about 0 to 1, not bounded.
+
+    config_name: a published checkpoint ("bleurt-large-512", "BLEURT-20"), a hub id or a directory. RL4LMs handed the
+    list of references to a scorer that takes one.
+    """
+
+    name = "bleurt"
+
+    def __init__(self, config_name: str | None = None, batch_size: int = 32, device: str | None = None) -> None:
+        self._model = load_bleurt(checkpoint_model(config_name), device)
+        self._batch_size = batch_size
+
+    def labels(self) -> dict[str, str]:
+        return {"semantic/bleurt": model_label(self._model.model_name)}
+
+    def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
+        groups = [[(reference, text) for reference in refs] for text, refs in zip(texts, references, strict=True)]
+        pairs = sorted({pair for group in groups for pair in group})
+        logits = self._model.logits([r for r, _ in pairs], self._batch_size, [t for _, t in pairs])
+        found = dict(zip(pairs, logits[:, 0].tolist(), strict=True))
+        scores = [max(found[pair] for pair in group) for group in groups]
+        return {"semantic/bleurt": (scores, mean(scores))}

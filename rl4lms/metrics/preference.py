@@ -1,0 +1,93 @@
+"""A seq2seq model that rates a text: the chance that its first decoded token is "good" rather than "bad".
+
+The form of RL4LMs' CommonGen preference model, T5-11B: the text in, the word out, read at the first position alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rl4lms.core.errors import ConfigError
+from rl4lms.metrics.classifier import Row, TextClassifier
+
+if TYPE_CHECKING:
+    import torch
+
+VERDICTS = ("bad", "good")
+PUBLISHED_TYPE = "11b"
+PUBLISHED_MODEL = "t5-11b"
+PUBLISHED_WEIGHTS = "https://storage.googleapis.com/ai2-jack-public/rl4lms_preference_models/t5-11b~commongen_prefs.pt"
+
+
+def verdict_ids(tokenizer: Any, model_name: str) -> list[int]:
+    """The first token of "bad" and of "good", special tokens aside. Raises ConfigError where they begin alike."""
+    ids = [int(tokenizer(word, add_special_tokens=False).input_ids[0]) for word in VERDICTS]
+    if ids[0] == ids[1]:
+        raise ConfigError(f'preference model "{model_name}": "good" and "bad" begin with the same token.')
+    return ids
+
+
+class PreferenceModel(TextClassifier):
+    """logits: (N, 2), of "bad" and "good"; probabilities(texts)[:, 1] is the chance of "good".
+
+    weights: a torch file of the model's tensors, for the published model, which is not in the hub's format.
+    """
+
+    kind: ClassVar[str] = "preference model"
+    truncation_side: ClassVar[str] = "right"
+
+    def __init__(self, model_name: str, device: str | None = None, weights: str | None = None) -> None:
+        if model_name == PUBLISHED_TYPE:
+            if weights is None:
+                raise ConfigError(
+                    f'preference model "11b": weights is missing: the path of the published file ({PUBLISHED_WEIGHTS}).'
+                )
+            model_name = PUBLISHED_MODEL
+        self._weights = weights
+        super().__init__(model_name, device)
+        self._verdict_ids = verdict_ids(self._tokenizer, self.model_name)
+
+    def _load(self) -> tuple[Any, Any]:
+        from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(self.model_name)
+        model = AutoModelForSeq2SeqLM.from_pretrained(self.model_name)
+        if self._weights is not None:
+            load_weights(model, len(tokenizer), self._weights)
+        return tokenizer, model
+
+    def _count_labels(self) -> int:
+        return len(VERDICTS)
+
+    def _forward(self, rows: list[Row]) -> torch.Tensor:
+        import torch
+
+        start = torch.full((len(rows), 1), self._model.config.decoder_start_token_id, device=self.device)
+        with torch.inference_mode():
+            logits = self._model(**self._inputs(rows), decoder_input_ids=start).logits[:, 0]  # (B, V)
+            verdicts: torch.Tensor = logits[:, self._verdict_ids].float().cpu()
+        return verdicts
+
+
+def load_weights(model: Any, vocab_size: int, path: str) -> None:
+    """Put a torch file's tensors into `model`. vocab_size: rows that its embeddings were trained with."""
+    import torch
+
+    try:
+        state = torch.load(Path(path), map_location="cpu", weights_only=True, mmap=True)
+        model.resize_token_embeddings(vocab_size)
+        model.load_state_dict(state.get("model_state_dict", state))
+    except FileNotFoundError:
+        raise ConfigError(f"preference model: weights: {path}: no such file.") from None
+    except (RuntimeError, EOFError, pickle.UnpicklingError, AttributeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ConfigError(f"preference model: weights: {path}: they do not fit the model ({reason}).") from None
+
+
+@functools.cache
+def load_preference_model(model_name: str, device: str | None = None, weights: str | None = None) -> PreferenceModel:
+    """One copy in a process."""
+    return PreferenceModel(model_name, device, weights)

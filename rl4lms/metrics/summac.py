@@ -1,0 +1,271 @@
+"""SummaC (Laban et al., 2022, arXiv:2111.09525): is each sentence of a summary entailed by one of its document?
+
+Document and summary are cut into chunks; an NLI model judges every pair of them; the zero-shot form takes the best
+document chunk for each summary chunk, the convolved form reads the histogram of its chances with a trained head.
+The scores of github.com/tingofurro/summac, in float32 where that halves the precision on a GPU.
+"""
+
+from __future__ import annotations
+
+import pickle
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.metrics.base import BaseMetric, MetaInfo, MetricResult, check_texts, mean
+from rl4lms.metrics.classifier import model_label
+from rl4lms.metrics.nli import load_nli
+from rl4lms.metrics.sentences import sentence_splitter
+
+if TYPE_CHECKING:
+    import numpy as np
+    from transformers import PreTrainedModel
+
+GRANULARITIES = ("document", "paragraph", "sentence", "2sents", "mixed")
+SHORTEST = 10  # characters; a chunk that is not longer is left out
+N_ROWS = 10  # summary chunks that the head of the convolved form reads
+# Edges between which the published head counts chances, finer where an NLI model's are dense.
+PERCENTILES = (
+    *(0.0, 0.01, 0.02, 0.03, 0.04, 0.07, 0.13, 0.37, 0.90, 0.91, 0.92, 0.93, 0.94, 0.95, 0.955, 0.96, 0.965, 0.97),
+    *(0.975, 0.98, 0.985, 0.99, 0.995, 1.0),
+)
+Reduction = Literal["min", "mean", "max"]
+Aggregation = Literal["min", "mean", "max", "all"]
+
+
+def split_chunks(text: str, granularity: str) -> list[str]:
+    """The chunks of a text that are long enough; the text itself, whatever its length, for "document"."""
+    if granularity == "document":
+        return [text]
+    if granularity == "paragraph":
+        return _long_enough(part.strip() for part in text.split("\n\n" if "\n\n" in text else "\n"))
+    if granularity == "mixed":
+        return split_chunks(text, "sentence") + split_chunks(text, "paragraph")
+    sentences = _long_enough(sentence_splitter().split(text))
+    if granularity == "sentence":
+        return sentences
+    return [" ".join(sentences[i : i + 2]) for i in range(len(sentences))]
+
+
+def _long_enough(chunks: Iterable[str]) -> list[str]:
+    return [chunk for chunk in chunks if len(chunk) > SHORTEST]
+
+
+def reduce(values: np.ndarray, how: Reduction, axis: int | None = None) -> Any:
+    return getattr(values, how)(axis=axis)
+
+
+def zero_shot(image: np.ndarray, op1: Reduction, op2: Reduction, use_ent: bool, use_con: bool) -> float:
+    """image: (3, D, S). op1 over the document's chunks, op2 over the summary's; in [-1, 1] with both, else [0, 1]."""
+    entailed, contradicted = reduce(image[0], op1, axis=0), reduce(image[1], op1, axis=0)
+    scores = {(True, True): entailed - contradicted, (True, False): entailed, (False, True): 1.0 - contradicted}
+    return float(reduce(scores[use_ent, use_con], op2))
+
+
+def bin_edges(bins: str) -> list[float]:
+    """ "even<n>": n bins of one width; "percentile": the published head's 23."""
+    if bins == "percentile":
+        return list(PERCENTILES)
+    count = bins.removeprefix("even")
+    if not bins.startswith("even") or not count.isdigit() or int(count) < 1:
+        raise ConfigError(f'metric summaCConv: bins: expected "percentile" or "even50" (any number), found "{bins}".')
+    return [i * (1 / int(count)) for i in range(int(count))] + [1.0]
+
+
+class ConvHead(NamedTuple):
+    """mlp: (1, F) and (1,) from a histogram to one number; final: (2, 3) and (2,) from min, mean, max to two logits."""
+
+    mlp_weight: np.ndarray
+    mlp_bias: np.ndarray
+    final_weight: np.ndarray
+    final_bias: np.ndarray
+
+    @classmethod
+    def read(cls, path: str, n_features: int) -> ConvHead:
+        """path: the published .bin (a torch file of tensors) or .safetensors. Raises ConfigError unless it fits."""
+        where = f"metric summaCConv: start_file: {path}"
+        from safetensors import SafetensorError
+
+        names = ("mlp.weight", "mlp.bias", "layer_final.weight", "layer_final.bias")
+        try:
+            state = _read_tensors(Path(path))
+            arrays = [state[name].double().numpy() for name in names]
+        except FileNotFoundError:
+            raise ConfigError(f"{where}: no such file.") from None
+        except KeyError as error:
+            raise ConfigError(f"{where}: no tensor {error}; expected a head of SummaC.") from None
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise ConfigError(f"{where}: not a file of tensors ({reason}).") from None
+        if arrays[0].shape != (1, n_features):
+            raise ConfigError(
+                f"{where}: it reads {arrays[0].shape[-1]} numbers of a histogram, but models, bins and nli_labels give "
+                f"{n_features}; set them as they were when it was trained."
+            )
+        return cls(*arrays)
+
+    def score(self, rows: np.ndarray, agg: Aggregation) -> float:
+        """rows: (R, F) histograms, R <= N_ROWS. The chance of "consistent", in [0, 1]."""
+        import numpy as np
+
+        values = rows @ self.mlp_weight[0] + self.mlp_bias[0]
+        kept: Sequence[Reduction] = ("min", "mean", "max") if agg == "all" else (agg,) * 3
+        logits = self.final_weight @ np.array([reduce(values, how) for how in kept]) + self.final_bias
+        return float(1.0 / (1.0 + np.exp(logits[0] - logits[1])))
+
+
+def _read_tensors(path: Path) -> dict[str, Any]:
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    import torch
+
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+def histograms(image: np.ndarray, edges: Sequence[float], nli_labels: str, norm_histo: bool) -> np.ndarray:
+    """image: (3 M, D, S) of M models. -> (min(S, N_ROWS), F): counts of the chances that each summary chunk meets."""
+    import numpy as np
+
+    depth, n_document, n_summary = image.shape
+    rows = []
+    for column in range(min(n_summary, N_ROWS)):
+        counts = [
+            np.histogram(image[plane, :, column], bins=edges, density=norm_histo)[0]
+            for plane in range(depth)
+            if "ecn"[plane % 3] in nli_labels
+        ]
+        rows.append(np.concatenate([[n_document, n_summary], *counts] if norm_histo else counts))
+    return np.array(rows, dtype=float)
+
+
+class SummaCMetric(BaseMetric):
+    """What both forms share: chunks, images, and the prompt as the document. `score_image` is the hook."""
+
+    name: str
+    key: str
+
+    def __init__(
+        self, models: Sequence[str], granularity: str, max_doc_sents: int, batch_size: int, device: str | None
+    ) -> None:
+        grains = granularity.split("-")
+        for grain in grains:
+            if grain not in GRANULARITIES:
+                raise ConfigError(unknown("granularity", grain, GRANULARITIES, f"metric {self.name}"))
+        if len(grains) > 2:
+            raise ConfigError(
+                f"metric {self.name}: granularity \"{granularity}\": one, or the document's and the summary's as "
+                '"paragraph-sentence".'
+            )
+        self._document_grain, self._text_grain = grains[0], grains[-1]
+        self._max_doc_sents, self._batch_size = max_doc_sents, batch_size
+        self._splitter = sentence_splitter().name if {"sentence", "2sents", "mixed"} & set(grains) else None
+        self._models = [load_nli(model, device) for model in models]
+
+    @abstractmethod
+    def score_image(self, image: np.ndarray) -> float:
+        """image: (3 M, D, S), the planes entailment, contradiction and neutrality of each of M models."""
+
+    def labels(self) -> dict[str, str]:
+        models = " + ".join(model_label(model.model_name) for model in self._models)
+        return {self.key: f"NLI {models}" + (f", sentences {self._splitter}" if self._splitter else "")}
+
+    def compute(
+        self,
+        prompt_texts: Sequence[str] | None,
+        generated_texts: Sequence[str],
+        reference_texts: Sequence[Sequence[str]] | None,
+        meta_infos: Sequence[MetaInfo] | None = None,
+        model: PreTrainedModel | None = None,
+        split_name: str | None = None,
+    ) -> MetricResult:
+        import numpy as np
+
+        check_texts(self.name, generated_texts, prompts=prompt_texts)
+        documents = [split_chunks(text, self._document_grain)[: self._max_doc_sents] for text in prompt_texts or ()]
+        texts = [split_chunks(text, self._text_grain) for text in generated_texts]
+        images = [model.images(documents, texts, self._batch_size) for model in self._models]
+        scores = [self.score_image(np.concatenate(planes)) for planes in zip(*images, strict=True)]
+        return {self.key: (scores, mean(scores))}
+
+
+class SummaCZS(SummaCMetric):
+    """`consistency/summaczs`: the zero-shot form.
+
+    granularity: "sentence", "paragraph", ..., or two of them for document and summary ("paragraph-sentence"). use_ent,
+    use_con: chance of entailment, less that of contradiction. op1, op2: how document chunks and summary chunks are
+    summed up. model_name: SummaC's short name ("vitc"), a hub id or a directory. max_doc_sents: chunks of the document
+    that are read. imager_load_cache and use_cache are RL4LMs' and without effect: nothing is kept.
+    """
+
+    name = "summaCZS"
+    key = "consistency/summaczs"
+
+    def __init__(
+        self,
+        model_name: str = "mnli",
+        granularity: str = "paragraph",
+        op1: Reduction = "max",
+        op2: Reduction = "mean",
+        use_ent: bool = True,
+        use_con: bool = True,
+        imager_load_cache: bool = True,
+        use_cache: bool = True,
+        max_doc_sents: int = 100,
+        batch_size: int = 20,
+        device: str | None = None,
+    ) -> None:
+        if not use_ent and not use_con:
+            raise ConfigError("metric summaCZS: use_ent and use_con are both false; at least one must be true.")
+        super().__init__([model_name], granularity, max_doc_sents, batch_size, device)
+        self._settings = (op1, op2, use_ent, use_con)
+
+    def score_image(self, image: np.ndarray) -> float:
+        return zero_shot(image, *self._settings)
+
+
+class SummaCConv(SummaCMetric):
+    """`consistency/summacconv`: the convolved form, in [0, 1].
+
+    models, bins, nli_labels ("e", "c", "n" or several), norm_histo: what the head in start_file was trained with; agg:
+    how it sums up the summary's chunks. start_file has no default: without one RL4LMs scores with random weights.
+    """
+
+    name = "summaCConv"
+    key = "consistency/summacconv"
+
+    def __init__(
+        self,
+        models: Sequence[str] = ("mnli", "anli", "vitc"),
+        bins: str = "even50",
+        granularity: str = "sentence",
+        nli_labels: str = "e",
+        device: str | None = None,
+        start_file: str | None = None,
+        imager_load_cache: bool = True,
+        agg: Aggregation = "mean",
+        norm_histo: bool = False,
+        use_cache: bool = True,
+        max_doc_sents: int = 100,
+        batch_size: int = 20,
+    ) -> None:
+        if not nli_labels or set(nli_labels) - set("ecn") or len(set(nli_labels)) < len(nli_labels):
+            raise ConfigError(f'metric summaCConv: nli_labels: expected some of "e", "c", "n", found "{nli_labels}".')
+        if start_file is None:
+            raise ConfigError(
+                "metric summaCConv: start_file is missing: the trained head, e.g. summac_conv_vitc_sent_perc_e.bin of "
+                "github.com/tingofurro/summac with models: [vitc] and bins: percentile."
+            )
+        self._edges, self._nli_labels = bin_edges(bins), nli_labels
+        self._agg, self._norm_histo = agg, norm_histo
+        n_features = len(models) * len(nli_labels) * (len(self._edges) - 1) + (2 if norm_histo else 0)
+        self._head = ConvHead.read(start_file, n_features)
+        super().__init__(models, granularity, max_doc_sents, batch_size, device)
+
+    def score_image(self, image: np.ndarray) -> float:
+        rows = histograms(image, self._edges, self._nli_labels, self._norm_histo)
+        return self._head.score(rows, self._agg)
