@@ -41,7 +41,7 @@ def test_300_000_rows_take_under_100_megabytes_and_a_prompt_under_20_microsecond
     assert max(result["draw_us"], result["weighted_us"], result["prompt_us"]) < 20
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_workers_hold_as_much_of_a_large_pool_as_of_a_small_one(directory: Path) -> None:
     sizes = []
     for n in (8, 100_000):
