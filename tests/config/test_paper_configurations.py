@@ -1,4 +1,4 @@
-"""The published configurations in params/suites/paper/configs: all there, valid, complete, and as the suite runs them."""
+"""The published configurations of the suite paper: all there, valid, complete, and as the suite runs them."""
 
 from __future__ import annotations
 
@@ -45,6 +45,9 @@ LEFT_OUT = {
     "env.vec_env",
     "env.n_reward_workers",
     "tokenizer.max_length",
+    *(
+        f"train_evaluation.{key}" for key in ("n_iters", "eval_every", "save_every")
+    ),  # of a supervised run, checked below
     *(f"alg.args.{key}" for key in ("gradient_accumulation_steps", "tensorboard_log", "verbose", "device")),
     *(f"alg.policy.args.{key}" for key in ("dtype", "lora")),
     *(f"generation_kwargs.{key}" for key in ("max_length", "no_repeat_ngram_size", "repetition_penalty")),
@@ -88,6 +91,7 @@ def test_inherited_defaults_are_written_out(path: Path) -> None:
             assert key in LEFT_OUT, key
     if not RunConfig.from_dict(given).is_supervised:
         assert given["alg"]["args"]["minibatch"] == "transitions"
+        assert {"n_iters", "eval_every", "save_every"} < given["train_evaluation"].keys()
 
 
 def flat(section: Mapping[str, Any], path: str = "") -> dict[str, Any]:
@@ -119,7 +123,7 @@ DIFFERENCES: dict[str, list[str]] = {
     # the methods of a task share the kind of its reward
     "reward_fn.id": ["common_gen supervised_ppo", *METEOR_ON_CNN],
     "reward_fn.args.rouge_type": METEOR_ON_CNN,
-    "reward_fn.args.shaping_fn": ["common_gen supervised_ppo", "common_gen supervised_nlpo", *METEOR_ON_CNN],
+    "reward_fn.args.shaping_fn": ["common_gen supervised_ppo", "common_gen supervised_nlpo"],
     **{f"reward_fn.args.{key}": ["common_gen supervised_ppo"] for key in ("model_type", "device", "batch_size")},
     # and one evaluation
     "decoding.do_sample": ["common_gen nlpo", "totto supervised"],
