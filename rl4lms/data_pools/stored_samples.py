@@ -6,12 +6,13 @@ puts files (TMPDIR). Samples are written by `marshal`: plain values, read in a m
 
 from __future__ import annotations
 
+import contextlib
 import marshal
 import mmap
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO, overload
+from typing import BinaryIO, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,24 +28,52 @@ def stored(samples: Iterable[Sample]) -> StoredSamples:
 
     Plain: None, bool, int, float, str, bytes, and lists, tuples, dicts and sets of them.
     """
-    file = tempfile.TemporaryFile(prefix="samples-")  # noqa: SIM115 - open for as long as the samples are
-    ends = []
-    size = 0
-    for sample in samples:
-        try:
-            record = marshal.dumps((sample.id, sample.prompt_or_input_text, sample.references, sample.meta_data))
-        except ValueError:
+    file = _temporary_file()
+    try:
+        size, ends = 0, [0]
+        for sample in samples:
+            record = _record(sample)
+            _write(file, record)
+            size += len(record)
+            ends.append(size)
+        _write(file, b"\0" * (-size % 8) + np.array(ends, dtype=np.int64).tobytes(), flush=True)
+    except BaseException:
+        with contextlib.suppress(OSError):  # closing writes what is left, for which there may be no room
             file.close()
-            raise DataError(
-                f"sample {sample.id}: its id, prompt, references or meta_data hold more than plain values (numbers, "
-                "text, lists, dicts); give the pool a list of its samples instead."
-            ) from None
-        file.write(record)
-        size += len(record)
-        ends.append(size)
-    file.write(b"\0" * (-size % 8) + np.array([0, *ends], dtype=np.int64).tobytes())
-    file.flush()
-    return StoredSamples(file, range(len(ends)))
+        raise
+    return StoredSamples(file, range(len(ends) - 1))
+
+
+def _record(sample: Sample) -> bytes:
+    try:
+        return marshal.dumps((sample.id, sample.prompt_or_input_text, sample.references, sample.meta_data))
+    except ValueError:
+        raise DataError(
+            f"sample {sample.id}: its id, prompt, references or meta_data hold more than plain values (numbers, text, "
+            "lists, dicts); give the pool a list of its samples instead."
+        ) from None
+
+
+def _temporary_file() -> BinaryIO:
+    try:
+        return cast(BinaryIO, tempfile.TemporaryFile(prefix="samples-"))
+    except OSError as error:
+        raise _no_room(error) from None
+
+
+def _write(file: BinaryIO, data: bytes, flush: bool = False) -> None:
+    try:
+        file.write(data)
+        if flush:
+            file.flush()
+    except OSError as error:
+        raise _no_room(error) from None
+
+
+def _no_room(error: OSError) -> RunError:
+    return RunError(
+        f"samples of a data pool cannot be written ({error.strerror}); set TMPDIR to a directory with room."
+    )
 
 
 class StoredSamples(Sequence[Sample]):

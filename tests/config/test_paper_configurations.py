@@ -187,3 +187,9 @@ def comparable(given: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in values.items()
         if key.rpartition(".")[2] not in OF_THE_PIPELINE and not (key in unset and unset[key] == value)
     }
+
+
+def test_the_index_names_every_file() -> None:
+    index = (ROOT / "docs" / "configurations.md").read_text(encoding="utf-8")
+    table = [line for line in index.splitlines() if line.endswith(" |") and ".yml` |" in line]
+    assert sorted(line.split("`")[1] for line in table) == [f"{name}.yml" for name in NAMES]

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,27 @@ def test_a_file_that_is_gone_is_one_line() -> None:
     with pytest.raises(RunError, match="cannot be opened here .No such file or directory.; send the samples") as e:
         pickle.loads(sent)
     assert "\n" not in str(e.value)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full: a disk without room cannot be had here")
+def test_no_room_and_no_directory_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    with pytest.raises(RunError, match=r"cannot be written \(No such file or directory\); set TMPDIR to"):
+        stored(SAMPLES)
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: open("/dev/full", "w+b"))  # noqa: SIM115
+    for samples in (SAMPLES, SAMPLES * 100):  # what is written at the end, and in between
+        with pytest.raises(RunError, match=r"cannot be written \(No space left on device\)"):
+            stored(samples)
+
+
+def test_a_fault_of_the_samples_is_passed_on_and_the_file_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def samples() -> Iterator[Sample]:
+        yield SAMPLES[0]
+        raise DataError("row 2: broken")
+
+    files: list[Any] = []
+    make = tempfile.TemporaryFile
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **kwargs: files.append(make(**kwargs)) or files[-1])
+    with pytest.raises(DataError, match="row 2: broken"):
+        stored(samples())
+    assert [file.closed for file in files] == [True]

@@ -108,8 +108,7 @@ def localized(section: Any, stand_in: Directories) -> Any:
         if section.get("id") == "bert_score":
             return {"id": "bert_score", "args": {**section["args"], "model_name": stand_in("encoder"), "num_layers": 1}}
         if section.get("id") == "common_gen_preference_model":
-            args = {name: value for name, value in section["args"].items() if name != "model_type"}
-            return {"id": section["id"], "args": {**args, "model_name": stand_in("t5")}}
+            return {"id": section["id"], "args": {**section["args"], "model_type": stand_in("t5")}}
         return {key: localized(value, stand_in) for key, value in section.items()}
     if isinstance(section, list):
         return [localized(item, stand_in) for item in section if item != {"id": "spice", "args": {}}]
