@@ -115,7 +115,7 @@ _TER = Arguments(
 
 POOL_ARGUMENTS: Choices = {
     "dummy_pool": Arguments({"prompt": str}, {"n_samples": Count, **_DATA_DIR}),
-    "imdb": Arguments(optional=_DATA_DIR),
+    "imdb": Arguments(optional={"max_size": Count | None, **_DATA_DIR}),
     "imdb_seq2seq": Arguments(optional={"positive_ratio": Fraction, **_DATA_DIR}),
     "commongen": Arguments(
         optional={"concept_separator_token": str, "concept_end_token": str, "prefix": str, **_DATA_DIR}
@@ -124,8 +124,13 @@ POOL_ARGUMENTS: Choices = {
     "cnn_daily_mail": Arguments(
         optional={**_AFFIXES, "truncate_article": Count | None, "max_size": Count | None, **_DATA_DIR}
     ),
+    "xsum": Arguments(optional={**_AFFIXES, **_DATA_DIR}),
     "narrative_qa": Arguments(optional=_DATA_DIR),
+    "wmt16": Arguments({"wmt_id": str, "source_language": str, "target_language": str}, {**_AFFIXES, **_DATA_DIR}),
+    "wmt14_processed_en_de": Arguments(optional={**_AFFIXES, **_DATA_DIR}),
+    "wmt16newsonly": Arguments(optional={**_AFFIXES, **_DATA_DIR}),
     "iwslt2017en_de": Arguments(optional={**_AFFIXES, **_DATA_DIR}),
+    "crd3": Arguments({"max_context_size": Count}, _DATA_DIR),
     "daily_dialog": Arguments(optional={"context_size": Count, **_DATA_DIR}),
 }
 

@@ -77,7 +77,11 @@ def compose_rl(
     changes = [rl, alg["tasks"].get(task, {})]
     if starting_point(method) == "supervised":
         changes = [alg["supervised"], *(part for each in changes for part in (each, each.get("supervised", {})))]
-    merged: dict[str, Any] = {k: alg[k] for k in ("args", "kl_div", "policy")} | {"generation": p["generation"]}
+    merged: dict[str, Any] = {k: alg[k] for k in ("args", "kl_div", "policy")} | {
+        "generation": p["generation"],
+        "env_args": p["env"]["args"],
+        "reward_args": p["reward_fn"]["args"],
+    }
     for change in changes:
         merged = merge(merged, {k: _present(change[k]) for k in merged if change.get(k)})
     policy_id, kind = merged["policy"]["id"], p["model"]["type"]
@@ -86,9 +90,11 @@ def compose_rl(
     n_iters = [each["n_iters"] for each in changes if each.get("n_iters")][-1]
     return {
         "tokenizer": {"model_name": str(model_dir), **_present(p["tokenizer"])},
-        "reward_fn": _with_classifier(p["reward_fn"], reward_model_dir, f"task {task}: reward_fn"),
+        "reward_fn": _with_classifier(
+            {**p["reward_fn"], "args": merged["reward_args"]}, reward_model_dir, f"task {task}: reward_fn"
+        ),
         "datapool": {"id": p["data"]["pool"], "args": {"data_dir": str(data_dir), **p["data"]["args"]}},
-        "env": p["env"],
+        "env": {**p["env"], "args": merged["env_args"]},
         "alg": {
             "id": alg["id"],
             "args": merged["args"],
@@ -97,7 +103,7 @@ def compose_rl(
                 "id": policy_id,
                 "args": {
                     "model_name": str(model_dir),
-                    "prompt_truncation_side": p["env"]["args"].get("prompt_truncation_side", "left"),
+                    "prompt_truncation_side": merged["env_args"].get("prompt_truncation_side", "left"),
                     **merged["policy"]["args"],
                     "generation_kwargs": merged["generation"],
                 },

@@ -81,12 +81,18 @@ class PolicyParams:
 
 @dataclass(frozen=True)
 class RLOverrides:
-    """What a warm start changes. generation: what rollouts sample with, over the task's `generation`."""
+    """What a warm start changes.
+
+    generation: what rollouts sample with, over the task's `generation`. env_args, reward_args: what it is trained with,
+    over the task's `env.args` and `reward_fn.args`; evaluation and its reward are the task's for every method.
+    """
 
     args: dict[str, Any] = field(default_factory=dict)
     kl_div: dict[str, Any] = field(default_factory=dict)
     policy: PolicyParams = field(default_factory=PolicyParams)
     generation: dict[str, Any] = field(default_factory=dict)
+    env_args: dict[str, Any] = field(default_factory=dict)
+    reward_args: dict[str, Any] = field(default_factory=dict)
     n_iters: Count | None = None
 
 
@@ -98,6 +104,7 @@ class RLParams:
     args: dict[str, Any] = field(default_factory=dict)
     kl_div: dict[str, Any] = field(default_factory=dict)
     policy: PolicyParams = field(default_factory=PolicyParams)
+    reward_args: dict[str, Any] = field(default_factory=dict)
     supervised: RLOverrides = field(default_factory=RLOverrides)
 
 

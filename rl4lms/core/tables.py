@@ -51,8 +51,13 @@ class DataPoolRegistry(_PublishedRegistry):
             "commongen": f"{_POOLS}.common_gen:CommonGen",
             "totto": f"{_POOLS}.totto:ToTTo",
             "cnn_daily_mail": f"{_POOLS}.cnn_dailymail:CNNDailyMail",
+            "xsum": f"{_POOLS}.xsum:Xsum",
             "narrative_qa": f"{_POOLS}.narrative_qa:NarrativeQA",
+            "wmt16": f"{_POOLS}.translation:WMT",
+            "wmt14_processed_en_de": f"{_POOLS}.translation:WMT14PreprocessedEnDe",
+            "wmt16newsonly": f"{_POOLS}.translation:WMT16NewsOnlyDatasetEnDe",
             "iwslt2017en_de": f"{_POOLS}.translation:IWSLT2017EnDe",
+            "crd3": f"{_POOLS}.crd3:CRD3DialogueGeneration",
             "daily_dialog": f"{_POOLS}.daily_dialog:DailyDialog",
         },
     )

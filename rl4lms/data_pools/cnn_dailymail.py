@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.data_pools.published import DATASETS
 from rl4lms.data_pools.sources import open_source
+from rl4lms.data_pools.stored_samples import stored
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
 
 
@@ -27,12 +31,14 @@ class CNNDailyMail(TextGenPool):
         for name, value in (("truncate_article", truncate_article), ("max_size", max_size)):
             if value is not None and value < 1:
                 raise ConfigError(f"cnn_daily_mail: {name} {value}: expected a whole number of at least 1, or null.")
-        rows = open_source(data_dir).rows(DATASETS["cnn_dailymail"], split)[:max_size]
-        samples = []
-        for ix, row in enumerate(rows):
-            article = row["article"] if truncate_article is None else truncate(row["article"], truncate_article)
-            samples.append(Sample(f"{split}_{ix}", prompt_prefix + article + prompt_suffix, [row["highlights"]]))
-        return cls(samples)
+
+        def samples() -> Iterator[Sample]:
+            rows = islice(open_source(data_dir).stream(DATASETS["cnn_dailymail"], split), max_size)
+            for ix, row in enumerate(rows):
+                article = row["article"] if truncate_article is None else truncate(row["article"], truncate_article)
+                yield Sample(f"{split}_{ix}", prompt_prefix + article + prompt_suffix, [row["highlights"]])
+
+        return cls(stored(samples()))
 
 
 def truncate(text: str, n_tokens: int) -> str:

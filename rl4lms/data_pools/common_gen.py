@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rl4lms.data_pools.published import DATASETS, Row
 from rl4lms.data_pools.sources import open_source
+from rl4lms.data_pools.stored_samples import stored
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
 
 EMPTY_REFERENCE = "empty reference"  # RL4LMs' text where the hub hides the target, so that metrics have something
@@ -26,12 +29,13 @@ class CommonGen(TextGenPool):
         prefix: str = "summarize: ",
         data_dir: str | None = None,
     ) -> CommonGen:
-        samples = []
-        for ix, row in enumerate(open_source(data_dir).rows(DATASETS["common_gen"], split)):
-            concepts = list(row["concepts"])
-            prompt = prefix + concept_separator_token.join(concepts) + concept_end_token
-            samples.append(Sample(f"{split}_{ix}", prompt, _references(row), {"concepts": concepts}))
-        return cls(samples)
+        def samples() -> Iterator[Sample]:
+            for ix, row in enumerate(open_source(data_dir).stream(DATASETS["common_gen"], split)):
+                concepts = list(row["concepts"])
+                prompt = prefix + concept_separator_token.join(concepts) + concept_end_token
+                yield Sample(f"{split}_{ix}", prompt, _references(row), {"concepts": concepts})
+
+        return cls(stored(samples()))
 
 
 def _references(row: Row) -> list[str]:

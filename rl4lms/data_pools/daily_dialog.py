@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from rl4lms.core.errors import ConfigError, DataError
-from rl4lms.data_pools.published import DATASETS
+from rl4lms.data_pools.published import DATASETS, Row
 from rl4lms.data_pools.sources import open_source
+from rl4lms.data_pools.stored_samples import stored
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
 
 
@@ -23,18 +25,22 @@ class DailyDialog(TextGenPool):
     def prepare(cls, split: str, context_size: int = 5, data_dir: str | None = None) -> DailyDialog:
         if context_size < 1:
             raise ConfigError(f"daily_dialog: context_size {context_size}: expected a whole number of at least 1.")
-        samples = []
+        rows = open_source(data_dir).stream(DATASETS["daily_dialog"], split)
+        pool = cls(stored(cls._samples_of(rows, split, context_size)))
+        if not len(pool):
+            raise DataError(
+                f"daily_dialog, split {split}: no dialogue has more than context_size {context_size} turns."
+            )
+        return pool
+
+    @classmethod
+    def _samples_of(cls, rows: Iterable[Row], split: str, context_size: int) -> Iterator[Sample]:
         utterance_id = 0
-        for row in open_source(data_dir).rows(DATASETS["daily_dialog"], split):
+        for row in rows:
             dialog = row["dialog"]
             for turn, (utterance, emotion, intent) in enumerate(zip(dialog, row["emotion"], row["act"], strict=True)):
                 if turn >= context_size:
                     prompt = f"{cls.EOU_TOKEN.join(dialog[turn - context_size : turn])} {cls.EOU_TOKEN}"
                     meta_data = {"emotion": [emotion], "intent": [intent]}
-                    samples.append(Sample(f"{split}_{utterance_id}", prompt, [utterance + cls.EOU_TOKEN], meta_data))
+                    yield Sample(f"{split}_{utterance_id}", prompt, [utterance + cls.EOU_TOKEN], meta_data)
                 utterance_id += 1
-        if not samples:
-            raise DataError(
-                f"daily_dialog, split {split}: no dialogue has more than context_size {context_size} turns."
-            )
-        return cls(samples)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from rl4lms.core.errors import DataError
 from rl4lms.data_pools.generators import generate
 from rl4lms.data_pools.published import DataSet, Row, check_split
 from rl4lms.data_pools.row_check import complaint
+from rl4lms.data_pools.sources import Source
 
 
-class GeneratorSource:
+class GeneratorSource(Source):
     """sizes: split -> number of rows, which are a pure function of (task, split, number, seed)."""
 
     name = "generator"
@@ -19,10 +20,10 @@ class GeneratorSource:
         self.sizes = dict(sizes)
         self.seed = seed
 
-    def rows(self, dataset: DataSet, split: str) -> list[Row]:
+    def stream(self, dataset: DataSet, split: str) -> Iterator[Row]:
         rows = generate(dataset.task, check_split(split), self.sizes[split], self.seed)
         for number, row in enumerate(rows, 1):
             wrong = complaint(row, dataset)
             if wrong:
                 raise DataError(f"generator of {dataset.task}, split {split}, row {number}: {wrong}.")
-        return rows
+            yield row

@@ -7,10 +7,13 @@ and copies of a review stay in one split.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rl4lms.core.errors import ConfigError
 from rl4lms.data_pools.published import DATASETS, Row
 from rl4lms.data_pools.sources import open_source
 from rl4lms.data_pools.splitting import first_n
+from rl4lms.data_pools.stored_samples import stored
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
 
 MAX_TEST_SAMPLES = 5000  # RL4LMs takes 5,000 of the published 25,000
@@ -18,15 +21,22 @@ POSITIVE = 1
 
 
 class IMDB(TextGenPool):
-    """Prompt: the first half of the review's space-separated words; reference: the whole review."""
+    """Prompt: the first half of the review's space-separated words; reference: the whole review.
+
+    max_size: so many reviews of a split, always the same (RL4LMs keeps 2,000, others at every call).
+    """
 
     @classmethod
-    def prepare(cls, split: str, data_dir: str | None = None) -> IMDB:
-        samples = []
-        for ix, row in enumerate(_reviews(split, data_dir)):
-            prompt, _ = halves(row["text"])
-            samples.append(Sample(f"{split}_{ix}", prompt, [row["text"]]))
-        return cls(samples)
+    def prepare(cls, split: str, max_size: int | None = None, data_dir: str | None = None) -> IMDB:
+        if max_size is not None and max_size < 1:
+            raise ConfigError(f"imdb: max_size {max_size}: expected a whole number of at least 1, or null.")
+
+        def samples() -> Iterator[Sample]:
+            for ix, row in enumerate(first_n(_reviews(split, data_dir), max_size, f"imdb {split}")):
+                prompt, _ = halves(row["text"])
+                yield Sample(f"{split}_{ix}", prompt, [row["text"]])
+
+        return cls(stored(samples()))
 
 
 class IMDBForSeq2Seq(TextGenPool):
@@ -40,12 +50,15 @@ class IMDBForSeq2Seq(TextGenPool):
     def prepare(cls, split: str, positive_ratio: float = 1.0, data_dir: str | None = None) -> IMDBForSeq2Seq:
         if not 0 < positive_ratio <= 1:
             raise ConfigError(f"imdb_seq2seq: positive_ratio {positive_ratio}: expected a number in (0, 1].")
-        samples = []
-        for ix, row in enumerate(_reviews(split, data_dir)):
-            if split != "train" or row["label"] == POSITIVE:
-                prompt, rest = halves(row["text"])
-                samples.append(Sample(f"{split}_{ix}", prompt, [rest], {"reference": row["text"]}))
-        return cls(samples[: int(len(samples) * positive_ratio)] if split == "train" else samples)
+
+        def samples() -> Iterator[Sample]:
+            for ix, row in enumerate(_reviews(split, data_dir)):
+                if split != "train" or row["label"] == POSITIVE:
+                    prompt, rest = halves(row["text"])
+                    yield Sample(f"{split}_{ix}", prompt, [rest], {"reference": row["text"]})
+
+        reviews = stored(samples())
+        return cls(reviews[: int(len(reviews) * positive_ratio)] if split == "train" else reviews)
 
 
 def halves(text: str) -> tuple[str, str]:

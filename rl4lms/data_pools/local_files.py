@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -16,15 +17,13 @@ from rl4lms.data_pools.row_check import complaint
 Located = Iterator[tuple[str, Any]]  # ("line 7" | "row 7", the row before it is checked)
 
 
-def read_file(path: Path, dataset: DataSet) -> list[Row]:
-    """The checked rows of one .jsonl, .parquet or .csv file, or (narrative_qa) of UnifiedQA's .tsv."""
-    rows: list[Row] = []
+def read_file(path: Path, dataset: DataSet) -> Iterator[Row]:
+    """The checked rows of one file, one by one. Raises DataError for a suffix that no reader has."""
     for place, row in _READERS[path.suffix](path, dataset):
         wrong = complaint(row, dataset)
         if wrong:
             raise DataError(f"{path}, {place}: {wrong}.")
-        rows.append(row)
-    return rows
+        yield row
 
 
 def _jsonl(path: Path, dataset: DataSet) -> Located:
@@ -34,6 +33,31 @@ def _jsonl(path: Path, dataset: DataSet) -> Located:
                 yield f"line {number}", json.loads(line)
             except ValueError as error:
                 raise DataError(f"{path}, line {number}: not valid JSON ({error}).") from None
+
+
+def _json(path: Path, dataset: DataSet) -> Located:
+    """A list of rows, or one row."""
+    with open_text(path) as f:
+        try:
+            value = json.load(f)
+        except ValueError as error:
+            raise DataError(f"{path}: not valid JSON in UTF-8 ({error}).") from None
+    for number, row in enumerate(value if isinstance(value, list) else [value], 1):
+        yield f"row {number}", row
+
+
+def _line_pairs(path: Path, dataset: DataSet) -> Located:
+    """Two files of equally many lines, <split>.source and <split>.target; the languages are those of the data set."""
+    languages = dataset.shape.get("translation")
+    if not languages:
+        raise DataError(f"{path}: pairs of .source and .target files hold translations, not rows of {dataset.task}.")
+    both = itertools.zip_longest(_lines(path), _lines(path.with_suffix(".target")))
+    for number, (source, target) in enumerate(both, 1):
+        if source is None or target is None:
+            longer, shorter = (".target", ".source") if source is None else (".source", ".target")
+            raise DataError(f"{path}: its {longer} has a line {number}, its {shorter} has none; expected equally many.")
+        texts = (source[1].rstrip("\n"), target[1].rstrip("\n"))
+        yield f"line {number}", {"translation": dict(zip(languages, texts, strict=True))}
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -123,5 +147,7 @@ _READERS: dict[str, Callable[[Path, DataSet], Located]] = {
     ".parquet": _parquet,
     ".csv": _csv,
     ".tsv": _tsv,
+    ".json": _json,
+    ".source": _line_pairs,
 }
 SUFFIXES = tuple(_READERS)

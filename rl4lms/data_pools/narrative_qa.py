@@ -2,8 +2,11 @@ r"""NarrativeQA over summaries: answer a question about a story, in UnifiedQA's 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rl4lms.data_pools.published import DATASETS
 from rl4lms.data_pools.sources import open_source
+from rl4lms.data_pools.stored_samples import stored
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
 
 
@@ -16,10 +19,11 @@ class NarrativeQA(TextGenPool):
 
     @classmethod
     def prepare(cls, split: str, data_dir: str | None = None) -> NarrativeQA:
-        samples = []
-        for ix, row in enumerate(open_source(data_dir).rows(DATASETS["narrative_qa"], split)):
-            summary = row["document"]["summary"]["text"].replace("\n", "")
-            prompt = f"{row['question']['text']} \\n {summary} "
-            references = [answer["text"].lower().strip() for answer in row["answers"]]
-            samples.append(Sample(f"{split}_{ix}", prompt.lower(), references))
-        return cls(samples)
+        def samples() -> Iterator[Sample]:
+            for ix, row in enumerate(open_source(data_dir).stream(DATASETS["narrative_qa"], split)):
+                summary = row["document"]["summary"]["text"].replace("\n", "")
+                prompt = f"{row['question']['text']} \\n {summary} "
+                references = [answer["text"].lower().strip() for answer in row["answers"]]
+                yield Sample(f"{split}_{ix}", prompt.lower(), references)
+
+        return cls(stored(samples()))

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.io import canonical_json
+from rl4lms.data_pools.layouts import Files, movie_reviews
 
 Row = dict[str, Any]
 
@@ -29,13 +31,22 @@ def check_split(split: str) -> str:
 
 @dataclass(frozen=True)
 class Hub:
-    """Arguments of `datasets.load_dataset`. files: published split -> patterns; None leaves the choice to the hub."""
+    """Arguments of `datasets.load_dataset`. files: published split -> patterns; None leaves the choice to the hub.
+
+    train: where the train split comes from, if from another data set than the rest. archive: a packed folder in the
+    data set's own layout, in place of `load_dataset`.
+    """
 
     path: str
     name: str | None = None
     revision: str | None = None
     files: Mapping[str, tuple[str, ...]] | None = None
     splits: tuple[str, ...] = SPLITS
+    train: Hub | None = None
+    archive: str | None = None
+
+    def of(self, published_split: str) -> Hub:
+        return self.train if self.train and published_split == "train" else self
 
     def place(self, published_split: str) -> str:
         """The hub's id, or the address of the file where the "hub" is one (the builders "json" and "text")."""
@@ -57,6 +68,7 @@ class DataSet:
     key: rows with equal keys are never put in two splits.
     check: a complaint about a row whose columns do not fit together, or None.
     merge: how carved rows of one key become one held-out row, where the published held-out splits have that form.
+    layout: the files of each split in a folder that is laid out as the data set is published; {} for another folder.
     val_fraction, test_fraction: share of the keys of train that is carved off where the split is missing.
     """
 
@@ -69,6 +81,7 @@ class DataSet:
     optional: frozenset[str] = frozenset()
     check: Callable[[Row], str | None] | None = None
     merge: Callable[[list[Row]], Row] | None = None
+    layout: Callable[[Path], Files] | None = None
     val_fraction: float = 0.1
     test_fraction: float = 0.1
 
@@ -120,6 +133,7 @@ DATASETS: dict[str, DataSet] = {
             shape={"text": str, "label": int},  # label: 1 = positive, 0 = negative
             key=lambda row: str(row["text"]),
             hub=Hub("stanfordnlp/imdb", "plain_text", splits=("train", "test")),
+            layout=movie_reviews,
             val_fraction=0.2,
             test_fraction=0.2,
         ),

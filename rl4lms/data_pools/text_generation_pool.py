@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.seeding import derive_seed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(init=True)
@@ -21,9 +25,12 @@ class Sample:
 
 
 class TextGenPool:
-    """The samples of one split. Derive from it, write `prepare`, and register the class to use it from YAML."""
+    """The samples of one split. Derive from it, write `prepare`, and register the class to use it from YAML.
 
-    def __init__(self, samples: list[Sample]) -> None:
+    samples: a list, or for many samples `stored_samples.stored(...)`, which keeps them in a file and not in memory.
+    """
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
         self._samples = samples
         self._n_drawn = 0
 
@@ -37,9 +44,17 @@ class TextGenPool:
     def __iter__(self) -> Iterator[tuple[Sample, float]]:
         return (self[ix] for ix in range(len(self)))
 
+    def weights(self) -> NDArray[np.float64]:
+        """(n,) the weight of every sample, as `pool[ix]` gives it; without building samples where all are 1.0."""
+        import numpy as np
+
+        if type(self).__getitem__ is TextGenPool.__getitem__:
+            return np.ones(len(self))
+        return np.fromiter((weight for _, weight in self), dtype=np.float64, count=len(self))
+
     def sample(self) -> Sample:
         """A uniformly drawn sample; the k-th call draws the same one in every process, no global generator moves."""
-        if not self._samples:
+        if not len(self._samples):
             raise IndexError("the pool holds no samples")
         index = derive_seed("TextGenPool.sample", self._n_drawn) % len(self._samples)
         self._n_drawn += 1

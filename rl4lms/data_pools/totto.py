@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.data_pools.published import DATASETS, Row
 from rl4lms.data_pools.sources import open_source
+from rl4lms.data_pools.stored_samples import stored
 from rl4lms.data_pools.table_text import full_table_text, subtable_text
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
 
@@ -28,19 +30,23 @@ class ToTTo(TextGenPool):
         if representation not in REPRESENTATIONS:
             raise ConfigError(unknown("representation", representation, REPRESENTATIONS, "totto"))
         linearize = REPRESENTATIONS[representation]
-        samples = []
-        for ix, row in enumerate(open_source(data_dir).rows(DATASETS["totto"], split)):
-            table, cells = row["table"], row["highlighted_cells"]
-            prompt = linearize(table, cells, None, None) + linearize(
-                table, cells, row["table_page_title"], row["table_section_title"]
-            )
-            annotations = sentence_annotations(row.get("sentence_annotations"))
-            references = [annotation["final_sentence"] for annotation in annotations]
-            if not references and split != "test":
-                raise DataError(f"totto, split {split}, row {ix + 1}: sentence_annotations holds no final_sentence.")
-            raw_table = row | {"sentence_annotations": annotations, "overlap_subset": _is_overlap(row)}
-            samples.append(Sample(f"{split}_{ix}", prompt, references or [""], {"raw_table": raw_table}))
-        return cls(samples)
+
+        def samples() -> Iterator[Sample]:
+            for ix, row in enumerate(open_source(data_dir).stream(DATASETS["totto"], split)):
+                table, cells = row["table"], row["highlighted_cells"]
+                prompt = linearize(table, cells, None, None) + linearize(
+                    table, cells, row["table_page_title"], row["table_section_title"]
+                )
+                annotations = sentence_annotations(row.get("sentence_annotations"))
+                references = [annotation["final_sentence"] for annotation in annotations]
+                if not references and split != "test":
+                    raise DataError(
+                        f"totto, split {split}, row {ix + 1}: sentence_annotations holds no final_sentence."
+                    )
+                raw_table = row | {"sentence_annotations": annotations, "overlap_subset": _is_overlap(row)}
+                yield Sample(f"{split}_{ix}", prompt, references or [""], {"raw_table": raw_table})
+
+        return cls(stored(samples()))
 
 
 def sentence_annotations(value: Any) -> list[dict[str, str]]:

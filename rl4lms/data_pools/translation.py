@@ -1,21 +1,74 @@
-"""Translation from English to German."""
+"""Translation: IWSLT 2017, and the shared tasks of WMT."""
 
 from __future__ import annotations
 
-from rl4lms.data_pools.published import DATASETS
+from collections.abc import Iterator
+from typing import ClassVar, Self
+
+from rl4lms.data_pools.beyond_grue import WMT14_PROCESSED, WMT16_NEWS_ONLY, wmt
+from rl4lms.data_pools.published import DATASETS, DataSet
 from rl4lms.data_pools.sources import open_source
+from rl4lms.data_pools.stored_samples import stored
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
 
 
-class IWSLT2017EnDe(TextGenPool):
-    """Prompt: prompt_prefix + English + prompt_suffix (RL4LMs' own prefix is "translate English to German: ")."""
+class TranslationPool(TextGenPool):
+    """Prompt: prompt_prefix + the source sentence + prompt_suffix; reference: the target sentence."""
+
+    @classmethod
+    def read(cls, dataset: DataSet, split: str, prefix: str, suffix: str, data_dir: str | None) -> Self:
+        """The pool of a data set whose `translation` column names first the source, then the target language."""
+        source, target = dataset.shape["translation"]
+
+        def samples() -> Iterator[Sample]:
+            for ix, row in enumerate(open_source(data_dir).stream(dataset, split)):
+                pair = row["translation"]
+                yield Sample(f"{split}_{ix}", prefix + pair[source] + suffix, [pair[target]])
+
+        return cls(stored(samples()))
+
+
+class EnglishGermanPool(TranslationPool):
+    """From English to German (RL4LMs' own prefix is "translate English to German: ")."""
+
+    dataset: ClassVar[DataSet]
+
+    @classmethod
+    def prepare(cls, split: str, prompt_suffix: str = "", prompt_prefix: str = "", data_dir: str | None = None) -> Self:
+        return cls.read(cls.dataset, split, prompt_prefix, prompt_suffix, data_dir)
+
+
+class IWSLT2017EnDe(EnglishGermanPool):
+    """Talks."""
+
+    dataset = DATASETS["iwslt2017"]
+
+
+class WMT14PreprocessedEnDe(EnglishGermanPool):
+    """WMT 2014 as fairseq prepares it: tokenised and cleaned, 4.5 million pairs."""
+
+    dataset = WMT14_PROCESSED
+
+
+class WMT16NewsOnlyDatasetEnDe(EnglishGermanPool):
+    """Trained on news commentary alone; validation and test are those of WMT 2016."""
+
+    dataset = WMT16_NEWS_ONLY
+
+
+class WMT(TranslationPool):
+    """Any language pair of the shared task of a year, `wmt_id` "wmt14" to "wmt19"; languages by their codes."""
 
     @classmethod
     def prepare(
-        cls, split: str, prompt_suffix: str = "", prompt_prefix: str = "", data_dir: str | None = None
-    ) -> IWSLT2017EnDe:
-        samples = []
-        for ix, row in enumerate(open_source(data_dir).rows(DATASETS["iwslt2017"], split)):
-            pair = row["translation"]
-            samples.append(Sample(f"{split}_{ix}", prompt_prefix + pair["en"] + prompt_suffix, [pair["de"]]))
-        return cls(samples)
+        cls,
+        split: str,
+        wmt_id: str,
+        source_language: str,
+        target_language: str,
+        prompt_suffix: str = "",
+        prompt_prefix: str = "",
+        data_dir: str | None = None,
+    ) -> WMT:
+        dataset = wmt(wmt_id, source_language, target_language)
+        return cls.read(dataset, split, prompt_prefix, prompt_suffix, data_dir)

@@ -1,15 +1,23 @@
-"""A key-value cache for decoding that is written in place: appending a token does not copy those before it."""
+"""A key-value cache for decoding that is written in place: appending a token does not copy those before it.
+
+transformers is imported when a cache is made: policies are imported to check a configuration that may yet be refused.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
-from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, EncoderDecoderCache
+
+if TYPE_CHECKING:
+    from transformers.cache_utils import Cache, DynamicLayer
+else:
+    DynamicLayer = object
 
 
-class GrowingLayer(DynamicLayer):
-    """transformers' DynamicLayer over a buffer with room to spare; `keys` and `values` are views of its filled part."""
+class _Growing(DynamicLayer):
+    """What changes of a layer over a buffer with room to spare; `keys` and `values` are views of its filled part."""
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Append (B, heads, t, dim) states; returns all of them, (B, heads, length, dim)."""
@@ -46,8 +54,18 @@ def _with_room(states: Tensor, length: int) -> Tensor:
     return buffer
 
 
+@functools.cache
+def growing_layer() -> type[DynamicLayer]:
+    """transformers' DynamicLayer, but that it grows in place."""
+    from transformers.cache_utils import DynamicLayer as PlainLayer
+
+    return type("GrowingLayer", (_Growing, PlainLayer), {})
+
+
 def decoding_cache(model: Any) -> Cache:
     """What the model would make for itself, its plain layers replaced by growing ones."""
+    from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderCache
+
     own = DynamicCache(config=model.config)
-    own.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in own.layers]
+    own.layers = [growing_layer()() if type(layer) is DynamicLayer else layer for layer in own.layers]
     return EncoderDecoderCache(own, DynamicCache(config=model.config)) if model.config.is_encoder_decoder else own

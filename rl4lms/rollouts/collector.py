@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rl4lms.core.seeding import torch_generator
-from rl4lms.data_pools.sampling import PromptSampler
+from rl4lms.data_pools.sampling import PromptSampler, weights_of
 from rl4lms.numerics.distributed import gather, rank, shares, world_size
 from rl4lms.numerics.kl import kl_k1, kl_k3
 from rl4lms.numerics.masked import masked_mean, masked_std
@@ -67,7 +67,7 @@ class RolloutCollector:
     ) -> None:
         self.task, self.scorer, self.kl_controller = task, scorer, kl_controller
         self.n_steps, self.seed, self.norm_reward = n_steps, seed, norm_reward
-        self.prompts = PromptSampler([weight for _, weight in task.samples], seed, task.priority_scale)
+        self.prompts = PromptSampler(weights_of(task.samples), seed, task.priority_scale)
 
     def collect(self, policy: LMActorCriticPolicy, iteration: int) -> EpisodeBatch:
         """One iteration's experience, KL penalty included."""

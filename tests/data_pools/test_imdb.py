@@ -92,3 +92,27 @@ def test_a_long_test_split_is_cut_to_the_same_reviews_every_time(write: Write, m
     halves = IMDBForSeq2Seq.prepare("test", data_dir=data_dir)
     assert [(sample.meta_data or {})["reference"] for sample, _ in halves] == chosen
     assert len(IMDB.prepare("val", data_dir=data_dir)) == 20
+
+
+def test_max_size_keeps_the_same_reviews_every_time(write: Write) -> None:
+    rows = [imdb_row(f"review number {i}") for i in range(20)]
+    data_dir = str(write(train=rows, val=rows, test=rows))
+    few = texts(IMDB.prepare("train", max_size=6, data_dir=data_dir))
+    assert len(few) == 6 and few == [text for text in texts(IMDB.prepare("train", data_dir=data_dir)) if text in few]
+    assert few == texts(IMDB.prepare("train", max_size=6, data_dir=data_dir))
+    with pytest.raises(ConfigError, match="imdb: max_size 0"):
+        IMDB.prepare("train", max_size=0, data_dir=data_dir)
+
+
+@pytest.mark.parametrize("pool", [IMDB, IMDBForSeq2Seq])
+def test_no_review_is_in_train_and_val(pool: type[TextGenPool], write: Write) -> None:
+    """RL4LMs shuffles anew for each split, so that a fifth of its val reviews are in train."""
+    data_dir = str(write(train=[imdb_row(f"review {i} of many", i % 3) for i in range(300)], test=[imdb_row("a b")]))
+    prompts = {
+        split: {
+            sample.references[0] + sample.prompt_or_input_text for sample, _ in pool.prepare(split, data_dir=data_dir)
+        }
+        for split in ("train", "val", "test")
+    }
+    assert len(prompts["val"]) == 60
+    assert not prompts["train"] & prompts["val"] and not (prompts["train"] | prompts["val"]) & prompts["test"]

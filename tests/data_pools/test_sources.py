@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -181,6 +183,36 @@ def test_hub_rows_come_through_datasets(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.slow
+def test_hub_archives_are_unpacked_and_read_in_their_layout(tmp_path: Path) -> None:
+    """The archives that the published pools download, made here: fairseq's WMT 2014, and CRD3's repository."""
+    code = """
+import dataclasses, sys
+from rl4lms.data_pools.beyond_grue import CRD3, WMT14_PROCESSED
+from rl4lms.data_pools.sources import HubSource
+for dataset, archive in ((WMT14_PROCESSED, sys.argv[1]), (CRD3, sys.argv[2])):
+    hub = dataclasses.replace(dataset.hub, archive=archive)
+    print(len(HubSource().rows(dataclasses.replace(dataset, hub=hub), "val")))
+"""
+    lines, game = tmp_path / "wmt_en_de", tmp_path / "CRD3-master" / "data"
+    lines.mkdir()
+    for name in ("val.source", "val.target"):
+        (lines / name).write_text("a\nb\n", encoding="utf-8")
+    for folder in ("aligned data", "cleaned data"):
+        (game / folder).mkdir(parents=True)
+    (game / "aligned data" / "val_files").write_text("C1E001\n", encoding="utf-8")
+    episode = {"TURNS": [{"NAMES": ["MATT"], "UTTERANCES": ["Hello."]}]}
+    (game / "cleaned data" / "C1E001.json").write_text(json.dumps(episode), encoding="utf-8")
+    archives = [
+        shutil.make_archive(str(tmp_path / "wmt"), "gztar", tmp_path, "wmt_en_de"),
+        shutil.make_archive(str(tmp_path / "crd3"), "zip", tmp_path, "CRD3-master"),
+    ]
+    env = {**os.environ, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, "-c", code, *archives]
+    run = subprocess.run(command, capture_output=True, text=True, env=env, cwd=Path(__file__).parents[2], check=False)
+    assert run.stdout == "2\n1\n", run.stderr
+
+
+@pytest.mark.slow
 def test_hub_out_of_reach_is_one_line() -> None:
     code = (
         "from rl4lms.data_pools.imdb import IMDB\nfrom rl4lms.core.errors import DataError\n"
@@ -195,7 +227,8 @@ def test_hub_out_of_reach_is_one_line() -> None:
 def test_readers_import_nothing_heavy() -> None:
     code = (
         "import sys, rl4lms.data_pools.sources\n"
-        "for m in 'imdb common_gen cnn_dailymail totto narrative_qa translation daily_dialog dummy'.split():\n"
+        "names = 'imdb common_gen cnn_dailymail totto narrative_qa translation daily_dialog dummy xsum crd3'\n"
+        "for m in names.split():\n"
         "    __import__('rl4lms.data_pools.' + m)\n"
         "print([m for m in ('torch', 'datasets', 'transformers', 'nltk', 'pandas', 'pyarrow') if m in sys.modules])"
     )

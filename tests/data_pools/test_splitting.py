@@ -3,13 +3,17 @@ from __future__ import annotations
 import pytest
 
 from rl4lms.core.errors import DataError
-from rl4lms.data_pools.published import COLUMNS, DATASETS, TASK_POOLS
-from rl4lms.data_pools.splitting import carve, disjoint, first_n, stable_hash
+from rl4lms.data_pools.published import COLUMNS, DATASETS, TASK_POOLS, DataSet, Row
+from rl4lms.data_pools.splitting import carved, disjoint, first_n, stable_hash
 
 from .conftest import ROWS, pair
 
 IWSLT = DATASETS["iwslt2017"]
 SENTENCES = [pair(f"Sentence {i}.") for i in range(100)]
+
+
+def carve(rows: list[Row], dataset: DataSet, splits: list[str], where: str) -> dict[str, list[Row]]:
+    return {split: list(carved(lambda: rows, dataset, splits, split, where)) for split in ("train", *splits)}
 
 
 def test_stable_hash_is_fixed_for_ever() -> None:

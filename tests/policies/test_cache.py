@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from transformers.cache_utils import DynamicLayer
 
-from rl4lms.policies.cache import GrowingLayer, decoding_cache
+from rl4lms.policies.cache import decoding_cache, growing_layer
 from tests.conftest import SEQ2SEQ, tiny_model
 
 
@@ -16,7 +20,7 @@ def states(length: int, seed: int, rows: int = 3) -> torch.Tensor:
 
 def test_it_holds_what_transformers_layer_holds() -> None:
     """A prompt, then token by token past the room that was left, with rows leaving on the way."""
-    ours, theirs = GrowingLayer(), DynamicLayer()
+    ours, theirs = growing_layer()(), DynamicLayer()
     assert ours.get_seq_length() == theirs.get_seq_length() == 0
     rows = 3
     for step in range(120):
@@ -32,7 +36,7 @@ def test_it_holds_what_transformers_layer_holds() -> None:
 
 
 def test_appending_does_not_move_what_is_there() -> None:
-    layer = GrowingLayer()
+    layer = growing_layer()()
     layer.update(states(10, 0), states(10, 1))
     before = layer.keys.data_ptr()
     for step in range(20):
@@ -44,4 +48,13 @@ def test_appending_does_not_move_what_is_there() -> None:
 def test_plain_layers_are_replaced(family: str) -> None:
     cache = decoding_cache(tiny_model(family))
     layers = cache.self_attention_cache.layers if family in SEQ2SEQ else cache.layers
-    assert len(layers) == 2 and all(type(layer) is GrowingLayer for layer in layers)
+    assert len(layers) == 2 and all(type(layer) is growing_layer() for layer in layers)
+
+
+@pytest.mark.slow
+def test_importing_policies_and_trainer_does_not_import_transformers() -> None:
+    """A run that is refused before a model is loaded does not pay for it."""
+    code = "import sys, rl4lms.training.on_policy, rl4lms.policies.maskable; print('transformers' in sys.modules)"
+    root = Path(__file__).resolve().parents[2]
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    assert run.stdout == "False\n"

@@ -10,7 +10,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from rl4lms.data_pools.sampling import PromptSampler
+from rl4lms.data_pools.sampling import PromptSampler, weights_of
 from rl4lms.rewards.base import BatchedRewardFunction
 from rl4lms.tokenization.observation import Observation, SampleLike
 from rl4lms.tokenization.text_task import TextTask
@@ -92,7 +92,7 @@ class TextGenEnv(gymnasium.Env[dict[str, np.ndarray], int]):
 
     def _draw(self) -> SampleLike:
         if self._sampler is None:
-            weights = [weight for _, weight in self.task.samples]
+            weights = weights_of(self.task.samples)
             self._sampler = PromptSampler(weights, self._seed, self.task.priority_scale)
         index = self._sampler.index(0, self._episode)
         self._episode += 1
