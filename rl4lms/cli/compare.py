@@ -1,0 +1,1 @@
+"""`compare`: two finished runs."""
