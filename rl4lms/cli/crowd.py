@@ -26,8 +26,14 @@ ANSWER_COLUMNS = ("item", "sample_id", "methods", "worker", "question", "answer"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="action", metavar="export | import", required=True)
-    _add_export(commands.add_parser("export", help="write the pages of a study", allow_abbrev=False))
-    _add_import(commands.add_parser("import", help="read the answers to a study", allow_abbrev=False))
+    for name, summary, add in (
+        ("export", "write the pages of a study", _add_export),
+        ("import", "read the answers to a study", _add_import),
+    ):
+        action = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        add(action)
+        # Taken here too, where people write it; without a default it leaves alone what came before.
+        action.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS, help="warnings and errors only")
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +111,7 @@ def _import(args: argparse.Namespace) -> None:
     study = Study.read(args.study / KEY_FILE if args.study.is_dir() else args.study)
     answers = read_answers(_files(args.answers), study)
     found = results(study, answers, seed=args.seed)
-    pairs = preferences(study, answers)
+    pairs = preferences(study, answers) if study.kind == "pairwise" else []
     text = summary(found, len(pairs))
     with publish_directory(args.out) as scratch:
         write_text(scratch / "answers.csv", to_csv(_answer_rows(study, answers), ANSWER_COLUMNS))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rl4lms.core.errors import DataError, unknown
+from rl4lms.core.errors import DataError
 from rl4lms.core.io import open_text
 from rl4lms.crowd.study import Study
 
@@ -22,7 +22,7 @@ _WORKER_COLUMNS = ("worker", "WorkerId", "worker_id", "Participant id")
 _FIELD = "Answer."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Answer:
     """One worker's answer to one question about one item."""
 
@@ -91,14 +91,15 @@ def _csv_records(path: Path, study: Study) -> Iterator[tuple[str, str, str, dict
     with open_text(path) as f:
         reader = csv.DictReader(f)
         try:
-            rows = list(reader)
+            rows, names = list(reader), reader.fieldnames or []
         except (csv.Error, UnicodeDecodeError) as error:
             raise DataError(f"{path}: not a CSV file in UTF-8 ({error}).") from None
-    columns = [str(name).lstrip("\ufeff") for name in reader.fieldnames or []]
+    columns = [str(name).lstrip("\ufeff") for name in names]
     rows = [dict(zip(columns, row.values(), strict=False)) for row in rows]
     worker_column = next((name for name in _WORKER_COLUMNS if name in columns), None)
     if worker_column is None:
-        raise DataError(unknown("column of workers", ", ".join(columns), _WORKER_COLUMNS, str(path)))
+        found = ", ".join(columns) or "none"
+        raise DataError(f"{path}: no column of workers; expected one of {', '.join(_WORKER_COLUMNS)}, found {found}.")
     long = {"question", "answer"} <= set(columns)
     for i, row in enumerate(rows):
         given = {row["question"]: row["answer"]} if long else _columns(row, study)

@@ -139,7 +139,7 @@ def _over_samples(by_sample: Mapping[str, Sequence[float]], seed: int, *keys: st
 
 
 def preferences(study: Study, answers: Sequence[Answer]) -> list[dict[str, str]]:
-    """Rows for training a preference model: prompt, chosen, rejected (as generated) and sample_id.
+    """Of a study of pairs, rows for training a preference model: prompt, chosen, rejected (as generated) and sample_id.
 
     One per pair that more workers decided one way than the other, in the order of the key; ties are left out.
     """
@@ -147,7 +147,7 @@ def preferences(study: Study, answers: Sequence[Answer]) -> list[dict[str, str]]
     for answer in answers:
         balance[answer.item] += _POINTS[answer.value] - 0.5
     rows = []
-    for item in study.items if study.kind == "pairwise" else ():
+    for item in study.items:
         if balance[item.id] != 0:
             first, second = item.methods
             chosen, rejected = (first, second) if balance[item.id] > 0 else (second, first)
