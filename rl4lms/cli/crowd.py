@@ -26,11 +26,11 @@ ANSWER_COLUMNS = ("item", "sample_id", "methods", "worker", "question", "answer"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="action", metavar="export | import", required=True)
-    for name, summary, add in (
+    for name, about, add in (
         ("export", "write the pages of a study", _add_export),
         ("import", "read the answers to a study", _add_import),
     ):
-        action = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        action = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
         add(action)
         # Taken here too, where people write it; without a default it leaves alone what came before.
         action.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS, help="warnings and errors only")

@@ -72,13 +72,12 @@ def dispatch(arguments: Sequence[str]) -> None:
         run_stage(name, arguments)
 
 
-def run_stage(name: str, arguments: Sequence[str]) -> None:
+def run_stage(stage: str, arguments: Sequence[str]) -> None:
     # The environment must be settled before a stage imports torch, and its arguments are known to the stage alone.
-    common, _ = common_parser(name).parse_known_args(arguments)
+    common, _ = common_parser(stage).parse_known_args(arguments)
     params = Params.open(common.params_dir, common.suite)
-    prepare_process(params.grue()["n_threads"])
-    start_log(common.quiet)
-    args = build_parser(name).parse_args(arguments, argparse.Namespace(params=params))
+    prepare_process(params.grue()["n_threads"], common.quiet)
+    args = build_parser(stage).parse_args(arguments, argparse.Namespace(params=params))
     load_stage(args.stage).run(args)
     log.info("%s: %s", args.stage, cost())
 
@@ -124,17 +123,17 @@ def cost() -> str:
     return f"{seconds:.1f} CPU s, {max(own.ru_maxrss, children.ru_maxrss) / unit:.0f} MB"
 
 
-def prepare_process(n_threads: int) -> None:
-    """Threads, on whose number results may depend, and what the libraries say by themselves."""
+def prepare_process(n_threads: int, quiet: bool) -> None:
+    """Threads, on whose number results may depend, what the libraries say by themselves, and our own log."""
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(n_threads)
     # The imports make a million objects that stay. To walk them costs a job 2 CPU-seconds: half now, half at its exit.
     gc.set_threshold(100_000, 20, 20)
     atexit.register(gc.freeze)
     for name, value in QUIET_LIBRARIES.items():
         os.environ.setdefault(name, value)
+    start_log(quiet)
 
 
 def start_log(quiet: bool) -> None:
-    """What a stage says, without the libraries' information."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("rl4lms").setLevel(logging.WARNING if quiet else logging.INFO)
