@@ -20,7 +20,10 @@ _ABSENT = object()
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not the same. group: run, params, code, packages, machine or inputs; a, b: None where absent."""
+    """One thing that is not the same. group: run, params, inputs, code, packages or machine.
+
+    in_a, in_b: whether the run has it at all; a, b: None where it has not.
+    """
 
     group: str
     key: str

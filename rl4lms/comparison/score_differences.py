@@ -100,12 +100,13 @@ def score_table(a: RunDirectory, b: RunDirectory, split: str, *, n_resamples: in
     adjusted = holm({name: test.p_two_sided for name, test in tests.items()})
     found = []
     for name in sorted(names, key=lambda name: name not in tests):
-        intervals = [
-            _interval(_column(list(rows.values()), name), metrics.get(name), n_resamples, draw("interval", name))
-            for rows, metrics in ((rows_a, metrics_a), (rows_b, metrics_b))
-        ]
-        values = (metrics_a.get(name), metrics_b.get(name))
-        found.append(ScoreDifference(name, *values, *intervals, tests.get(name), adjusted.get(name)))
+        a_value, b_value = metrics_a.get(name), metrics_b.get(name)
+        interval_a, interval_b = (
+            _interval(_column(list(rows.values()), name), value, n_resamples, draw("interval", name))
+            for rows, value in ((rows_a, a_value), (rows_b, b_value))
+        )
+        test, p = tests.get(name), adjusted.get(name)
+        found.append(ScoreDifference(name, a_value, b_value, interval_a, interval_b, test, p))
     return ScoreTable(split, len(rows_a), len(rows_b), len(paired), found)
 
 
