@@ -12,6 +12,7 @@ from typing import Any
 from rl4lms.comparison.differences import Difference
 from rl4lms.comparison.score_differences import LEVEL, ScoreDifference, ScoreTable
 from rl4lms.evaluation.bootstrap import Interval, PairedTest
+from rl4lms.evaluation.labels import metric_label
 from rl4lms.evaluation.table import decimals, interval_text
 
 WIDTH = 80
@@ -25,6 +26,7 @@ _TITLES = {
     "machine": "Machine",
 }
 _ABSENT = "-"
+_MANY = "diversity_metrics/"
 
 
 @dataclass(frozen=True)
@@ -130,15 +132,18 @@ def _value(value: float | None, interval: Interval | None, digits: int) -> str:
 
 
 def _untested(rows: Iterable[ScoreDifference]) -> list[str]:
-    """Values of metrics without scores per sample, where they differ."""
+    """Values of metrics without scores per sample, where they differ; of the forty of diversity, those with a label."""
     rows = list(rows)
     differing = [row for row in rows if row.a != row.b]
+    shown = [row for row in differing if not row.metric.startswith(_MANY) or metric_label(row.metric) != row.metric]
     if not rows:
         return []
     lines = ["", f"{'Without scores per sample, so not tested':<46}{'A':>11}{'B':>11}{'B - A':>11}"]
-    for row in differing:
+    for row in shown:
         gap = "" if row.a is None or row.b is None else f"{row.b - row.a:.4g}"
         lines.append(f"  {printable(row.metric):<43} {_plain(row.a):>11}{_plain(row.b):>11}{gap:>11}")
+    if len(shown) < len(differing):
+        lines.append(f"  {len(differing) - len(shown)} more of {_MANY} differ; --json shows them")
     if len(differing) < len(rows):
         lines.append(f"  {len(rows) - len(differing)} more are equal")
     return lines

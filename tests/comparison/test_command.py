@@ -46,6 +46,19 @@ def test_equal_runs(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> No
     assert "no real difference" in text and "is higher" not in text
 
 
+def test_of_the_many_measures_of_diversity_those_with_a_name_are_shown(
+    make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = make_run("ppo"), make_run("nlpo")
+    for i, method in enumerate(("ppo", "nlpo")):
+        values = {f"diversity_metrics/{name}": i / 2 for name in ("distinct-1", "unique-1", "unique-2")}
+        put(tmp_path / f"results/tiny/scores/common_gen/{method}/seed0/test_split_metrics.jsonl", {"metrics": values})
+    text = compare(capsys, a, b)
+    assert "  diversity_metrics/distinct-1                          0        0.5        0.5" in text.splitlines()
+    assert "  2 more of diversity_metrics/ differ; --json shows them" in text.splitlines()
+    assert "unique-1" not in text and "unique-1" in compare(capsys, a, b, "--json")
+
+
 def test_for_machines(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
     a, b = make_run("ppo"), make_run("nlpo", 0.03)
     found = json.loads(compare(capsys, a, b, "--json"))
