@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> None:
         ),
         stage="base-model",
         suite=args.params.suite,
+        family=args.family,
         params=stage_params(args.params, "base-model", family=args.family),
     )
     write_json(args.out / MANIFEST_FILE, manifest)

@@ -27,6 +27,7 @@ def run(args: argparse.Namespace) -> None:
         inputs=input_digests(args.data / f"{split}.jsonl" for split in ("train", "validation")),
         stage="reward-model",
         suite=args.params.suite,
+        name=args.name,
         params=stage_params(args.params, "reward-model", name=args.name),
     )
     write_json(args.out / MANIFEST_FILE, manifest)

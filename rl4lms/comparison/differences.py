@@ -10,7 +10,7 @@ from rl4lms.evaluation.run_directory import RunDirectory
 
 # Keys of the manifest by what they are about; `inputs` and `params` are compared by their own rules.
 _GROUPS = {
-    "run": ("stage", "suite", "task", "method", "task_version", "seed"),
+    "run": ("stage", "suite", "task", "method", "family", "name", "task_version", "seed"),
     "code": ("rl4lms", "git", "python"),
     "machine": ("platform", "host", "device"),
 }
