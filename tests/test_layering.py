@@ -12,6 +12,8 @@ from tests.import_graph import ROOT, Import, imports, modules, package_of, path_
 
 FLOORS = {
     "cli": 8,
+    "comparison": 7,
+    "crowd": 7,
     "training": 7,
     "evaluation": 6,
     "algorithms": 5,

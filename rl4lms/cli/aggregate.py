@@ -16,6 +16,8 @@ from rl4lms.config.compose import methods
 from rl4lms.config.params import Params
 from rl4lms.config.stages import stage_params
 from rl4lms.core.io import publish_directory, read_json, write_json, write_text
+from rl4lms.core.manifest import MANIFEST_FILE, build_manifest
+from rl4lms.core.work_directory import input_digests
 from rl4lms.evaluation import curves as curve_files
 from rl4lms.evaluation import plots, scores
 from rl4lms.evaluation.averages import task_average
@@ -45,8 +47,26 @@ def run(args: argparse.Namespace) -> None:
     suite_scores = SuiteScores.read(args.scores, settings)
     curves = read_curves(args.runs, settings)
     tables = write(args.out, suite_scores, curves, configuration(params, args.runs))
+    manifest = build_manifest(
+        seed=settings.bootstrap_seed,
+        device="cpu",
+        inputs=input_digests(read_files(args.runs, args.scores, settings)),
+        stage="aggregate",
+        suite=params.suite,
+        params=stage_params(params, "aggregate"),
+    )
+    write_json(args.out / MANIFEST_FILE, manifest)
     log.info("%s", markdown_table(tables[0]))
     log.info("Report: %s", args.out / "report.html")
+
+
+def read_files(runs: Path, scores_dir: Path, settings: SuiteSettings) -> list[Path]:
+    """What the tables and plots are made of."""
+    files = []
+    for each in (f"{t}/{m}/seed{s}" for t in settings.tasks for m in settings.methods for s in settings.seeds):
+        files += [runs / each / name for name in ("config.json", "rollout_info.jsonl", "val_split_metrics.jsonl")]
+        files += [scores_dir / each / name for name in ("metrics.json", f"{scores.SPLIT}_predictions.json")]
+    return files
 
 
 def write(

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from rl4lms.config.stages import stage_params
+from rl4lms.core.io import write_json
+from rl4lms.core.manifest import MANIFEST_FILE, build_manifest
+from rl4lms.core.work_directory import input_digests
 from rl4lms.training.base_model import BaseModelSettings, train
 
 
@@ -15,4 +19,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    train(BaseModelSettings.from_params(args.family, args.params.base_model(args.family)), args.data, args.out)
+    settings = BaseModelSettings.from_params(args.family, args.params.base_model(args.family))
+    train(settings, args.data, args.out)
+    manifest = build_manifest(
+        seed=settings.training.seed if settings.training else None,
+        device="cpu",
+        inputs=input_digests(
+            args.data / task / f"{s}.jsonl" for task in settings.tasks for s in ("train", "validation")
+        ),
+        stage="base-model",
+        suite=args.params.suite,
+        family=args.family,
+        params=stage_params(args.params, "base-model", family=args.family),
+    )
+    write_json(args.out / MANIFEST_FILE, manifest)

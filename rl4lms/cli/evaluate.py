@@ -18,7 +18,7 @@ import torch
 from rl4lms.config.compose import methods, starting_point, task_params
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.io import read_json, read_jsonl, sha256_file, write_json
-from rl4lms.core.manifest import build_manifest
+from rl4lms.core.manifest import MANIFEST_FILE, build_manifest
 from rl4lms.evaluation.suite import BASE_PERPLEXITY, KL_PER_TOKEN, REWARD, ZERO_SHOT
 from rl4lms.evaluation.task_scoring import TaskScoring, publish
 from rl4lms.policies.language_models import load_language_model
@@ -65,8 +65,11 @@ def run(args: argparse.Namespace) -> None:
         publish(result, out)
         read = [args.data / "test.jsonl", directory / "model" / "model.safetensors", start / "model.safetensors"]
         inputs = {str(path): sha256_file(path) for path in read if path.is_file()}
-        manifest = build_manifest(seed=seed, device=str(model.device), inputs=inputs, task_version=task.version)
-        write_json(out / "manifest.json", manifest)
+        facts = {"stage": "evaluate", "suite": params.suite, "task": args.task, "method": args.method}
+        manifest = build_manifest(
+            seed=seed, device=str(model.device), inputs=inputs, task_version=task.version, **facts
+        )
+        write_json(out / MANIFEST_FILE, manifest)
         shown = ", ".join(f"{name} {result.metrics[name]:.4g}" for name in (task.main_metric, REWARD, KL_PER_TOKEN))
         log.info("%s/%s/seed%d: %s", args.task, args.method, seed, shown)
 

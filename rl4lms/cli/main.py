@@ -1,7 +1,7 @@
-"""`python -m rl4lms <stage>`: the stages of the benchmark, one command each.
+"""`python -m rl4lms <stage>`: the stages of the benchmark, one command each, and commands about finished runs.
 
-A stage is a module of this package with `add_arguments(parser)` and `run(args)`; only the chosen one is imported, for a
-process pays its start-up once a job.
+Either is a module of this package with `add_arguments(parser)` and `run(args)`; only the chosen one is imported, for a
+process pays its start-up once a job. A stage reads params/; a command needs none.
 """
 
 from __future__ import annotations
@@ -31,6 +31,11 @@ STAGES = {
     "evaluate": ("evaluate", "score a method's models of all seeds on the test split"),
     "aggregate": ("aggregate", "make the benchmark's tables, plots and report"),
 }
+COMMANDS = {
+    "compare": ("compare", "say what differs between two runs, and which differences of score are real"),
+    "crowd": ("crowd", "ask people about generations: pages out, answers in"),
+}
+MODULES = STAGES | COMMANDS
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +48,10 @@ QUIET_LIBRARIES = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one stage. Returns the exit code: 0, or the error's (2 for bad input) after one line on stderr."""
+    """Run one stage or command. Returns the exit code: 0, or the error's (2 for bad input) after one line on stderr."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        run_stage(arguments)
+        dispatch(arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -56,13 +61,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run_stage(arguments: Sequence[str]) -> None:
-    stage = next((a for a in arguments if a in STAGES), None)
+def dispatch(arguments: Sequence[str]) -> None:
+    name = next((a for a in arguments if a in MODULES), None)
     asked_for_help = not {"-h", "--help"}.isdisjoint(arguments)
-    if stage is None or asked_for_help:
-        build_parser(stage).parse_args(arguments)  # prints and exits
+    if name is None or asked_for_help:
+        build_parser(name).parse_args(arguments)  # prints and exits
+    elif name in COMMANDS:
+        run_command(name, arguments)
+    else:
+        run_stage(name, arguments)
+
+
+def run_stage(stage: str, arguments: Sequence[str]) -> None:
     # The environment must be settled before a stage imports torch, and its arguments are known to the stage alone.
-    common, _ = common_parser().parse_known_args(arguments)
+    common, _ = common_parser(stage).parse_known_args(arguments)
     params = Params.open(common.params_dir, common.suite)
     prepare_process(params.grue()["n_threads"], common.quiet)
     args = build_parser(stage).parse_args(arguments, argparse.Namespace(params=params))
@@ -70,30 +82,37 @@ def run_stage(arguments: Sequence[str]) -> None:
     log.info("%s: %s", args.stage, cost())
 
 
-def build_parser(stage: str | None = None) -> argparse.ArgumentParser:
-    """The parser of all stages; the arguments of `stage` alone, for the others stay unimported."""
+def run_command(name: str, arguments: Sequence[str]) -> None:
+    args = build_parser(name).parse_args(arguments)
+    start_log(args.quiet)
+    load_stage(name).run(args)
+
+
+def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """The parser of all stages and commands; the arguments of the chosen one alone, for the others stay unimported."""
     parser = argparse.ArgumentParser(prog="rl4lms", description="Reinforcement learning for language generation.")
     parser.add_argument("--version", action="version", version=f"rl4lms {__version__}")
     stages = parser.add_subparsers(dest="stage", metavar="stage", required=True)
-    for name, (_, summary) in STAGES.items():
-        common = [common_parser()] if name == stage else []
+    for name, (_, summary) in MODULES.items():
+        common = [common_parser(name)] if name == chosen else []
         subparser = stages.add_parser(name, help=summary, description=summary, parents=common, allow_abbrev=False)
-        if name == stage:
+        if name == chosen:
             load_stage(name).add_arguments(subparser)
     return parser
 
 
-def common_parser() -> argparse.ArgumentParser:
-    """The arguments that every stage takes."""
+def common_parser(name: str) -> argparse.ArgumentParser:
+    """The arguments that every stage takes, or every command."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--suite", help="params/ overlaid by params/suites/SUITE/ (default: grue.yaml's suite)")
-    parser.add_argument("--params-dir", type=Path, default=Path("params"), help="default: %(default)s")
+    if name in STAGES:
+        parser.add_argument("--suite", help="params/ overlaid by params/suites/SUITE/ (default: grue.yaml's suite)")
+        parser.add_argument("--params-dir", type=Path, default=Path("params"), help="default: %(default)s")
     parser.add_argument("--quiet", action="store_true", help="warnings and errors only")
     return parser
 
 
 def load_stage(name: str) -> ModuleType:
-    return importlib.import_module(f"rl4lms.cli.{STAGES[name][0]}")
+    return importlib.import_module(f"rl4lms.cli.{MODULES[name][0]}")
 
 
 def cost() -> str:
@@ -112,5 +131,9 @@ def prepare_process(n_threads: int, quiet: bool) -> None:
     atexit.register(gc.freeze)
     for name, value in QUIET_LIBRARIES.items():
         os.environ.setdefault(name, value)
+    start_log(quiet)
+
+
+def start_log(quiet: bool) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("rl4lms").setLevel(logging.WARNING if quiet else logging.INFO)

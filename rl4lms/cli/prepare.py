@@ -13,9 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rl4lms.config.stages import stage_params
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.io import publish_directory, sha256_file, write_json, write_jsonl
+from rl4lms.core.manifest import MANIFEST_FILE, build_manifest
 from rl4lms.core.tables import DataPoolRegistry
+from rl4lms.core.work_directory import input_digests
 from rl4lms.data_pools.generated import GeneratorSource
 from rl4lms.data_pools.published import DATASETS, PUBLISHED_SPLITS, SPLITS
 from rl4lms.data_pools.row_check import published_row
@@ -35,6 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     data = args.params.task(args.task)["data"]
     summary = prepare(args.task, data, args.out, args.data_dir)
+    params = stage_params(args.params, "prepare", task=args.task)
+    manifest = build_manifest(
+        seed=data["seed"],
+        device="cpu",
+        inputs=input_digests([] if args.data_dir is None else [_local(args.data_dir, data)]),
+        task_version=args.params.task(args.task)["version"],
+        stage="prepare",
+        suite=args.params.suite,
+        task=args.task,
+        params=params,
+    )
+    write_json(args.out / MANIFEST_FILE, manifest)
     rows = ", ".join(f"{split} {facts['rows']}" for split, facts in summary["splits"].items())
     log.info("prepared %s from %s: %s rows in %s", args.task, summary["source"], rows, args.out)
 
@@ -71,7 +86,7 @@ def prepare(task: str, data: Mapping[str, Any], out: Path, data_dir: Path | None
 
 def _source(task: str, data: Mapping[str, Any], sizes: Mapping[str, int | None], data_dir: Path | None) -> Source:
     if data_dir is not None:
-        return LocalSource(data_dir / data["folder"] if data.get("folder") else data_dir)
+        return LocalSource(_local(data_dir, data))
     if data["source"] == "local":
         raise ConfigError(f"tasks/{task}.yaml: data.source is local: say where with --data-dir.")
     if data["source"] == "hub":
@@ -81,6 +96,10 @@ def _source(task: str, data: Mapping[str, Any], sizes: Mapping[str, int | None],
         missing = ", ".join(f"data.n_{split}" for split in sizes if split not in numbers)
         raise ConfigError(f"tasks/{task}.yaml: {missing}: the generator needs a number of rows, found null.")
     return GeneratorSource(numbers, data["seed"])
+
+
+def _local(data_dir: Path, data: Mapping[str, Any]) -> Path:
+    return data_dir / data["folder"] if data.get("folder") else data_dir
 
 
 def _file(directory: Path, split: str) -> Path:

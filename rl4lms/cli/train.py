@@ -10,6 +10,7 @@ from rl4lms.config.inputs import local_inputs
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.launch import launch_rank
+from rl4lms.core.manifest import add_to_manifest
 from rl4lms.core.work_directory import publish, work_directory, work_path
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training.on_policy import train
@@ -44,6 +45,10 @@ def run(args: argparse.Namespace) -> None:
         return
     with work_directory(work_path(args.out), config.to_dict(), local_inputs(config)) as work:
         train(config, work, tracker=Tracker(work, quiet=args.quiet), evaluate_test=False)
+        version = args.params.task(args.task)["version"]
+        add_to_manifest(
+            work, stage="train", suite=args.params.suite, task=args.task, method=args.method, task_version=version
+        )
         publish(work, args.out, DECLARED)
 
 

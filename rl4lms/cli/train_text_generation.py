@@ -11,6 +11,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rl4lms.config.inputs import check_paths, local_inputs
 from rl4lms.config.schema import RunConfig
@@ -19,7 +20,7 @@ from rl4lms.core.errors import ConfigError, UserError
 from rl4lms.core.launch import launch_rank, launch_size
 from rl4lms.core.registry import Registry
 from rl4lms.core.work_directory import LOG_FILE, work_directory
-from rl4lms.tracking.backends import open_backend
+from rl4lms.tracking.backends import BACKENDS, Backend, check_backends, open_backend
 from rl4lms.tracking.tracker import Tracker
 
 logger = logging.getLogger("rl4lms")
@@ -35,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logger.setLevel(logging.INFO)
     try:
+        check_backends(tracked(args))
         config = read_config(args.config_path, args.seed)
         if args.dry_run:
             print(f"{args.config_path}: a valid configuration ({config.alg.id} on {config.datapool.id}).")
@@ -62,6 +64,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="results go to BASE/PROJECT_NAME/EXPERIMENT_NAME (default: the current directory)",
     )
     parser.add_argument("--log_to_wandb", action="store_true", help="log to Weights & Biases as well")
+    parser.add_argument(
+        "--track", nargs="+", default=[], metavar="BACKEND", help=f"log elsewhere as well: {', '.join(BACKENDS)}"
+    )
     parser.add_argument("--dry-run", action="store_true", help="check the configuration and stop")
     parser.add_argument("--seed", type=int, help="in place of the configuration's seed")
     return parser
@@ -89,14 +94,21 @@ def train(config: RunConfig, args: argparse.Namespace) -> None:
         log_file = logging.FileHandler(run_dir / LOG_FILE, encoding="utf-8")
         log_file.setFormatter(logging.Formatter("%(asctime)s [%(levelname)s] %(message)s"))
         logger.addHandler(log_file)
-        backends = []
-        if args.log_to_wandb:
-            names = {"project": args.project_name, "name": args.experiment_name, "entity": args.entity_name}
-            backends.append(open_backend("wandb", run_dir, config=config.to_dict(), **names))
-        tracker = Tracker(run_dir, backends=backends)
+        tracker = Tracker(run_dir, backends=open_backends(config, args, run_dir))
         try:
             TRAINERS.load("supervised" if config.is_supervised else "on_policy")(config, run_dir, tracker=tracker)
         finally:
             tracker.close()
             logger.removeHandler(log_file)
             log_file.close()
+
+
+def tracked(args: argparse.Namespace) -> list[str]:
+    """The backends that were asked for, each once."""
+    return list(dict.fromkeys([*args.track, *(["wandb"] if args.log_to_wandb else [])]))
+
+
+def open_backends(config: RunConfig, args: argparse.Namespace, run_dir: Path) -> list[Backend]:
+    names = {"project": args.project_name, "name": args.experiment_name, "entity": args.entity_name}
+    settings: dict[str, dict[str, Any]] = {"wandb": {"config": config.to_dict(), **names}}
+    return [open_backend(name, run_dir, **settings.get(name, {})) for name in tracked(args)]

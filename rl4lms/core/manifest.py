@@ -11,6 +11,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rl4lms import __version__
+from rl4lms.core.io import PathLike, read_json, write_json
+
+MANIFEST_FILE = "manifest.json"
 PACKAGES = ("torch", "transformers", "tokenizers", "stable-baselines3", "gymnasium", "datasets", "numpy", "sacrebleu")
 
 
@@ -40,10 +44,14 @@ def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
 
 
 def build_manifest(
-    *, seed: int, device: str, inputs: Mapping[str, str], task_version: int | None = None
+    *, seed: int | None, device: str, inputs: Mapping[str, str], task_version: int | None = None, **facts: Any
 ) -> dict[str, Any]:
-    """inputs: path -> sha256 of every file that the run reads."""
+    """inputs: path -> sha256 of every file that the run reads; seed: None where nothing is drawn.
+
+    facts: what else is known: stage, suite, task, method, and the params of a stage that writes no config.json.
+    """
     return {
+        "rl4lms": __version__,
         "git": git_revision(Path(__file__).parent),
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -54,4 +62,11 @@ def build_manifest(
         "device": device,
         "task_version": task_version,
         "inputs": dict(inputs),
+        **facts,
     }
+
+
+def add_to_manifest(directory: PathLike, **facts: Any) -> None:
+    """Put what a stage knows and the training does not into the manifest of `directory`: suite, task, method."""
+    path = Path(directory) / MANIFEST_FILE
+    write_json(path, {**(read_json(path) if path.is_file() else {}), **facts})

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 DIGEST_FILE, LOG_FILE = ".run.json", "log.txt"
 _UNPUBLISHED = (DIGEST_FILE, "checkpoints")  # done with when the run is
+_FACTS = ("manifest.json", "timing.jsonl")  # of one execution: a run that reads a directory does not read them
 
 
 def work_path(out: Path) -> Path:
@@ -48,7 +49,7 @@ def input_digests(paths: Iterable[Path]) -> dict[str, str]:
     digests = {}
     for path in paths:
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        digests.update({str(file): sha256_file(file) for file in files if file.is_file()})
+        digests.update({str(file): sha256_file(file) for file in files if file.is_file() and file.name not in _FACTS})
     return digests
 
 

@@ -9,11 +9,13 @@ import contextlib
 import importlib
 import random
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.core.io import write_text
 
 
 class Backend(Protocol):
@@ -44,8 +46,10 @@ def untouched_generators() -> Iterator[None]:
 
 
 class TensorBoard:
+    """Event files in RUN/tensorboard; a resumed run adds one."""
+
     def __init__(self, run_dir: Path) -> None:
-        module = _module("torch.utils.tensorboard", "tensorboard")
+        module = _module("tensorboard")
         self._writer = module.SummaryWriter(str(run_dir / "tensorboard"))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
@@ -57,10 +61,26 @@ class TensorBoard:
 
 
 class WandB:
-    """One wandb run. settings: `project`, `name`, `entity`, `config` and whatever else `wandb.init` takes."""
+    """One wandb run in RUN/wandb, whose id is kept there: a resumed run goes on under the same one.
+
+    settings: `project`, `name`, `entity`, `config` and whatever else `wandb.init` takes. What the run prints is not
+    captured. Raises ConfigError where wandb refuses to begin (nobody is logged in).
+    """
 
     def __init__(self, run_dir: Path, /, **settings: Any) -> None:
-        self._run = _module("wandb", "wandb").init(dir=str(run_dir), resume="allow", **settings)
+        wandb = _module("wandb")
+        id_file = run_dir / "wandb" / "run_id.txt"
+        if not id_file.is_file():
+            write_text(id_file, uuid.uuid4().hex[:12] + "\n")
+        silent = wandb.Settings(console="off")
+        run_id = id_file.read_text(encoding="utf-8").strip()
+        try:
+            self._run = wandb.init(dir=str(run_dir), id=run_id, resume="allow", settings=silent, **settings)
+        except wandb.Error as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ConfigError(
+                f"logging to wandb: {reason} Log in, or set WANDB_MODE=offline to keep the run here."
+            ) from None
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         # No step= : rollouts, updates and evaluations count apart, and wandb drops a step that goes back.
@@ -71,9 +91,12 @@ class WandB:
 
 
 class DVCLive:
+    """Plots and metrics.json in RUN/dvclive, no DVC experiment; a resumed run goes on in the same files."""
+
     def __init__(self, run_dir: Path) -> None:
-        self._live = _module("dvclive", "dvclive").Live(
-            str(run_dir / "dvclive"), save_dvc_exp=False, dvcyaml=None, report=None
+        folder = run_dir / "dvclive"
+        self._live = _module("dvclive").Live(
+            str(folder), resume=folder.is_dir(), save_dvc_exp=False, dvcyaml=None, report=None
         )
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
@@ -89,16 +112,29 @@ class DVCLive:
 BACKENDS: dict[str, Callable[..., Backend]] = {"tensorboard": TensorBoard, "wandb": WandB, "dvclive": DVCLive}
 
 
+# backend -> the module that it needs, which its extra of the same name installs.
+_MODULES = {"tensorboard": "torch.utils.tensorboard", "wandb": "wandb", "dvclive": "dvclive"}
+
+
+def check_backends(names: Iterable[str]) -> None:
+    """Raises ConfigError for an unknown backend, and for one whose package is not installed."""
+    for name in names:
+        if name not in BACKENDS:
+            raise ConfigError(unknown("tracking backend", name, BACKENDS))
+        _module(name)
+
+
 def open_backend(name: str, run_dir: Path, /, **settings: Any) -> Backend:
-    """A backend by name. Raises ConfigError for an unknown one, and for one whose package is not installed."""
-    if name not in BACKENDS:
-        raise ConfigError(unknown("tracking backend", name, BACKENDS))
+    """A backend by name. Raises ConfigError as `check_backends`, and where the backend itself refuses."""
     with untouched_generators():
+        check_backends([name])
         return BACKENDS[name](run_dir, **settings)
 
 
-def _module(name: str, extra: str) -> Any:
+def _module(backend: str) -> Any:
     try:
-        return importlib.import_module(name)
+        return importlib.import_module(_MODULES[backend])
     except ImportError:
-        raise ConfigError(f"logging to {extra} needs its package; pip install 'rl4lms[{extra}]'.") from None
+        raise ConfigError(
+            f"logging to {backend} needs its package; pip install 'rl4lms-grue[{backend}]', or leave it out."
+        ) from None

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rl4lms.cli import main as module
-from rl4lms.cli.main import STAGES, build_parser, main
+from rl4lms.cli.main import COMMANDS, MODULES, STAGES, build_parser, main
 from rl4lms.config.params import Params
 from rl4lms.core.errors import DataError, RunError
 
@@ -117,6 +117,27 @@ def test_every_stage_is_offered() -> None:
     assert all(name in build_parser().format_help() for name in STAGES)
 
 
+def test_a_command_gets_its_arguments_and_needs_no_params(
+    stage: list[argparse.Namespace],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["crowd", "--task", "train", "--quiet"]) == 0
+    (args,) = stage
+    assert (args.stage, args.task, args.quiet) == ("crowd", "train", True)
+    assert not hasattr(args, "params")
+    with pytest.raises(SystemExit):
+        main(["compare", "--suite", "tiny"])
+    assert "--suite" in capsys.readouterr().err
+
+
+def test_every_command_is_offered() -> None:
+    assert set(COMMANDS) == {"compare", "crowd"}
+    assert all(name in build_parser().format_help() for name in COMMANDS)
+
+
 def test_threads_are_settled_before_a_stage_imports_torch() -> None:
     code = """
 import sys, types
@@ -145,7 +166,7 @@ def test_help_costs_next_to_nothing() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", MODULES)
 def test_every_stage_has_its_module(name: str) -> None:
     parser = build_parser(name)
     with pytest.raises(SystemExit) as error:

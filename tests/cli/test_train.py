@@ -60,7 +60,10 @@ def test_a_run_is_published_and_its_work_directory_gone(
     ((config, _, evaluate_test),) = calls
     assert (config.seed, config.alg.id, evaluate_test) == (3, "ppo", False)
     assert config.alg.policy.model_name == str(tmp_path / "model")
-    assert {str(p.relative_to(args.out)) for p in args.out.rglob("*") if p.is_file()} == set(module.DECLARED)
+    assert {str(p.relative_to(args.out)) for p in args.out.rglob("*") if p.is_file()} == {
+        *module.DECLARED,
+        "manifest.json",
+    }
     assert [p.name for p in args.out.parent.iterdir()] == ["seed3"]
 
 

@@ -135,6 +135,11 @@ def test_inputs_are_hashed_file_by_file(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "a").write_text("a")
     (tmp_path / "b").write_text("b")
+    for facts in (
+        "manifest.json",
+        "timing.jsonl",
+    ):  # of the run that made the directory: they differ between equal ones
+        (tmp_path / "d" / facts).write_text("when and where")
     digests = input_digests([tmp_path / "d", tmp_path / "b", tmp_path / "absent"])
     assert list(digests) == [str(tmp_path / "d" / "a"), str(tmp_path / "b")]
     assert digests[str(tmp_path / "b")].startswith("3e23e8160039594a33894f6564e1b134")

@@ -100,8 +100,10 @@ def test_faults_leave_nothing_behind(write: Write, tmp_path: Path) -> None:
 
 def test_command_line(write: Write, tmp_path: Path) -> None:
     class FakeParams:
+        suite = "tiny"
+
         def task(self, name: str) -> dict[str, Any]:
-            return {"data": data(source="hub", folder="mine")}
+            return {"version": 3, "data": data(source="hub", folder="mine")}
 
     local = write("mine", train=[pair(f"S {i}.") for i in range(20)]).parent
     parser = argparse.ArgumentParser()
@@ -110,6 +112,15 @@ def test_command_line(write: Write, tmp_path: Path) -> None:
     args.params = FakeParams()
     stage.run(args)
     assert json.loads((tmp_path / "out/summary.json").read_text(encoding="utf-8"))["source"] == "local"
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text(encoding="utf-8"))
+    assert (manifest["stage"], manifest["task"], manifest["task_version"], manifest["seed"]) == (
+        "prepare",
+        "iwslt2017",
+        3,
+        0,
+    )
+    assert manifest["inputs"] == {str(p): sha256_file(p) for p in (local / "mine").iterdir()}
+    assert manifest["params"]["tasks/iwslt2017.yaml"]["data"]["folder"] == "mine"
 
 
 @pytest.mark.slow

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
+import struct
 import sys
-import types
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,10 @@ import pytest
 import torch
 
 from rl4lms.core.errors import ConfigError
-from rl4lms.tracking.backends import open_backend, untouched_generators
+from rl4lms.tracking.backends import BACKENDS, check_backends, open_backend, untouched_generators
 from rl4lms.tracking.tracker import Tracker
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Noisy:
@@ -77,39 +81,91 @@ def test_an_unknown_backend_and_a_missing_package(tmp_path: Path, monkeypatch: p
     with pytest.raises(ConfigError, match=r'unknown tracking backend "wandbb"\. Did you mean "wandb"\?'):
         open_backend("wandbb", tmp_path)
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(ConfigError, match=r"logging to wandb needs its package; pip install 'rl4lms\[wandb\]'\."):
+    with pytest.raises(ConfigError, match=r"logging to wandb needs its package; pip install 'rl4lms-grue\[wandb\]'"):
         open_backend("wandb", tmp_path)
 
 
-def test_wandb_gets_names_and_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[Any] = []
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_missing_package_is_one_line_that_names_its_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, {"tensorboard": "torch.utils.tensorboard"}.get(name, name), None)
+    with pytest.raises(ConfigError) as error:
+        check_backends([name])
+    extra = f"pip install 'rl4lms-grue[{name}]', or leave it out."
+    assert str(error.value) == f"logging to {name} needs its package; {extra}"
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert any(requirement.startswith(name) for requirement in extras[name])
 
-    class Run:
-        def log(self, values: Any) -> None:
-            calls.append(values)
 
-        def finish(self) -> None:
-            calls.append("finish")
-
-    def init(**settings: Any) -> Run:
-        calls.append(settings)
-        return Run()
-
-    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(init=init))
-    backend = open_backend("wandb", tmp_path, project="p", name="n", entity=None)
-    backend.log(3, {"train/loss": 0.5})
+def log_two_steps(name: str, run_dir: Path, /, **settings: Any) -> None:
+    backend = open_backend(name, run_dir, **settings)
+    backend.log(0, {"train/loss": 1.5, "rollout/reward": 0.25})
+    backend.log(1, {"train/loss": 1.0})
     backend.close()
-    assert calls[0] == {"dir": str(tmp_path), "resume": "allow", "project": "p", "name": "n", "entity": None}
-    assert calls[1:] == [{"train/loss": 0.5, "step": 3}, "finish"]
 
 
-def test_tensorboard_and_dvclive_write_their_files(tmp_path: Path) -> None:
-    for name, package, pattern in (("tensorboard", "tensorboard", "events*"), ("dvclive", "dvclive", "metrics.json")):
-        try:
-            __import__(package)
-        except ImportError:
+@pytest.mark.slow
+def test_tensorboards_event_files_read_back(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    log_two_steps("tensorboard", tmp_path)
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]} == {
+        "train/loss": [(0, 1.5), (1, 1.0)],
+        "rollout/reward": [(0, 0.25)],
+    }
+
+
+@pytest.mark.slow
+def test_dvclives_files_read_back_and_a_second_part_goes_on_in_them(tmp_path: Path) -> None:
+    pytest.importorskip("dvclive")
+    log_two_steps("dvclive", tmp_path)
+    log_two_steps("dvclive", tmp_path)
+    lines = (tmp_path / "dvclive/plots/metrics/train/loss.tsv").read_text().splitlines()
+    assert [tuple(map(float, line.split("\t")[-2:])) for line in lines[1:]] == [(0, 1.5), (1, 1.0)] * 2
+    assert json.loads((tmp_path / "dvclive/metrics.json").read_text())["train"]["loss"] == 1.0
+
+
+def wandb_records(path: Path) -> list[Any]:
+    """The records of an offline run's file: LevelDB's log format after a head of 7 bytes, a protobuf message each."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    data, place, records, message = path.read_bytes(), 7, [], b""
+    while place + 7 <= len(data):
+        if (left := 32768 - place % 32768) < 7:
+            place += left
             continue
-        backend = open_backend(name, tmp_path)
-        backend.log(0, {"train/loss": 1.0})
-        backend.close()
-        assert list((tmp_path / name).rglob(pattern)), name
+        _, length, kind = struct.unpack_from("<IHB", data, place)
+        message += data[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):  # whole, or the last part
+            records.append(Record.FromString(message))
+            message = b""
+    return records
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("offline_wandb")
+def test_an_offline_run_of_wandb_reads_back_and_a_second_part_has_its_id(tmp_path: Path) -> None:
+    for _ in range(2):
+        log_two_steps("wandb", tmp_path, project="p", name="n", entity=None, config={"seed": 3})
+    files = sorted(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))
+    assert {path.name for path in files} == {f"run-{(tmp_path / 'wandb/run_id.txt').read_text().strip()}.wandb"}
+    records = wandb_records(files[0])
+    runs = [r.run for r in records if r.HasField("run")]
+    assert (runs[0].project, runs[0].display_name) == ("p", "n")
+    assert {item.key: item.value_json for item in runs[0].config.update}["seed"] == "3"
+    history = [
+        {"/".join(item.nested_key) or item.key: item.value_json for item in r.history.item}
+        for r in records
+        if r.HasField("history")
+    ]
+    shown = [{k: float(v) for k, v in line.items() if not k.startswith("_")} for line in history]
+    assert shown == [{"train/loss": 1.5, "rollout/reward": 0.25, "step": 0}, {"train/loss": 1.0, "step": 1}]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("wandb")
+def test_wandb_without_a_login_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^logging to wandb: .* set WANDB_MODE=offline to keep the run here\.$"):
+        open_backend("wandb", tmp_path, project="p", name="n", entity=None)

@@ -1,0 +1,32 @@
+"""`compare`: what differs between two finished runs, their scores, and which differences of score are real."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rl4lms.comparison.differences import differences
+from rl4lms.comparison.score_differences import common_split, score_table
+from rl4lms.comparison.text import Comparison, text
+from rl4lms.core.errors import ConfigError
+from rl4lms.evaluation.run_directory import SPLITS, RunDirectory
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    for name in ("a", "b"):
+        parser.add_argument(f"run_{name}", metavar=f"RUN_{name.upper()}", type=Path, help="directory of a finished run")
+    parser.add_argument("--split", choices=SPLITS, help="whose scores (default: test where both have it, else val)")
+    parser.add_argument("--resamples", type=int, default=10_000, help="of the bootstrap (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="for machines, with nothing left out")
+
+
+def run(args: argparse.Namespace) -> None:
+    if args.resamples < 1:
+        raise ConfigError(f"--resamples {args.resamples}: expected a whole number of at least 1.")
+    a, b = RunDirectory.open(args.run_a), RunDirectory.open(args.run_b)
+    split = common_split(a, b, args.split)
+    scores = None if split is None else score_table(a, b, split, n_resamples=args.resamples, seed=args.seed)
+    found = Comparison(str(args.run_a), str(args.run_b), differences(a, b), scores)
+    print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) if args.json else text(found).rstrip("\n"))

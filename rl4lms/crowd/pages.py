@@ -1,0 +1,82 @@
+"""The pages of a study: one HTML file each, which loads nothing, collects answers, and hands them over.
+
+A page works by itself (the answers are downloaded as a file), and as the page of an external question of Mechanical
+Turk or another service that takes plain form fields.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from pathlib import Path
+
+import jinja2
+
+from rl4lms.core.errors import ConfigError, DataError
+from rl4lms.core.io import publish_directory, read_json, write_json, write_text
+from rl4lms.crowd.sources import output_of, source_of
+from rl4lms.crowd.study import KEY_FILE, Item, Study
+from rl4lms.crowd.wording import CHOICES, PREFERENCE, SCALE, wording_of
+
+# Where Mechanical Turk's assignments are handed in; the page takes no other address from its URL.
+MTURK = ("https://www.mturk.com", "https://workersandbox.mturk.com")
+_CHOICE_WORDS = dict(zip(CHOICES, ("A is better", "No difference", "B is better"), strict=True))
+
+
+def write_study(study: Study, out: Path, submit_to: str | None = None) -> list[Path]:
+    """Write key.json and pages/page_<n>.html into `out`. Returns the pages.
+
+    submit_to: where the form is posted; None leaves that to the service that opens the page, or to the download.
+    Raises DataError where `out` holds another study: its key is needed for answers that are still to come.
+    """
+    rendered = render_pages(study, submit_to)
+    key = out / KEY_FILE
+    if key.is_file() and read_json(key).get("study") != study.digest:
+        raise DataError(f"{key}: the key of another study; write to another directory, or remove this one first.")
+    with publish_directory(out) as scratch:
+        write_json(scratch / KEY_FILE, study.to_dict())
+        for name, text in rendered.items():
+            write_text(scratch / "pages" / name, text)
+    return [out / "pages" / name for name in rendered]
+
+
+def render_pages(study: Study, submit_to: str | None = None) -> dict[str, str]:
+    """File name -> HTML, with every text of a model or a data set escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("rl4lms.crowd"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {"title_case": lambda text: text[:1].upper() + text[1:]}
+    template = environment.get_template(f"{study.kind}.html.j2")
+    pages = study.pages()
+    width = max(2, len(str(len(pages))))
+    wording = wording_of(study.task)
+    form_targets = [*MTURK, *([_origin(submit_to)] if submit_to else [])]
+    return {
+        f"page_{n:0{width}}.html": template.render(
+            study=study.digest,
+            page=f"{n:0{width}}",
+            n_pages=len(pages),
+            wording=wording,
+            source_template=f"sources/{study.task}.html.j2",
+            items=[_shown(study, item) for item in items],
+            scale=SCALE,
+            choices=_CHOICE_WORDS,
+            preference=PREFERENCE,
+            submit_to=submit_to,
+            form_targets=form_targets,
+            mturk=MTURK,
+        )
+        for n, items in enumerate(pages, 1)
+    }
+
+
+def _shown(study: Study, item: Item) -> dict[str, object]:
+    sample = study.samples[item.sample_id]
+    texts = [output_of(sample.texts[method]) for method in item.methods]
+    return {"id": item.id, "source": source_of(study.task, sample.prompt), "texts": texts}
+
+
+def _origin(url: str) -> str:
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname or any(c in url for c in " ;,'\"<>"):
+        raise ConfigError(f"--submit-to {url}: expected the http(s) address that takes the form.")
+    return f"{parts.scheme}://{parts.netloc}"
