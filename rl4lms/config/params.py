@@ -7,7 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rl4lms.config.params_schema import AlgParams, BaseModelParams, GrueParams, RewardModelParams, TaskParams
+from rl4lms.config.params_schema import (
+    AlgParams,
+    BaseModelParams,
+    GrueParams,
+    ResourcesParams,
+    RewardModelParams,
+    TaskParams,
+)
 from rl4lms.config.reader import read
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.errors import ConfigError, unknown
@@ -59,6 +66,10 @@ class Params:
 
     def reward_models(self) -> dict[str, Any]:
         return self._file("reward_models.yaml", dict[str, RewardModelParams])
+
+    def resources(self) -> dict[str, Any]:
+        """Rule of the workflow -> what a scheduler reserves for one of its jobs, see JobResources."""
+        return self._file("resources.yaml", ResourcesParams)
 
     def _entry(self, file: str, schema: Any, name: str, kind: str) -> dict[str, Any]:
         entries = self._file(file, dict[str, schema])
