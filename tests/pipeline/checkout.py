@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,20 @@ from typing import Any
 import yaml
 
 from rl4lms.config.yaml_file import load_yaml
+from rl4lms.core.io import sha256_file
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore", "pyproject.toml")
-FOLDERS = ("workflow", "params", "rl4lms")
+FILES = (
+    "Snakefile",
+    "dvc.yaml",
+    ".dvcignore",
+    ".gitignore",
+    ".dvc/config",
+    ".dvc/.gitignore",
+    "pyproject.toml",
+    "Makefile",
+)
+FOLDERS = ("workflow", "params", "rl4lms", "scripts", ".dvc/plots")
 
 
 @dataclass(frozen=True)
@@ -66,8 +77,13 @@ class Checkout:
             raise AssertionError(f"{' '.join(command)}: exit code {result.returncode}\n{result.stdout}")
         return result
 
-    def grue(self, *options: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
-        return self.run("snakemake", "--profile", "workflow/profiles/default", "--cores", "2", *options, **kwargs)
+    def grue(self, *options: str, cores: int = 2, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+        profile = ("--profile", "workflow/profiles/default", "--cores", str(cores))
+        return self.run("snakemake", *profile, *options, **kwargs)
+
+    def target(self, name: str, check: bool = True, **environment: str) -> str:
+        """What a target of the Makefile says, in the environment of the tests."""
+        return self.run("make", "--silent", "-o", ".venv/.installed", name, check=check, **environment).stdout
 
     def jobs(self, **config: Any) -> list[dict[str, Any]]:
         """Every job of the Snakemake DAG, see snakemake_plan.py."""
@@ -75,6 +91,11 @@ class Checkout:
         self.run(sys.executable, str(Path(__file__).with_name("snakemake_plan.py")), str(out), json.dumps(config))
         jobs: list[dict[str, Any]] = json.loads(out.read_text())
         return jobs
+
+    def declared(self, **config: Any) -> dict[str, str]:
+        """Output of either DAG -> its digest."""
+        files = [file for job in self.jobs(**config) for file in job["outputs"]]
+        return {file: sha256_file(self.path / file) for file in files}
 
     def due(self) -> set[str]:
         """Commands that Snakemake would run."""
@@ -132,13 +153,13 @@ def _downstream(graph: Any, changed: list[Any]) -> set[Any]:
     return seen
 
 
-def shrink(checkout: Checkout, *tasks: str) -> None:
+def shrink(checkout: Checkout, *tasks: str, algs: Sequence[str] = ("ppo", "nlpo")) -> None:
     """One seed, and of the tasks only these: imdb (GPT-2 and a classifier), common_gen (T5)."""
     params = checkout.path / "params"
     models = load_yaml(params / "base_models.yaml")
     kept = {family: [task for task in model["tasks"] if task in tasks] for family, model in models.items()}
     _change(params / "base_models.yaml", {family: models[family] | {"tasks": kept[family]} for family in models})
-    _change(params / "grue.yaml", {"tasks": list(tasks), "seeds": [0]})
+    _change(params / "grue.yaml", {"tasks": list(tasks), "seeds": [0], "algs": list(algs)})
     gone = {path.stem for path in (params / "tasks").iterdir()} - set(tasks)
     groups = ["intent", *(f"base_model_{family}" for family in kept if not kept[family])]
     dvc_file = checkout.path / "dvc.yaml"
