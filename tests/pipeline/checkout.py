@@ -94,8 +94,15 @@ class Checkout:
 
     def declared(self, **config: Any) -> dict[str, str]:
         """Output of either DAG -> its digest."""
-        files = [file for job in self.jobs(**config) for file in job["outputs"]]
-        return {file: sha256_file(self.path / file) for file in files}
+        return {file: sha256_file(self.path / file) for file in self._outputs(**config)}
+
+    def made(self, **config: Any) -> dict[str, str]:
+        """`declared`, of the outputs that are there."""
+        there = [file for file in self._outputs(**config) if (self.path / file).exists()]
+        return {file: sha256_file(self.path / file) for file in there}
+
+    def _outputs(self, **config: Any) -> list[str]:
+        return [file for job in self.jobs(**config) for file in job["outputs"]]
 
     def due(self) -> set[str]:
         """Commands that Snakemake would run."""

@@ -68,7 +68,7 @@ def test_a_number_that_dvc_writes_is_the_number_that_a_stage_reads(finished: Che
     """DVC writes 1e-05, which YAML 1.1 reads as text."""
     finished.run("dvc", "exp", "run", "--queue", "--name", "rate", "-S", "params/algs/ppo.yaml:args.learning_rate=1e-5")
     try:
-        text = finished.run("git", "show", "refs/exps/stash:params/algs/ppo.yaml").stdout
+        text = finished.run("git", "show", "refs/exps/celery/stash:params/algs/ppo.yaml").stdout
         assert "learning_rate: 1e-05" in text
         copy = finished.path / ".ppo.yaml"
         copy.write_text(text)
@@ -81,7 +81,7 @@ def test_a_number_that_dvc_writes_is_the_number_that_a_stage_reads(finished: Che
 def test_the_queue_runs_what_was_put_there(ten: Checkout) -> None:
     waiting = ten.run("dvc", "queue", "status").stdout
     assert all(f"queued-{value}" in waiting for value in QUEUED)
-    assert "queued" in ten.target("experiments").splitlines()[-1] + ten.target("experiments")
+    assert ten.target("experiments").count("  queued\n") == len(QUEUED)
     ten.run("dvc", "exp", "run", "--run-all")
     done = ten.run("dvc", "queue", "status").stdout
     assert done.count("Success") == len(QUEUED)

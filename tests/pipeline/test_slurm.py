@@ -1,4 +1,4 @@
-"""The suite through a real SLURM of one node: the same bytes as without it, also where jobs are preempted or too big."""
+"""The suite through a real SLURM of one node: the same bytes as without it, also of a job that was preempted."""
 
 from __future__ import annotations
 
