@@ -58,7 +58,7 @@ class Checkout:
             shutil.copytree(ROOT / name, path / name, ignore=shutil.ignore_patterns("__pycache__"))
         if stub:
             shutil.copy(Path(__file__).with_name("stub_stages.py"), path / "rl4lms/__main__.py")
-        subprocess.run(["git", "init", "--quiet"], cwd=path, check=True)
+        subprocess.run(["git", "init", "--quiet", "--initial-branch", "main"], cwd=path, check=True)
         return cls(path)
 
     def run(self, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -80,6 +80,11 @@ class Checkout:
     def grue(self, *options: str, cores: int = 2, **kwargs: Any) -> subprocess.CompletedProcess[str]:
         profile = ("--profile", "workflow/profiles/default", "--cores", str(cores))
         return self.run("snakemake", *profile, *options, **kwargs)
+
+    def commit(self, message: str) -> None:
+        """Everything that git does not ignore, by an author of the tests."""
+        self.run("git", "add", "--all")
+        self.run("git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "--quiet", "-m", message)
 
     def target(self, name: str, check: bool = True, **environment: str) -> str:
         """What a target of the Makefile says, in the environment of the tests."""

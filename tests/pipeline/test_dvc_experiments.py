@@ -23,11 +23,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A benchmark that Snakemake has run, DVC has recorded and git has committed."""
     checkout = Checkout.make(tmp_path_factory.mktemp("experiments"))
     shrink(checkout, "imdb", algs=["ppo"])
-    for key, value in (("user.name", "test"), ("user.email", "test@localhost"), ("init.defaultBranch", "main")):
-        checkout.run("git", "config", key, value)
     checkout.grue("grue_all")
     checkout.target("record")
-    commit(checkout, "The benchmark")
+    checkout.commit("The benchmark")
     return checkout
 
 
@@ -42,11 +40,6 @@ def ten(finished: Checkout) -> Checkout:
         finished.run("git", "checkout", "--quiet", "--", ".")
         finished.run("dvc", "checkout", "--quiet")
     return finished
-
-
-def commit(checkout: Checkout, message: str) -> None:
-    checkout.run("git", "add", "--all")
-    checkout.run("git", "commit", "--quiet", "--message", message)
 
 
 def scores_of(checkout: Checkout, revision: str) -> dict[str, float]:
@@ -132,7 +125,7 @@ def test_another_clone_pulls_the_results_and_has_nothing_to_do(ten: Checkout, tm
     """dvc push to a local remote; a colleague's clone; pull, adopt, and Snakemake is content."""
     ten.run("dvc", "remote", "add", "--default", "store", str(tmp_path / "store"))
     ten.run("dvc", "push", "--quiet")
-    commit(ten, "A remote")
+    ten.commit("A remote")
     subprocess.run(["git", "clone", "--quiet", str(ten.path), str(tmp_path / "clone")], check=True)
     clone = Checkout(tmp_path / "clone")
     assert not (clone.path / "results").exists()
