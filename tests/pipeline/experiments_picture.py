@@ -2,8 +2,8 @@
 
     python -m tests.pipeline.experiments_picture docs/dvc.md
 
-Runs task imdb with PPO in the sizes of the suite `tiny`, in a directory that is removed, and puts what `make experiments`
-says at 80 columns between the page's two marks. Five CPU-minutes.
+Runs task imdb with PPO in the sizes of the suite `tiny`, in a directory that is removed, and puts what
+`make experiments` says at 80 columns between the page's two marks. Five CPU-minutes.
 """
 
 from __future__ import annotations

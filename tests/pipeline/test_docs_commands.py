@@ -1,4 +1,4 @@
-"""The commands of docs/dvc.md one after the other, over stages that cost nothing; those of docs/cluster.md as dry runs."""
+"""The commands of docs/dvc.md, one after the other over stages that cost nothing; docs/cluster.md's as dry runs."""
 
 from __future__ import annotations
 
