@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MIN_FIRST, MIN_COLUMN, GAP = 20, 6, 2
+MIN_FIRST, MAX_FIRST, MIN_COLUMN, GAP = 20, 32, 6, 2
 CODE, OVERLAY = "rl4lms/", "params/"
 
 
@@ -99,7 +99,8 @@ def table(rows: Sequence[Row], width: int) -> str:
     """The rows in at most `width` columns, headings stacked by word."""
     names = list(dict.fromkeys(name for row in rows for name in row.scores))
     same = [name for name in names if len(rows) > 1 and len({row.scores.get(name) for row in rows if row.scores}) == 1]
-    shown, left_out, room = [], [], width - MIN_FIRST
+    longest = max((len(row.name) for row in rows), default=0)
+    shown, left_out, room = [], [], width - min(max(longest, MIN_FIRST), MAX_FIRST)
     for name in (name for name in names if name not in same):
         room -= GAP + _column(name)
         (shown if room >= 0 else left_out).append(name)
@@ -143,7 +144,8 @@ def _lines(row: Row, names: Sequence[str], first: int) -> list[str]:
         for change in row.changes
         for line in textwrap.wrap(change, first, initial_indent="    ", subsequent_indent="      ")
     ]
-    return [row.name[:first].ljust(first) + (f"  {row.state}" if row.state else numbers), *changes]
+    name = row.name if len(row.name) <= first else f"{row.name[: first - 1]}…"
+    return [name.ljust(first) + (f"  {row.state}" if row.state else numbers), *changes]
 
 
 def _number(value: float | None) -> str:
