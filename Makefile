@@ -14,7 +14,7 @@ SNAKEMAKE := snakemake --profile workflow/profiles/default --cores $(CORES)
 RESULTS := results/$(SUITE)/grue
 
 .PHONY: help env grue times test test-long test-system test-gpu test-network lint format type docs record adopt \
-	release bench
+	experiments release bench
 
 help:
 	@echo "make grue      the benchmark: every run, the tables and the report (SUITE=$(SUITE) CORES=$(CORES) ARGS=)"
@@ -23,6 +23,7 @@ help:
 	@echo "make lint type docs    what CI checks besides; make format rewrites"
 	@echo "make record    write a finished benchmark to dvc.lock and DVC's cache, running nothing"
 	@echo "make adopt     after dvc repro, checkout or pull: tell Snakemake that nothing is to be done"
+	@echo "make experiments   DVC's experiments: what each changed, and its scores (ARGS='-A --width 100')"
 	@echo "make release   record, and copy tables and plots to docs/results/"
 	@echo "make bench     speed and memory of the learning core"
 
@@ -78,6 +79,9 @@ record: $(ENVIRONMENT)
 adopt: $(ENVIRONMENT)
 	@dvc status -q || { echo "adopt: dvc status finds changes; run dvc repro or dvc checkout first." >&2; exit 1; }
 	snakemake --touch --forceall --cores 1 --quiet all -- grue_all
+
+experiments: $(ENVIRONMENT)
+	@python scripts/show_experiments.py $(ARGS)
 
 release: record
 	python scripts/release_results.py $(SUITE)

@@ -24,15 +24,6 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/aggregate.smk"
 
 
-# Every run's scores by name as well: with the tables there and the runs gone, there is work to do.
-# Tables are of whole suites; where --config names a part of one, its runs alone are made.
-rule grue_all:
-    default_target: True
-    input:
-        rules.aggregate.output if WHOLE else [],
-        [file for file in EVALUATED if basename(file) == "metrics.json"],
-
-
 rule data_all:
     input:
         [data_files(task) for task in TASKS],
@@ -57,3 +48,15 @@ rule train_all:
 rule evaluate_all:
     input:
         EVALUATED,
+
+
+# Everything by name: with the tables there and a run or a model gone, there is work to do, for DVC records them all.
+# Tables are of whole suites; where --config names a part of one, its runs alone are made.
+rule grue_all:
+    default_target: True
+    input:
+        rules.aggregate.output if WHOLE else [],
+        rules.data_all.input,
+        rules.models_all.input,
+        rules.evaluate_all.input,
+        TRAINED,

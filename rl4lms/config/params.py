@@ -12,6 +12,7 @@ from rl4lms.config.params_schema import (
     BaseModelParams,
     GrueParams,
     PreferenceModelParams,
+    ResourcesParams,
     RewardModelParams,
     TaskParams,
 )
@@ -69,6 +70,10 @@ class Params:
 
     def preference_model(self) -> dict[str, Any]:
         return self._file("preference_model.yaml", PreferenceModelParams)
+
+    def resources(self) -> dict[str, Any]:
+        """Rule of the workflow -> what a scheduler reserves for one of its jobs, see JobResources."""
+        return self._file("resources.yaml", ResourcesParams)
 
     def _entry(self, file: str, schema: Any, name: str, kind: str) -> dict[str, Any]:
         entries = self._file(file, dict[str, schema])

@@ -271,3 +271,29 @@ class GrueParams:
     n_threads: Count
     budget_cpu_s: dict[str, Positive]
     aggregate: AggregateParams
+
+
+@dataclass(frozen=True)
+class JobResources:
+    """What a scheduler reserves for one job. mem_mb: of the first attempt, the n-th has n times as much; runtime: min.
+
+    threads: null takes n_threads of params/grue.yaml, which torch uses; more is for reward workers.
+    """
+
+    mem_mb: Count
+    runtime: Count
+    threads: Count | None = None
+    gpus: Natural = 0
+
+
+@dataclass(frozen=True)
+class ResourcesParams:
+    """params/resources.yaml, by rule of the workflow. No result depends on it: neither DAG goes stale for a change."""
+
+    prepare: JobResources
+    base_model: JobResources
+    reward_model: JobResources
+    supervised: JobResources
+    train: JobResources
+    evaluate: JobResources
+    aggregate: JobResources

@@ -93,6 +93,16 @@ def test_dvc_writes_numbers_that_are_read_as_numbers(directory: Path) -> None:
     assert Params.open(directory).alg("ppo")["args"]["learning_rate"] == 1e-5
 
 
+def test_a_suite_asks_a_scheduler_for_what_it_changes_only(directory: Path) -> None:
+    mini, paper = Params.open(directory).resources(), Params.open(directory, "paper").resources()
+    assert paper["train"]["gpus"] == 1
+    assert paper["aggregate"] == mini["aggregate"] == {"mem_mb": 1000, "runtime": 15, "threads": 1, "gpus": 0}
+    overlay = directory / "suites/paper/resources.yaml"
+    overlay.write_text("train: {mem: 1}")
+    with pytest.raises(ConfigError, match=r'resources\.yaml: train: unknown key "mem"\. Did you mean "mem_mb"'):
+        Params.open(directory, "paper").resources()
+
+
 def test_faults_name_file_and_key(directory: Path) -> None:
     params = Params.open(directory, "tiny")
     imdb, overlay = directory / "tasks/imdb.yaml", directory / "suites/tiny/tasks/imdb.yaml"

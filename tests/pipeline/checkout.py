@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,20 @@ from typing import Any
 import yaml
 
 from rl4lms.config.yaml_file import load_yaml
+from rl4lms.core.io import sha256_file
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore", "pyproject.toml")
-FOLDERS = ("workflow", "params", "rl4lms")
+FILES = (
+    "Snakefile",
+    "dvc.yaml",
+    ".dvcignore",
+    ".gitignore",
+    ".dvc/config",
+    ".dvc/.gitignore",
+    "pyproject.toml",
+    "Makefile",
+)
+FOLDERS = ("workflow", "params", "rl4lms", "scripts", ".dvc/plots")
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ class Checkout:
             shutil.copytree(ROOT / name, path / name, ignore=shutil.ignore_patterns("__pycache__"))
         if stub:
             shutil.copy(Path(__file__).with_name("stub_stages.py"), path / "rl4lms/__main__.py")
-        subprocess.run(["git", "init", "--quiet"], cwd=path, check=True)
+        subprocess.run(["git", "init", "--quiet", "--initial-branch", "main"], cwd=path, check=True)
         return cls(path)
 
     def run(self, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -66,8 +77,18 @@ class Checkout:
             raise AssertionError(f"{' '.join(command)}: exit code {result.returncode}\n{result.stdout}")
         return result
 
-    def grue(self, *options: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
-        return self.run("snakemake", "--profile", "workflow/profiles/default", "--cores", "2", *options, **kwargs)
+    def grue(self, *options: str, cores: int = 2, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+        profile = ("--profile", "workflow/profiles/default", "--cores", str(cores))
+        return self.run("snakemake", *profile, *options, **kwargs)
+
+    def commit(self, message: str) -> None:
+        """Everything that git does not ignore, by an author of the tests."""
+        self.run("git", "add", "--all")
+        self.run("git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "--quiet", "-m", message)
+
+    def target(self, name: str, check: bool = True, **environment: str) -> str:
+        """What a target of the Makefile says, in the environment of the tests."""
+        return self.run("make", "--silent", "-o", ".venv/.installed", name, check=check, **environment).stdout
 
     def jobs(self, **config: Any) -> list[dict[str, Any]]:
         """Every job of the Snakemake DAG, see snakemake_plan.py."""
@@ -75,6 +96,18 @@ class Checkout:
         self.run(sys.executable, str(Path(__file__).with_name("snakemake_plan.py")), str(out), json.dumps(config))
         jobs: list[dict[str, Any]] = json.loads(out.read_text())
         return jobs
+
+    def declared(self, **config: Any) -> dict[str, str]:
+        """Output of either DAG -> its digest."""
+        return {file: sha256_file(self.path / file) for file in self._outputs(**config)}
+
+    def made(self, **config: Any) -> dict[str, str]:
+        """`declared`, of the outputs that are there."""
+        there = [file for file in self._outputs(**config) if (self.path / file).exists()]
+        return {file: sha256_file(self.path / file) for file in there}
+
+    def _outputs(self, **config: Any) -> list[str]:
+        return [file for job in self.jobs(**config) for file in job["outputs"]]
 
     def due(self) -> set[str]:
         """Commands that Snakemake would run."""
@@ -132,13 +165,13 @@ def _downstream(graph: Any, changed: list[Any]) -> set[Any]:
     return seen
 
 
-def shrink(checkout: Checkout, *tasks: str) -> None:
+def shrink(checkout: Checkout, *tasks: str, algs: Sequence[str] = ("ppo", "nlpo")) -> None:
     """One seed, and of the tasks only these: imdb (GPT-2 and a classifier), common_gen (T5)."""
     params = checkout.path / "params"
     models = load_yaml(params / "base_models.yaml")
     kept = {family: [task for task in model["tasks"] if task in tasks] for family, model in models.items()}
     _change(params / "base_models.yaml", {family: models[family] | {"tasks": kept[family]} for family in models})
-    _change(params / "grue.yaml", {"tasks": list(tasks), "seeds": [0]})
+    _change(params / "grue.yaml", {"tasks": list(tasks), "seeds": [0], "algs": list(algs)})
     gone = {path.stem for path in (params / "tasks").iterdir()} - set(tasks)
     groups = ["intent", *(f"base_model_{family}" for family in kept if not kept[family])]
     dvc_file = checkout.path / "dvc.yaml"

@@ -1,8 +1,9 @@
 """Stages that cost nothing: `python -m rl4lms` of the test's copy of the project.
 
 A stage writes its declared outputs; what is in them is the digest of the stage's parameters and of the files that it
-is given, so that an output changes exactly when it should. FAIL=<words> in the environment fails the stage whose
-command line holds all these words, after it has written its first output.
+is given, so that an output changes exactly when it should; the suite's metrics and curves have their real form, with
+numbers drawn from that digest. FAIL=<words> in the environment fails the stage whose command line holds all these
+words, after it has written its first output; HOLD=<words> lets it wait there until the checkout has a file `go`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import sys
+import time
 from pathlib import Path
 
+from rl4lms.config.compose import methods
 from rl4lms.config.params import Params
 from rl4lms.config.stages import stage_params
 
@@ -48,18 +52,41 @@ def main(stage: str, *words: str) -> None:
         "params": stage_params(params, stage, **names),
         "inputs": {key: digest(Path(given[key])) for key in INPUTS if key in given},
     }
-    text = json.dumps({"digest": hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()})
+    own = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    texts = tables(own, params) if stage == "aggregate" else {}
     work = out.parent / f".{out.name}.work"
     work.mkdir(parents=True, exist_ok=True)
     seeds = options.get("seeds", params.grue()["seeds"])
     folders = [f"seed{seed}/" for seed in seeds] if stage == "evaluate" else [""]
     for name in [folder + name for folder in folders for name in OUTPUTS[stage]]:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
-        (out / name).write_text(text + "\n")
+        (out / name).write_text(texts.get(name, json.dumps({"digest": own}) + "\n"))
         if "FAIL" in os.environ and set(os.environ["FAIL"].split()) <= {stage, *words}:
             (work / "checkpoint").write_text("progress\n")
             sys.exit("told to fail")
+        if "HOLD" in os.environ and set(os.environ["HOLD"].split()) <= {stage, *words}:
+            Path("held").touch()
+            while not Path("go").exists():
+                time.sleep(0.1)
     (out / "timing.jsonl").write_text("{}\n")
+
+
+def tables(own: str, params: Params) -> dict[str, str]:
+    """metrics.json and curves.csv, by name. own: the stage's digest."""
+    grue = params.grue()
+    draw = random.Random(own).random
+    scores = {f"score_{method}": round(draw(), 6) for method in methods(grue["algs"])}
+    curves = [
+        f"{task},{method},{seed},{iteration},reward,{draw():.4f}"
+        for task in grue["tasks"]
+        for method in methods(grue["algs"])[2:]
+        for seed in grue["seeds"]
+        for iteration in range(5)
+    ]
+    return {
+        "metrics.json": json.dumps(scores),
+        "curves.csv": "\n".join(["task,method,seed,iteration,metric,value", *curves, ""]),
+    }
 
 
 def digest(root: Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.checkout import ROOT, Checkout, shrink
+from tests.pipeline.checkout import Checkout, shrink
 
 pytestmark = pytest.mark.slow
 
@@ -16,23 +16,17 @@ pytestmark = pytest.mark.slow
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     checkout = Checkout.make(tmp_path_factory.mktemp("record"))
     shrink(checkout, "imdb")
-    shutil.copy(ROOT / "Makefile", checkout.path)
     return checkout
 
 
-def make(checkout: Checkout, target: str, check: bool = True) -> str:
-    """A target in the environment of the tests."""
-    return checkout.run("make", "-o", ".venv/.installed", target, check=check).stdout
-
-
 def test_record_refuses_an_unfinished_benchmark(checkout: Checkout) -> None:
-    assert "record: the benchmark is not finished" in make(checkout, "record", check=False)
+    assert "record: the benchmark is not finished" in checkout.target("record", check=False)
     assert not (checkout.path / "dvc.lock").exists()
 
 
 def test_record_writes_the_lock_that_dvc_repro_writes(checkout: Checkout) -> None:
     checkout.grue("grue_all")
-    assert "up to date" in make(checkout, "record")
+    assert "up to date" in checkout.target("record")
     recorded = (checkout.path / "dvc.lock").read_text()
     (checkout.path / "dvc.lock").unlink()
     shutil.rmtree(checkout.path / "results")
@@ -43,9 +37,9 @@ def test_record_writes_the_lock_that_dvc_repro_writes(checkout: Checkout) -> Non
 def test_adopt_settles_snakemake_after_dvc(checkout: Checkout) -> None:
     """The run before left DVC's results; a change makes DVC regenerate one, which Snakemake then takes as done."""
     checkout.set_param("algs/ppo.yaml", "args.clip_range", 0.77)
-    assert "adopt: dvc status finds changes" in make(checkout, "adopt", check=False)
+    assert "adopt: dvc status finds changes" in checkout.target("adopt", check=False)
     checkout.run("dvc", "repro", "--quiet")
-    make(checkout, "adopt")
+    checkout.target("adopt")
     assert checkout.due() == set()
     assert checkout.stale() == set()
 

@@ -84,6 +84,21 @@ def test_a_comment_or_a_touch_makes_nothing_stale(restored: Checkout) -> None:
     assert restored.stale() == set()
 
 
+def test_resources_are_part_of_no_result(restored: Checkout) -> None:
+    """Neither what params/ says of them, nor a suite's own file, though DVC watches the suite's whole directory."""
+    for key, value in (("mem_mb", 77_000), ("runtime", 7), ("threads", 2), ("gpus", 1)):
+        restored.set_param("resources.yaml", f"train.{key}", value)
+    overlay = restored.path / "params/suites/mini/resources.yaml"
+    overlay.write_text("evaluate: {mem_mb: 88000}")
+    try:
+        jobs = restored.jobs()
+        assert {job["resources"][0]["mem_mb"] for job in jobs if job["rule"] == "evaluate"} == {88_000}
+        assert not [job["command"] for job in jobs if job["due"]]
+        assert restored.stale() == set()
+    finally:
+        overlay.unlink()
+
+
 def test_a_failed_job_loses_no_progress_and_stops_no_other(restored: Checkout) -> None:
     restored.set_param("algs/ppo.yaml", "args.clip_range", 0.78)
     failed = "results/mini/runs/imdb/supervised_ppo"

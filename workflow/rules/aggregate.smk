@@ -22,10 +22,9 @@ rule aggregate:
         log_file("aggregate", "grue"),
     benchmark:
         benchmark_file("aggregate", "grue")
-    threads: 1
+    threads: cores("aggregate")
     resources:
-        mem_mb=1000,
-        runtime=15,
+        **reserved("aggregate"),
     params:
         numbers=pick("aggregate"),
         suite=SUITE,

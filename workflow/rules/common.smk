@@ -39,7 +39,7 @@ def suite_params():
             params.task(task)
         for alg in params.algs():
             params.alg(alg)
-        params.base_models(), params.reward_models()
+        params.base_models(), params.reward_models(), params.resources()
     except UserError as error:
         raise WorkflowError(str(error)) from None
     return params
@@ -69,6 +69,7 @@ FAMILY_OF = {task: PARAMS.task(task)["model"]["family"] for task in PARAMS.grue(
 REWARD_MODEL_OF = {entry["task"]: name for name, entry in PARAMS.reward_models().items()}
 FAMILIES = sorted({FAMILY_OF[task] for task in TASKS})
 REWARD_MODELS = sorted({REWARD_MODEL_OF[task] for task in TASKS if task in REWARD_MODEL_OF})
+RESERVED = PARAMS.resources()
 N_THREADS = PARAMS.grue()["n_threads"]
 
 # The code that a stage's result depends on, in rl4lms/: packages, and single modules of those that serve many stages.
@@ -138,6 +139,18 @@ def code(stage):
     files = {file for root in roots for file in (root.rglob("*") if root.is_dir() else [root]) if not file.is_dir()}
     names = sorted(str(file.relative_to(workflow.basedir)) for file in files if "__pycache__" not in file.parts)
     return [local(name) for name in names]
+
+
+def cores(rule):
+    """The cores that a scheduler reserves for a job of a rule; how many torch uses is n_threads."""
+    return RESERVED[rule]["threads"] or N_THREADS
+
+
+def reserved(rule):
+    """The resources of a rule: memory grows with each attempt, and GPUs are named where there are any."""
+    job = RESERVED[rule]
+    gpus = {"gpu": job["gpus"]} if job["gpus"] else {}
+    return {"mem_mb": lambda wildcards, attempt: job["mem_mb"] * attempt, "runtime": job["runtime"], **gpus}
 
 
 def pick(stage):

@@ -8,10 +8,9 @@ rule prepare:
         log_file("prepare", "{task}"),
     benchmark:
         benchmark_file("prepare", "{task}")
-    threads: 1
+    threads: cores("prepare")
     resources:
-        mem_mb=1000,
-        runtime=15,
+        **reserved("prepare"),
     params:
         numbers=pick("prepare"),
         suite=SUITE,

@@ -12,10 +12,9 @@ rule evaluate:
         log_file("evaluate", "{task}", "{method}"),
     benchmark:
         benchmark_file("evaluate", "{task}", "{method}")
-    threads: N_THREADS
+    threads: cores("evaluate")
     resources:
-        mem_mb=3000,
-        runtime=60,
+        **reserved("evaluate"),
     params:
         numbers=pick("evaluate"),
         suite=SUITE,

@@ -49,6 +49,9 @@ def score_files(task, method):
 EVALUATED = [file for each in product(TASKS, METHODS) for file in score_files(*each)]
 
 
+TRAINED = [file for run in RUNS if run.method != "zero_shot" for file in [*record_files(*run), *model_files(*run)]]
+
+
 def log_file(stage, *names):
     return f"{RESULTS}/logs/{stage}/{'_'.join(names)}.log"
 

@@ -8,10 +8,9 @@ rule base_model:
         log_file("base-model", "{family}"),
     benchmark:
         benchmark_file("base-model", "{family}")
-    threads: N_THREADS
+    threads: cores("base_model")
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **reserved("base_model"),
     params:
         numbers=pick("base-model"),
         suite=SUITE,
@@ -34,10 +33,9 @@ rule reward_model:
         log_file("reward-model", "{name}"),
     benchmark:
         benchmark_file("reward-model", "{name}")
-    threads: N_THREADS
+    threads: cores("reward_model")
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **reserved("reward_model"),
     params:
         numbers=pick("reward-model"),
         suite=SUITE,

@@ -10,10 +10,9 @@ rule supervised:
         log_file("supervised", "{task}", "seed{seed}"),
     benchmark:
         benchmark_file("supervised", "{task}", "seed{seed}")
-    threads: N_THREADS
+    threads: cores("supervised")
     resources:
-        mem_mb=3000,
-        runtime=120,
+        **reserved("supervised"),
     params:
         numbers=pick("supervised"),
         suite=SUITE,
@@ -42,10 +41,9 @@ rule train:
         benchmark_file("train", "{task}", "{method}", "seed{seed}")
     wildcard_constraints:
         method="|".join(RL_METHODS),
-    threads: N_THREADS
+    threads: cores("train")
     resources:
-        mem_mb=4000,
-        runtime=240,
+        **reserved("train"),
     params:
         numbers=pick("train"),
         suite=SUITE,
