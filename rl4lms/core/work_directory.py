@@ -8,7 +8,6 @@ aside, never resumed.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import hashlib
 import logging
@@ -20,7 +19,16 @@ from typing import Any
 
 from rl4lms import __version__
 from rl4lms.core.errors import RunError, UserError
-from rl4lms.core.io import canonical_json, give_usual_mode, read_json, sha256_file, sha256_text, write_json
+from rl4lms.core.io import (
+    canonical_json,
+    fsync,
+    give_usual_mode,
+    locked,
+    read_json,
+    sha256_file,
+    sha256_text,
+    write_json,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +73,7 @@ def work_directory(path: Path, config: Mapping[str, Any], inputs: Iterable[Path]
     missing = [each for each in (path, *path.parents) if not each.exists()]
     with contextlib.ExitStack() as locks:
         locks.enter_context(_locked(path))
+        _sweep(path)
         changed = _differences(path, digests)
         if changed:
             _set_aside(path, changed)
@@ -75,6 +84,19 @@ def work_directory(path: Path, config: Mapping[str, Any], inputs: Iterable[Path]
         except UserError:
             _remove_unused(missing)
             raise
+
+
+def _sweep(path: Path) -> None:
+    """Remove what a killed process left half done: temporary files, and a directory that it was about to remove."""
+    shutil.rmtree(_finished(path), ignore_errors=True)
+    for file in path.rglob(".*"):
+        if file.is_file() and file.name != DIGEST_FILE:
+            file.unlink()
+
+
+def _finished(path: Path) -> Path:
+    """Where a work directory goes whose files are all published, on its way out."""
+    return path.with_name(f"{path.name}.done")
 
 
 def _remove_unused(made: list[Path]) -> None:
@@ -100,11 +122,11 @@ def publish(work: Path, out: Path, declared: Iterable[str]) -> None:
         raise RunError(f"{work}: the run ended without {', '.join(missing)}; nothing is published.")
     for old in out.glob("epoch_*_split_predictions.json"):
         old.unlink()
-    for source in sorted(p for p in work.rglob("*") if p.is_file()):
-        name = source.relative_to(work)
-        if name.parts[0] in _UNPUBLISHED:
-            continue
-        target = out / name
+    files = [p for p in sorted(work.rglob("*")) if p.is_file() and p.relative_to(work).parts[0] not in _UNPUBLISHED]
+    for source in files:
+        fsync(source)
+    for source in files:
+        target = out / source.relative_to(work)
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = target.with_name(f".{target.name}.part")
         scratch.unlink(missing_ok=True)
@@ -112,7 +134,12 @@ def publish(work: Path, out: Path, declared: Iterable[str]) -> None:
         _link(source, scratch)
         os.replace(scratch, target)
         scratch.unlink(missing_ok=True)  # rename leaves it where both names are links to one file
-    shutil.rmtree(work)
+    for directory in {(out / source.relative_to(work)).parent for source in files}:
+        fsync(directory)
+    finished = _finished(work)
+    shutil.rmtree(finished, ignore_errors=True)
+    os.rename(work, finished)  # at once: half a work directory must not be mistaken for a run's progress
+    shutil.rmtree(finished)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -144,14 +171,7 @@ def _set_aside(path: Path, changed: list[str]) -> None:
 def _locked(path: Path) -> Iterator[None]:
     """The directory `path`, made if need be, locked until the block ends or the process dies."""
     path.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunError(f"{path}: another process is writing this run; wait for it or stop it.") from None
-        except OSError:
-            logger.debug("%s: this file system has no locks.", path)
+    with locked(path) as is_ours:
+        if not is_ours:
+            raise RunError(f"{path}: another process is writing this run; wait for it or stop it.")
         yield
-    finally:
-        os.close(handle)
