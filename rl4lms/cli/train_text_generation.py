@@ -17,6 +17,7 @@ from rl4lms.config.schema import RunConfig
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.errors import ConfigError, UserError
 from rl4lms.core.launch import launch_rank, launch_size
+from rl4lms.core.names import check_name
 from rl4lms.core.registry import Registry
 from rl4lms.core.work_directory import LOG_FILE, work_directory
 from rl4lms.tracking.backends import open_backend
@@ -79,7 +80,8 @@ def read_config(path: Path, seed: int | None = None) -> RunConfig:
 
 def train(config: RunConfig, args: argparse.Namespace) -> None:
     """Run in BASE/PROJECT/EXPERIMENT; resumes what an equal run left there, and sets aside what another one did."""
-    run_dir = args.base_path_to_store_results / args.project_name / args.experiment_name
+    folders = [check_name(getattr(args, key), f"--{key}") for key in ("project_name", "experiment_name")]
+    run_dir = args.base_path_to_store_results.joinpath(*folders)
     if config.is_supervised and launch_size() > 1:
         raise ConfigError("alg.id: supervised runs in one process; launch it without torchrun or accelerate.")
     if launch_rank() > 0:  # computes with the first process, which writes

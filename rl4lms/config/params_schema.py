@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from rl4lms.config.reader import Count, Natural, NonNegative, Positive, Range
+from rl4lms.config.reader import Count, Name, Natural, NonNegative, Positive, Range
 
 Side = Literal["left", "right"]
 Source = Literal["generator", "local", "hub"]
@@ -238,9 +238,9 @@ class AggregateParams:
 class GrueParams:
     """params/grue.yaml: the suite. budget_cpu_s: CPU seconds that one job of a stage may take."""
 
-    suite: str
-    tasks: list[str]
-    algs: list[str]
+    suite: Name
+    tasks: list[Name]
+    algs: list[Name]
     seeds: list[Natural]
     n_threads: Count
     budget_cpu_s: dict[str, Positive]

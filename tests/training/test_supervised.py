@@ -119,7 +119,7 @@ def cut_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     monkeypatch.setattr(Trainer, "_maybe_log_save_evaluate", dies)
 
 
-# 5 steps an epoch, of which there are 2. Saved at 4: within the first epoch, a line of log still gathering. At 5: its end.
+# 5 steps an epoch, of which there are 2. At 4, within the first, a line of log is still gathering; 5 is its end.
 @pytest.mark.parametrize(
     ("step", "arguments"),
     [
@@ -149,29 +149,34 @@ def test_a_run_that_dies_resumes_to_the_same_bytes(tmp_path, monkeypatch, family
     assert kept <= {".json", ".jsonl", ".safetensors"}
 
 
+def terminate_in(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """SIGTERM comes while step `step` is computed."""
+    original = Trainer.training_step
+
+    def told(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.state.global_step == step - 1:
+            signal.raise_signal(signal.SIGTERM)
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(Trainer, "training_step", told)
+
+
 def test_sigterm_saves_and_leaves_with_143(tmp_path, monkeypatch, family):
+    """Within an epoch, and again at its end; also where nothing else saves."""
     model = saved(tmp_path / "base", family)
     arguments = {"save_strategy": "no", "logging_steps": 3}
     train(config(model, family, **arguments), tmp_path / "whole")
     previous = signal.getsignal(signal.SIGTERM)
-    for n, step in enumerate((4, 5)):
+    for step in (4, 5):
         with monkeypatch.context() as patch:
-            original = Trainer.training_step
-            patch.setattr(
-                Trainer, "training_step", lambda self, *a, **k: (terminate_at(self, step), original(self, *a, **k))[1]
-            )
+            terminate_in(patch, step)
             with pytest.raises(SystemExit) as left:
                 train(config(model, family, **arguments), tmp_path / "cut")
         assert left.value.code == 143
-        assert [p.name for p in sorted((tmp_path / "cut" / "checkpoints").iterdir())][n] == f"{step:08d}"
+        assert max(p.name for p in (tmp_path / "cut" / "checkpoints").iterdir()) == f"{step:08d}"
     assert signal.getsignal(signal.SIGTERM) is previous
     train(config(model, family, **arguments), tmp_path / "cut")
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
-
-
-def terminate_at(trainer: Trainer, step: int) -> None:
-    if trainer.state.global_step == step - 1:
-        signal.raise_signal(signal.SIGTERM)
 
 
 def test_an_evaluation_is_asked_at_each_epoch_and_changes_nothing(tmp_path):

@@ -4,6 +4,7 @@ import sys
 from functools import cache
 from itertools import product
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 from snakemake.exceptions import WorkflowError
