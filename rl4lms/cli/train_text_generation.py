@@ -15,7 +15,7 @@ from pathlib import Path
 from rl4lms.config.inputs import check_paths, local_inputs
 from rl4lms.config.schema import RunConfig
 from rl4lms.config.yaml_file import load_yaml
-from rl4lms.core.errors import ConfigError, UserError
+from rl4lms.core.errors import ConfigError, report
 from rl4lms.core.launch import launch_rank, launch_size
 from rl4lms.core.names import check_name
 from rl4lms.core.registry import Registry
@@ -41,9 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{args.config_path}: a valid configuration ({config.alg.id} on {config.datapool.id}).")
         else:
             train(config, args)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    except Exception as error:
+        return report(error)
     except KeyboardInterrupt:
         print("interrupted; the same command resumes from the last checkpoint.", file=sys.stderr)
         return 130

@@ -58,10 +58,13 @@ class SupervisedParams:
 
 @dataclass(frozen=True)
 class EnvParams:
+    """reward_timeout_s: seconds that a call of the reward function may take; null sets no limit."""
+
     n_envs: Count
     args: dict[str, Any]
     vec_env: Literal["batched", "subproc"] = "batched"
     n_reward_workers: Natural = 0
+    reward_timeout_s: Positive | None = None
 
 
 @dataclass(frozen=True)

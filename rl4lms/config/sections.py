@@ -14,13 +14,17 @@ _PEFT_NAMES = {"alpha": "lora_alpha", "dropout": "lora_dropout"}
 
 @dataclass(frozen=True)
 class TokenizerConfig:
-    """max_length: of a prompt in supervised training and its evaluation, in tokens; None is the tokenizer's own."""
+    """max_length: of a prompt in supervised training and its evaluation, in tokens; None is the tokenizer's own.
+
+    trust_remote_code: run the python files that come with a tokenizer; None does not.
+    """
 
     model_name: str
     padding_side: Literal["left", "right"] = published("tokenizer.padding_side")
     truncation_side: Literal["left", "right"] = published("tokenizer.truncation_side")
     pad_token_as_eos_token: bool = published("tokenizer.pad_token_as_eos_token")
     max_length: Count | None = None
+    trust_remote_code: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,16 @@ class EnvArguments:
 
 @dataclass(frozen=True)
 class EnvConfig:
-    """n_envs: rows of an iteration's steps. vec_env: whole batches, or SB3's worker processes."""
+    """n_envs: rows of an iteration's steps. vec_env: whole batches, or SB3's worker processes.
+
+    reward_timeout_s: seconds that a call of the reward function may take before the run ends; None sets no limit.
+    """
 
     args: EnvArguments
     n_envs: Count = published("env.n_envs")
     vec_env: Literal["batched", "subproc"] = published("env.vec_env")
     n_reward_workers: Natural = published("env.n_reward_workers")
+    reward_timeout_s: Positive | None = None
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl4lms.core.errors import ConfigError
+from rl4lms.core.pretrained import from_pretrained, model_from_pretrained
 
 if TYPE_CHECKING:
     import torch
@@ -32,15 +32,8 @@ class TextClassifier:
 
         self.model_name = model_name
         self.device = device or default_device()
-        try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(model_name)
-            self._model: Any = AutoModelForSequenceClassification.from_pretrained(model_name)
-        except (OSError, ValueError) as error:
-            what = (
-                "the directory holds no classifier" if Path(model_name).is_dir() else "no such directory or hub model"
-            )
-            reason = str(error).strip().split("\n")[0]
-            raise ConfigError(f'classifier "{model_name}": {what} that can be loaded ({reason}).') from None
+        self._tokenizer: Any = from_pretrained(AutoTokenizer, model_name, "classifier")
+        self._model: Any = model_from_pretrained(AutoModelForSequenceClassification, model_name, "classifier")
         self._model.to(self.device).eval()
         self._tokenizer.truncation_side = "left"
         self._tokenizer.padding_side = "right"

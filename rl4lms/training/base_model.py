@@ -12,6 +12,7 @@ import torch
 
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.io import canonical_json, sha256_text, write_json
+from rl4lms.core.pretrained import model_from_pretrained
 from rl4lms.core.seeding import derive_seed
 from rl4lms.core.work_directory import publish, work_directory, work_path
 from rl4lms.tokenization.tokenizer import load_tokenizer, save_tokenizer, sentinel_tokens, train_bpe
@@ -129,11 +130,7 @@ def _load(name: str, kind: Literal["causal", "seq2seq"]) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     auto = AutoModelForCausalLM if kind == "causal" else AutoModelForSeq2SeqLM
-    try:
-        model: PreTrainedModel = auto.from_pretrained(name, dtype=torch.float32)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(f"model {name}: cannot be loaded as a {kind} model ({reason})") from None
+    model: PreTrainedModel = model_from_pretrained(auto, name, f"{kind} model", dtype=torch.float32)
     model.eval()
     return model
 

@@ -13,6 +13,7 @@ import torch
 
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.io import canonical_json, read_jsonl, sha256_text, write_json
+from rl4lms.core.pretrained import model_from_pretrained
 from rl4lms.core.seeding import derive_seed, numpy_generator
 from rl4lms.core.work_directory import publish, work_directory, work_path
 from rl4lms.metrics.learned import EOU_TOKEN, intent_classifier_input
@@ -142,11 +143,8 @@ def train(settings: RewardModelSettings, data_dir: Path, out_dir: Path) -> None:
 def _load(name: str) -> PreTrainedModel:
     from transformers import AutoModelForSequenceClassification
 
-    try:
-        model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(name, dtype=torch.float32)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(f"model {name}: cannot be loaded as a classifier ({reason})") from None
+    auto = AutoModelForSequenceClassification
+    model: PreTrainedModel = model_from_pretrained(auto, name, "classifier", dtype=torch.float32)
     model.eval()
     return model
 
