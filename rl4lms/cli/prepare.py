@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from rl4lms.core.errors import ConfigError, DataError, unknown
-from rl4lms.core.io import publish_directory, sha256_file, write_json, write_jsonl
+from rl4lms.core.io import sha256_file, write_json, write_jsonl
 from rl4lms.core.tables import DataPoolRegistry
+from rl4lms.core.work_directory import publish_directory
 from rl4lms.data_pools.generated import GeneratorSource
 from rl4lms.data_pools.published import DATASETS, PUBLISHED_SPLITS, SPLITS
 from rl4lms.data_pools.row_check import published_row

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from rl4lms.config.reader import Count, Name, Natural, NonNegative, Positive, Range
+from rl4lms.config.sections import KeepBestConfig
 
 Side = Literal["left", "right"]
 Source = Literal["generator", "local", "hub"]
@@ -106,13 +107,17 @@ class RLParams:
 
 @dataclass(frozen=True)
 class EvaluationParams:
-    """eval_every: iterations between evaluations on the validation split. generation: over the task's `generation`."""
+    """eval_every: iterations between evaluations on the validation split. generation: over the task's `generation`.
+
+    keep_best: {metric, mode} of the validation by which RL keeps its best model as best_model/; null keeps none.
+    """
 
     eval_batch_size: Count
     eval_every: Count
     main_metric: str
     metrics: list[ComponentParams]
     save_every: Count = 5
+    keep_best: KeepBestConfig | None = None
     generation: dict[str, Any] = field(default_factory=dict)
 
 

@@ -133,15 +133,25 @@ class SupervisedConfig:
 
 
 @dataclass(frozen=True)
+class KeepBestConfig:
+    """metric: a key of val_split_metrics.jsonl; mode: whether its highest or its lowest value is the best."""
+
+    metric: str
+    mode: Literal["max", "min"] = "max"
+
+
+@dataclass(frozen=True)
 class TrainEvaluationConfig:
     """Iterations and evaluation. n_iters and eval_every are None for supervised runs alone.
 
-    generation_kwargs: what evaluation decodes with; None decodes as the rollouts do.
+    generation_kwargs: what evaluation decodes with; None decodes as the rollouts do. keep_best: keep the checkpoint of
+    the evaluation that was best, as checkpoints/best, and its model, as best_model/; None keeps neither.
     """
 
     eval_batch_size: Count
     n_iters: Count | None = None
     eval_every: Count | None = None
     save_every: Count = published("train_evaluation.save_every")
+    keep_best: KeepBestConfig | None = None
     metrics: tuple[ComponentConfig, ...] = ()
     generation_kwargs: GenerationConfig | None = None

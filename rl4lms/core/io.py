@@ -8,7 +8,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -126,37 +125,6 @@ def _row(path: PathLike, number: int, line: str, columns: Sequence[str]) -> dict
         found = ", ".join(sorted(row))
         raise DataError(f"{path}, line {number}: missing column {', '.join(missing)}; found {found}.")
     return row
-
-
-@contextlib.contextmanager
-def publish_directory(target: PathLike) -> Iterator[Path]:
-    """A scratch directory beside `target` whose files are renamed into it, one by one, when the block succeeds.
-
-    Files of `target` that the block did not write stay. On an error nothing of `target` changes. What a killed process
-    left of a scratch directory is removed by the next one.
-    """
-    final = Path(target)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{final.name}.new."
-    for left in final.parent.glob(f"{prefix}*"):
-        with contextlib.suppress(FileNotFoundError), locked(left) as is_ours:
-            if is_ours:
-                shutil.rmtree(left, ignore_errors=True)
-    scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=final.parent))
-    try:
-        with locked(scratch):
-            yield scratch
-            files = sorted(p for p in scratch.rglob("*") if p.is_file())
-            for source in files:
-                fsync(source)
-            for source in files:
-                destination = final / source.relative_to(scratch)
-                destination.parent.mkdir(parents=True, exist_ok=True)
-                give_usual_mode(source)
-                os.replace(source, destination)
-            fsync(final)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import hashlib
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from rl4lms.core.io import (
     sha256_text,
     write_json,
 )
+from rl4lms.core.seals import SEAL, check_seals, seal
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ def input_digests(paths: Iterable[Path]) -> dict[str, str]:
     """sha256 of every file that a run reads; a directory stands for the files in it. Missing paths are left out."""
     digests = {}
     for path in paths:
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        files = sorted(p for p in path.rglob("*") if p.is_file() and p.name != SEAL) if path.is_dir() else [path]
         digests.update({str(file): sha256_file(file) for file in files if file.is_file()})
     return digests
 
@@ -66,9 +68,12 @@ def work_directory(path: Path, config: Mapping[str, Any], inputs: Iterable[Path]
 
     config: the resolved configuration; inputs: files and directories that the run reads. A directory there of another
     run (another config, input or code) is renamed to `<path>.stale-<n>` with a message. Raises RunError where another
-    process works in it. Input that is refused before the run has begun leaves no directory behind.
+    process works in it, DataError for an input that has decayed (core/seals.py). Input that is refused before the run
+    has begun leaves no directory behind.
     """
-    identity = {"config": dict(config), "inputs": input_digests(inputs), "code": code_digest()}
+    read = list(inputs)
+    check_seals(read)
+    identity = {"config": dict(config), "inputs": input_digests(read), "code": code_digest()}
     digests = {name: sha256_text(canonical_json(value)) for name, value in identity.items()}
     missing = [each for each in (path, *path.parents) if not each.exists()]
     with contextlib.ExitStack() as locks:
@@ -134,12 +139,44 @@ def publish(work: Path, out: Path, declared: Iterable[str]) -> None:
         _link(source, scratch)
         os.replace(scratch, target)
         scratch.unlink(missing_ok=True)  # rename leaves it where both names are links to one file
+    seal(out, [str(source.relative_to(work)) for source in files])
     for directory in {(out / source.relative_to(work)).parent for source in files}:
         fsync(directory)
     finished = _finished(work)
     shutil.rmtree(finished, ignore_errors=True)
     os.rename(work, finished)  # at once: half a work directory must not be mistaken for a run's progress
     shutil.rmtree(finished)
+
+
+@contextlib.contextmanager
+def publish_directory(target: Path) -> Iterator[Path]:
+    """A scratch directory beside `target` whose files are renamed into it, one by one, when the block succeeds.
+
+    Files of `target` that the block did not write stay. On an error nothing of `target` changes. What a killed process
+    left of a scratch directory is removed by the next one.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{target.name}.new."
+    for left in target.parent.glob(f"{prefix}*"):
+        with contextlib.suppress(FileNotFoundError), locked(left) as is_ours:
+            if is_ours:
+                shutil.rmtree(left, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+    try:
+        with locked(scratch):
+            yield scratch
+            files = sorted(p for p in scratch.rglob("*") if p.is_file())
+            for source in files:
+                fsync(source)
+            for source in files:
+                destination = target / source.relative_to(scratch)
+                destination.parent.mkdir(parents=True, exist_ok=True)
+                give_usual_mode(source)
+                os.replace(source, destination)
+            seal(target, [str(source.relative_to(scratch)) for source in files])
+            fsync(target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -155,7 +192,9 @@ def _differences(path: Path, digests: Mapping[str, str]) -> list[str]:
         return []
     if not (path / DIGEST_FILE).is_file():
         return ["origin"]
-    found: dict[str, Any] = read_json(path / DIGEST_FILE)
+    found = read_json(path / DIGEST_FILE)
+    if not isinstance(found, dict):
+        return ["origin"]
     return [name for name, digest in digests.items() if found.get(name) != digest]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from stable_baselines3.common.logger import Logger
 
 from rl4lms.config.inputs import local_inputs
 from rl4lms.config.schema import AlgorithmConfig, RunConfig
-from rl4lms.core.errors import ConfigError
+from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.io import write_json
 from rl4lms.core.manifest import build_manifest
 from rl4lms.core.seeding import seed_everything
@@ -62,6 +64,7 @@ class OnPolicyTrainer:
         self.n_iters: int = self.evaluation.n_iters
         self.eval_every: int = self.evaluation.eval_every
         self.digest = run_digest(config)
+        self.best: dict[str, Any] | None = None  # {iteration, value} of the best evaluation, where one is kept
         self.writes = rank() == 0  # of the processes of a launch, the first alone
         seed_everything(config.seed)
         self.tokenizer: PreTrainedTokenizerBase = build_tokenizer(config.to_dict()["tokenizer"])
@@ -126,6 +129,24 @@ class OnPolicyTrainer:
             result = evaluate(generator, samples, self.metrics, split=split, epoch=epoch, model=model)
             self.tracker.log_split_metrics(split, epoch, result.metrics)
             self.tracker.log_predictions(split, epoch, result.predictions)
+            if split == "val":
+                self._compare(epoch, result.metrics)
+
+    def _compare(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Note whether an evaluation is the best so far by `train_evaluation.keep_best`."""
+        keep = self.evaluation.keep_best
+        if keep is None:
+            return
+        if keep.metric not in metrics:
+            raise ConfigError(unknown("metric", keep.metric, metrics, "train_evaluation.keep_best.metric"))
+        value, sign = float(metrics[keep.metric]), 1 if keep.mode == "max" else -1
+        if epoch and (self.best is None or sign * value > sign * self.best["value"]):
+            self.best = {"iteration": epoch, "value": value}
+
+    @property
+    def is_best(self) -> bool:
+        """Whether no evaluation was better than that of the iteration just done."""
+        return self.best is not None and self.best["iteration"] == self.algorithm.iteration
 
     def save(self) -> None:
         """A checkpoint of everything the rest of the run depends on."""
@@ -143,8 +164,11 @@ class OnPolicyTrainer:
             "optimizer": rest,
             "tracker": self.tracker.state_dict(),
             "generators": generator_state(),
+            "best": self.best,
         }
-        save_checkpoint(self.checkpoints, self.algorithm.iteration, tensors, state)
+        if self.is_best:
+            self.save_model("best_model")
+        save_checkpoint(self.checkpoints, self.algorithm.iteration, tensors, state, is_best=self.is_best)
 
     def load(self) -> int:
         """Restore the newest checkpoint; returns the iterations done, 0 where there is none."""
@@ -160,18 +184,19 @@ class OnPolicyTrainer:
         algorithm.kl_controller.load_state_dict(state["kl_controller"])
         self.tracker.load_state_dict(state["tracker"])
         load_generator_state(state["generators"])
+        self.best = state["best"]
         self.tracker.log_info(f"resumed after iteration {algorithm.iteration} of {self.n_iters}")
         return int(algorithm.iteration)
 
-    def save_model(self) -> None:
-        """The language model alone, with its tokenizer, in the hub's format under `model/`."""
+    def save_model(self, name: str = "model") -> None:
+        """The language model alone, with its tokenizer, in the hub's format under `name`."""
         if not self.writes:
             return
         model = self.algorithm.policy.get_language_model()
         if hasattr(model, "merge_and_unload"):
-            model = model.merge_and_unload()
-        model.save_pretrained(self.out_dir / "model")
-        save_tokenizer(self.tokenizer, self.out_dir / "model")
+            model = (model if name == "model" else copy.deepcopy(model)).merge_and_unload()
+        model.save_pretrained(self.out_dir / name)
+        save_tokenizer(self.tokenizer, self.out_dir / name)
 
     def close(self) -> None:
         self.built.close()
@@ -208,7 +233,7 @@ class IterationCallback(BaseCallback):
         last = iteration == trainer.n_iters
         if last or iteration % trainer.eval_every == 0:
             trainer.evaluate_splits(iteration, ends=last)
-        if last or terminated or iteration % trainer.evaluation.save_every == 0:
+        if last or terminated or trainer.is_best or iteration % trainer.evaluation.save_every == 0:
             trainer.save()
         if terminated and not last:
             trainer.tracker.log_info(f"SIGTERM: saved after iteration {iteration} of {trainer.n_iters}")
