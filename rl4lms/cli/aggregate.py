@@ -15,9 +15,10 @@ from typing import Any
 from rl4lms.config.compose import methods
 from rl4lms.config.params import Params
 from rl4lms.config.stages import stage_params
-from rl4lms.core.io import publish_directory, read_json, write_json, write_text
+from rl4lms.core.io import read_json, write_json, write_text
 from rl4lms.core.manifest import MANIFEST_FILE, build_manifest
-from rl4lms.core.work_directory import input_digests
+from rl4lms.core.seals import check_seals
+from rl4lms.core.work_directory import input_digests, publish_directory
 from rl4lms.evaluation import curves as curve_files
 from rl4lms.evaluation import plots, scores
 from rl4lms.evaluation.averages import task_average
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     params: Params = args.params
     settings = SuiteSettings.from_params(params)
+    check_seals([args.scores, *args.runs.glob("*/*/seed*/*.json*")])
     suite_scores = SuiteScores.read(args.scores, settings)
     curves = read_curves(args.runs, settings)
     tables = write(args.out, suite_scores, curves, configuration(params, args.runs))

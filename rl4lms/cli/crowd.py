@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from rl4lms.core.errors import ConfigError, DataError
-from rl4lms.core.io import publish_directory, write_json, write_jsonl, write_text
+from rl4lms.core.io import write_json, write_jsonl, write_text
+from rl4lms.core.work_directory import publish_directory
 from rl4lms.crowd.annotations import Answer, read_answers
 from rl4lms.crowd.pages import write_study
 from rl4lms.crowd.results import preferences, results

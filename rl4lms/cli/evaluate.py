@@ -19,6 +19,7 @@ from rl4lms.config.compose import methods, starting_point, task_params
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.io import read_json, read_jsonl, sha256_file, write_json
 from rl4lms.core.manifest import MANIFEST_FILE, build_manifest
+from rl4lms.core.seals import check_seals
 from rl4lms.evaluation.suite import BASE_PERPLEXITY, KL_PER_TOKEN, REWARD, ZERO_SHOT
 from rl4lms.evaluation.task_scoring import TaskScoring, publish
 from rl4lms.policies.language_models import load_language_model
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 log = logging.getLogger(__name__)
+
+CURVE = "val_split_metrics.jsonl"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,12 +58,14 @@ def run(args: argparse.Namespace) -> None:
     )
     template = args.reference_model or default_reference(args.method, args.runs, args.base_model)
     references = LastModel(task.seq2seq)
+    check_seals(path for path in (args.data, args.base_model, args.reward_model) if path is not None)
     for seed in args.seeds or params.grue()["seeds"]:
         directory, out = args.runs / f"seed{seed}", args.out / f"seed{seed}"
         start = Path(template.replace("{seed}", str(seed)))
+        check_seals([start, *(path for path in (directory / "model", directory / CURVE) if path.exists())])
         reference = references(start)
         model = reference if args.method == ZERO_SHOT else load(directory / "model", task.seq2seq)
-        epoch = 0 if args.method == ZERO_SHOT else last_epoch(directory / "val_split_metrics.jsonl")
+        epoch = 0 if args.method == ZERO_SHOT else last_epoch(directory / CURVE)
         result = task.score(model, reference, seed=seed, epoch=epoch).with_metrics({BASE_PERPLEXITY: perplexity})
         publish(result, out)
         read = [args.data / "test.jsonl", directory / "model" / "model.safetensors", start / "model.safetensors"]

@@ -20,7 +20,7 @@ from types import ModuleType
 
 from rl4lms import __version__
 from rl4lms.config.params import Params
-from rl4lms.core.errors import UserError
+from rl4lms.core.errors import report
 
 STAGES = {
     "prepare": ("prepare", "write a task's rows: generated, local or from the hub"),
@@ -48,13 +48,15 @@ QUIET_LIBRARIES = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one stage or command. Returns the exit code: 0, or the error's (2 for bad input) after one line on stderr."""
+    """Run one stage or command. Returns the exit code: 0, or the error's (2 for bad input) after one line on stderr.
+
+    SystemExit 143 passes through: a stage that SIGTERM ended has saved what it continues from.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         dispatch(arguments)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    except Exception as error:
+        return report(error)
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from its last checkpoint, where it keeps any.", file=sys.stderr)
         return 130

@@ -15,10 +15,10 @@ from typing import Any
 
 from rl4lms.config.stages import stage_params
 from rl4lms.core.errors import ConfigError, DataError, unknown
-from rl4lms.core.io import publish_directory, sha256_file, write_json, write_jsonl
+from rl4lms.core.io import sha256_file, write_json, write_jsonl
 from rl4lms.core.manifest import MANIFEST_FILE, build_manifest
 from rl4lms.core.tables import DataPoolRegistry
-from rl4lms.core.work_directory import input_digests
+from rl4lms.core.work_directory import input_digests, publish_directory
 from rl4lms.data_pools.generated import GeneratorSource
 from rl4lms.data_pools.published import DATASETS, PUBLISHED_SPLITS, SPLITS
 from rl4lms.data_pools.row_check import published_row

@@ -16,8 +16,9 @@ from typing import Any
 from rl4lms.config.inputs import check_paths, local_inputs
 from rl4lms.config.schema import RunConfig
 from rl4lms.config.yaml_file import load_yaml
-from rl4lms.core.errors import ConfigError, UserError
+from rl4lms.core.errors import ConfigError, report
 from rl4lms.core.launch import launch_rank, launch_size
+from rl4lms.core.names import check_name
 from rl4lms.core.registry import Registry
 from rl4lms.core.work_directory import LOG_FILE, work_directory
 from rl4lms.tracking.backends import BACKENDS, Backend, check_backends, open_backend
@@ -42,9 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{args.config_path}: a valid configuration ({config.alg.id} on {config.datapool.id}).")
         else:
             train(config, args)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    except Exception as error:
+        return report(error)
     except KeyboardInterrupt:
         print("interrupted; the same command resumes from the last checkpoint.", file=sys.stderr)
         return 130
@@ -84,7 +84,8 @@ def read_config(path: Path, seed: int | None = None) -> RunConfig:
 
 def train(config: RunConfig, args: argparse.Namespace) -> None:
     """Run in BASE/PROJECT/EXPERIMENT; resumes what an equal run left there, and sets aside what another one did."""
-    run_dir = args.base_path_to_store_results / args.project_name / args.experiment_name
+    folders = [check_name(getattr(args, key), f"--{key}") for key in ("project_name", "experiment_name")]
+    run_dir = args.base_path_to_store_results.joinpath(*folders)
     if config.is_supervised and launch_size() > 1:
         raise ConfigError("alg.id: supervised runs in one process; launch it without torchrun or accelerate.")
     if launch_rank() > 0:  # computes with the first process, which writes

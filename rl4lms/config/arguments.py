@@ -338,6 +338,7 @@ class PolicyArguments:
     dtype: Literal["float32", "bfloat16", "float16"] = published("alg.policy.args.dtype")
     lora: LoraArguments | None = None
     optimizer_kwargs: dict[str, Any] = field(default_factory=dict)
+    trust_remote_code: bool | None = None  # run the python files that come with a model; null does not
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -114,6 +114,7 @@ def compose_rl(
             "n_iters": n_iters,
             "eval_every": p["evaluation"]["eval_every"],
             "save_every": p["evaluation"]["save_every"],
+            "keep_best": p["evaluation"]["keep_best"],
             "metrics": compose_metrics(
                 p["evaluation"]["metrics"], model_dir=model_dir, reward_model_dir=reward_model_dir
             ),

@@ -16,9 +16,10 @@ from rl4lms.config.params_schema import (
     RewardModelParams,
     TaskParams,
 )
-from rl4lms.config.reader import read
+from rl4lms.config.reader import Name, read
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.core.names import check_name, is_safe
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Params:
         base = load_yaml(root / "grue.yaml")
         default = str(read(GrueParams, base, "", str(root / "grue.yaml")).suite)
         name = suite or default
-        suites = {default, *(p.name for p in (root / "suites").glob("*") if p.is_dir())}
+        suites = {default, *(p.name for p in (root / "suites").glob("*") if p.is_dir() and is_safe(p.name))}
         if name not in suites:
             raise ConfigError(unknown("suite", name, suites, str(root / "suites")))
         return cls(root, name)
@@ -47,14 +48,14 @@ class Params:
         return {**self._file("grue.yaml", GrueParams), "suite": self.suite}
 
     def task(self, name: str) -> dict[str, Any]:
-        return self._file(f"tasks/{name}.yaml", TaskParams)
+        return self._file(f"tasks/{check_name(name, 'task')}.yaml", TaskParams)
 
     def algs(self) -> list[str]:
         """The algorithms that have params, whether or not the suite runs them by itself."""
-        return sorted(path.stem for path in (self.directory / "algs").glob("*.yaml"))
+        return sorted(path.stem for path in (self.directory / "algs").glob("*.yaml") if is_safe(path.stem))
 
     def alg(self, name: str) -> dict[str, Any]:
-        return self._file(f"algs/{name}.yaml", AlgParams)
+        return self._file(f"algs/{check_name(name, 'algorithm')}.yaml", AlgParams)
 
     def base_model(self, family: str) -> dict[str, Any]:
         return self._entry("base_models.yaml", BaseModelParams, family, "model family")
@@ -63,10 +64,10 @@ class Params:
         return self._entry("reward_models.yaml", RewardModelParams, name, "reward model")
 
     def base_models(self) -> dict[str, Any]:
-        return self._file("base_models.yaml", dict[str, BaseModelParams])
+        return self._file("base_models.yaml", dict[Name, BaseModelParams])
 
     def reward_models(self) -> dict[str, Any]:
-        return self._file("reward_models.yaml", dict[str, RewardModelParams])
+        return self._file("reward_models.yaml", dict[Name, RewardModelParams])
 
     def preference_model(self) -> dict[str, Any]:
         return self._file("preference_model.yaml", PreferenceModelParams)
@@ -76,7 +77,7 @@ class Params:
         return self._file("resources.yaml", ResourcesParams)
 
     def _entry(self, file: str, schema: Any, name: str, kind: str) -> dict[str, Any]:
-        entries = self._file(file, dict[str, schema])
+        entries = self._file(file, dict[Name, schema])
         if name not in entries:
             raise ConfigError(unknown(kind, name, entries, str(self.directory / file)))
         entry: dict[str, Any] = entries[name]

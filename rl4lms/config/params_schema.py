@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from rl4lms.config.reader import Count, Natural, NonNegative, Positive, Range
+from rl4lms.config.reader import Count, Name, Natural, NonNegative, Positive, Range
+from rl4lms.config.sections import KeepBestConfig
 
 Side = Literal["left", "right"]
 Source = Literal["generator", "local", "hub"]
@@ -58,10 +59,13 @@ class SupervisedParams:
 
 @dataclass(frozen=True)
 class EnvParams:
+    """reward_timeout_s: seconds that a call of the reward function may take; null sets no limit."""
+
     n_envs: Count
     args: dict[str, Any]
     vec_env: Literal["batched", "subproc"] = "batched"
     n_reward_workers: Natural = 0
+    reward_timeout_s: Positive | None = None
 
 
 @dataclass(frozen=True)
@@ -110,13 +114,17 @@ class RLParams:
 
 @dataclass(frozen=True)
 class EvaluationParams:
-    """eval_every: iterations between evaluations on the validation split. generation: over the task's `generation`."""
+    """eval_every: iterations between evaluations on the validation split. generation: over the task's `generation`.
+
+    keep_best: {metric, mode} of the validation by which RL keeps its best model as best_model/; null keeps none.
+    """
 
     eval_batch_size: Count
     eval_every: Count
     main_metric: str
     metrics: list[ComponentParams]
     save_every: Count = 5
+    keep_best: KeepBestConfig | None = None
     generation: dict[str, Any] = field(default_factory=dict)
 
 
@@ -264,9 +272,9 @@ class AggregateParams:
 class GrueParams:
     """params/grue.yaml: the suite. budget_cpu_s: CPU seconds that one job of a stage may take."""
 
-    suite: str
-    tasks: list[str]
-    algs: list[str]
+    suite: Name
+    tasks: list[Name]
+    algs: list[Name]
     seeds: list[Natural]
     n_threads: Count
     budget_cpu_s: dict[str, Positive]

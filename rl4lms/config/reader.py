@@ -1,7 +1,7 @@
 """Typed, closed reading: a mapping becomes a frozen dataclass, or one line says what is wrong with which key.
 
 `read(kind, value, path, source)` understands dataclasses, `int`, `float`, `str`, `bool`, `Any`, `Literal`, unions with
-`|`, `list[X]`, `tuple[X, ...]`, `dict[str, X]` and `Annotated[number, Range(...)]`. Imports nothing heavy.
+`|`, `list[X]`, `tuple[X, ...]`, `dict[str, X]`, `Annotated[number, Range(...)]` and `Name`. Imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.core.names import is_safe
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,18 @@ class Range:
         return " and ".join(f"{sign} {bound:g}" for sign, bound in signs if bound is not None)
 
 
+class Word:
+    """Text that is one directory in any path and one word in any shell."""
+
+    @staticmethod
+    def holds(x: str) -> bool:
+        return is_safe(x)
+
+    def __str__(self) -> str:
+        return "of letters, digits and _ . + = @ -"
+
+
+Name = Annotated[str, Word()]
 Count = Annotated[int, Range(minimum=1)]
 Natural = Annotated[int, Range(minimum=0)]
 Positive = Annotated[float, Range(above=0)]
@@ -65,9 +78,9 @@ def read(kind: Any, value: Any, path: str, source: str, *, partial: bool = False
     origin = get_origin(kind)
     if origin is Annotated:
         base, *marks = get_args(kind)
-        number = _scalar(base, value, path, source)
-        if number is not None and all(mark.holds(number) for mark in marks if isinstance(mark, Range)):
-            return number
+        scalar = _scalar(base, value, path, source)
+        if scalar is not None and all(mark.holds(scalar) for mark in marks if isinstance(mark, Range | Word)):
+            return scalar
         raise Mismatch(_mismatch(kind, value, path, source))
     if origin in (Union, types.UnionType):
         return _read_union(kind, value, path, source, partial)
@@ -81,9 +94,10 @@ def read(kind: Any, value: Any, path: str, source: str, *, partial: bool = False
         inner = get_args(kind)[0]
         return origin(read(inner, item, f"{path}[{i}]", source, partial=partial) for i, item in enumerate(value))
     if origin is dict:
-        inner = get_args(kind)[1]
+        name, inner = get_args(kind)
         return {
-            k: read(inner, v, join(path, k), source, partial=partial) for k, v in mapping(value, path, source).items()
+            read(name, k, path, source): read(inner, v, join(path, k), source, partial=partial)
+            for k, v in mapping(value, path, source).items()
         }
     scalar = _scalar(kind, value, path, source)
     if scalar is None:

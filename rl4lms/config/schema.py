@@ -217,6 +217,8 @@ def _train_evaluation(value: Any, source: str, episode_length: int | None) -> Tr
             raise missing(int, join(path, name), source)
     check_keys(given, [*kinds], path, source)
     section: TrainEvaluationConfig = read(TrainEvaluationConfig, given, path, source)
+    if section.keep_best is not None and not on_policy:
+        raise ConfigError(f"{where(source, join(path, 'keep_best'))}: not used by alg.id supervised; remove it.")
     generation = None
     if decoding is not None:
         if episode_length is None:

@@ -14,13 +14,17 @@ _PEFT_NAMES = {"alpha": "lora_alpha", "dropout": "lora_dropout"}
 
 @dataclass(frozen=True)
 class TokenizerConfig:
-    """max_length: of a prompt in supervised training and its evaluation, in tokens; None is the tokenizer's own."""
+    """max_length: of a prompt in supervised training and its evaluation, in tokens; None is the tokenizer's own.
+
+    trust_remote_code: run the python files that come with a tokenizer; None does not.
+    """
 
     model_name: str
     padding_side: Literal["left", "right"] = published("tokenizer.padding_side")
     truncation_side: Literal["left", "right"] = published("tokenizer.truncation_side")
     pad_token_as_eos_token: bool = published("tokenizer.pad_token_as_eos_token")
     max_length: Count | None = None
+    trust_remote_code: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,16 @@ class EnvArguments:
 
 @dataclass(frozen=True)
 class EnvConfig:
-    """n_envs: rows of an iteration's steps. vec_env: whole batches, or SB3's worker processes."""
+    """n_envs: rows of an iteration's steps. vec_env: whole batches, or SB3's worker processes.
+
+    reward_timeout_s: seconds that a call of the reward function may take before the run ends; None sets no limit.
+    """
 
     args: EnvArguments
     n_envs: Count = published("env.n_envs")
     vec_env: Literal["batched", "subproc"] = published("env.vec_env")
     n_reward_workers: Natural = published("env.n_reward_workers")
+    reward_timeout_s: Positive | None = None
 
 
 @dataclass(frozen=True)
@@ -125,15 +133,25 @@ class SupervisedConfig:
 
 
 @dataclass(frozen=True)
+class KeepBestConfig:
+    """metric: a key of val_split_metrics.jsonl; mode: whether its highest or its lowest value is the best."""
+
+    metric: str
+    mode: Literal["max", "min"] = "max"
+
+
+@dataclass(frozen=True)
 class TrainEvaluationConfig:
     """Iterations and evaluation. n_iters and eval_every are None for supervised runs alone.
 
-    generation_kwargs: what evaluation decodes with; None decodes as the rollouts do.
+    generation_kwargs: what evaluation decodes with; None decodes as the rollouts do. keep_best: keep the checkpoint of
+    the evaluation that was best, as checkpoints/best, and its model, as best_model/; None keeps neither.
     """
 
     eval_batch_size: Count
     n_iters: Count | None = None
     eval_every: Count | None = None
     save_every: Count = published("train_evaluation.save_every")
+    keep_best: KeepBestConfig | None = None
     metrics: tuple[ComponentConfig, ...] = ()
     generation_kwargs: GenerationConfig | None = None

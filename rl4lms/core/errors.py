@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import sys
 from collections.abc import Iterable
 
 
@@ -37,3 +39,37 @@ def unknown(kind: str, name: object, known: Iterable[str], where: str = "") -> s
     names = sorted(str(k) for k in known)
     prefix = f"{where}: " if where else ""
     return f'{prefix}unknown {kind} "{name}".{did_you_mean(str(name), names)} Known: {", ".join(names) or "none"}.'
+
+
+# Modules of optional extras -> the extra that brings them.
+EXTRAS = {"bert_score": "bert", "dvclive": "dvclive", "peft": "peft", "tensorboard": "tensorboard", "wandb": "wandb"}
+
+
+def report(error: Exception) -> int:
+    """Print one line on stderr; the exit code. Raises `error` again where it is a defect of ours, traceback and all."""
+    known = error if isinstance(error, UserError) else explain(error)
+    if known is None:
+        raise error
+    print(f"error: {' '.join(str(known).splitlines())}", file=sys.stderr)
+    return known.exit_code
+
+
+def explain(error: BaseException) -> UserError | None:
+    """What a disk, a permission, a missing package or a full memory did, with the way out; None for anything else."""
+    if isinstance(error, ImportError) and error.name and not error.name.startswith("rl4lms"):
+        package = error.name.partition(".")[0]
+        extra = EXTRAS.get(package)
+        install = f"pip install 'rl4lms-grue[{extra}]'" if extra else "make env installs what the project needs"
+        return ConfigError(f"the package {package} cannot be imported ({error}); {install}.")
+    said = str(error)
+    full = "No space left on device" in said or "Disk quota exceeded" in said or "os error 28" in said
+    if full or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
+        where = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
+        return RunError(f"the disk is full{where}; make room and give the same command again, which resumes.")
+    if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return RunError(f"{error.filename}: {error.strerror}; write elsewhere, or change its permissions.")
+    if isinstance(error, OSError) and error.filename:
+        return RunError(f"{error.filename}: {error.strerror}.")
+    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+        return RunError(f"out of memory ({said.splitlines()[0] if said else 'no more to be had'}); lower a batch size.")
+    return None

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
+import logging
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rl4lms.core.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 PathLike = str | os.PathLike[str]
 
@@ -31,6 +34,15 @@ def sha256_file(path: PathLike) -> str:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
+def fsync(path: PathLike) -> None:
+    """Have a file's bytes, or a directory's names, on the disk before anything that builds on them."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
 def atomic_path(path: PathLike) -> Iterator[Path]:
     """A temporary sibling of `path` that is fsynced and renamed onto it at the end, or removed on an error."""
@@ -41,8 +53,7 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with open(temporary, "rb") as f:
-            os.fsync(f.fileno())
+        fsync(temporary)
         give_usual_mode(temporary)
         os.replace(temporary, target)
     finally:
@@ -117,20 +128,20 @@ def _row(path: PathLike, number: int, line: str, columns: Sequence[str]) -> dict
 
 
 @contextlib.contextmanager
-def publish_directory(target: PathLike) -> Iterator[Path]:
-    """A scratch directory beside `target` whose files are renamed into it, one by one, when the block succeeds.
+def locked(directory: PathLike) -> Iterator[bool]:
+    """Whether this process holds the lock of a directory, until the block ends or the process dies.
 
-    Files of `target` that the block did not write stay. On an error nothing of `target` changes.
+    True as well where the file system has no locks.
     """
-    final = Path(target)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
+    handle = os.open(directory, os.O_RDONLY)
     try:
-        yield scratch
-        for source in sorted(p for p in scratch.rglob("*") if p.is_file()):
-            destination = final / source.relative_to(scratch)
-            destination.parent.mkdir(parents=True, exist_ok=True)
-            give_usual_mode(source)
-            os.replace(source, destination)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        except OSError:
+            logger.debug("%s: this file system has no locks.", directory)
+        yield True
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        os.close(handle)

@@ -8,25 +8,35 @@ aside, never resumed.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import hashlib
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from rl4lms import __version__
 from rl4lms.core.errors import RunError, UserError
-from rl4lms.core.io import canonical_json, give_usual_mode, read_json, sha256_file, sha256_text, write_json
+from rl4lms.core.io import (
+    canonical_json,
+    fsync,
+    give_usual_mode,
+    locked,
+    read_json,
+    sha256_file,
+    sha256_text,
+    write_json,
+)
+from rl4lms.core.seals import SEAL, check_seals, seal
 
 logger = logging.getLogger(__name__)
 
 DIGEST_FILE, LOG_FILE = ".run.json", "log.txt"
 _UNPUBLISHED = (DIGEST_FILE, "checkpoints")  # done with when the run is
-_FACTS = ("manifest.json", "timing.jsonl")  # of one execution: a run that reads a directory does not read them
+_FACTS = ("manifest.json", "timing.jsonl", SEAL)  # of one execution: a run that reads a directory does not read them
 
 
 def work_path(out: Path) -> Path:
@@ -59,13 +69,17 @@ def work_directory(path: Path, config: Mapping[str, Any], inputs: Iterable[Path]
 
     config: the resolved configuration; inputs: files and directories that the run reads. A directory there of another
     run (another config, input or code) is renamed to `<path>.stale-<n>` with a message. Raises RunError where another
-    process works in it. Input that is refused before the run has begun leaves no directory behind.
+    process works in it, DataError for an input that has decayed (core/seals.py). Input that is refused before the run
+    has begun leaves no directory behind.
     """
-    identity = {"config": dict(config), "inputs": input_digests(inputs), "code": code_digest()}
+    read = list(inputs)
+    check_seals(read)
+    identity = {"config": dict(config), "inputs": input_digests(read), "code": code_digest()}
     digests = {name: sha256_text(canonical_json(value)) for name, value in identity.items()}
     missing = [each for each in (path, *path.parents) if not each.exists()]
     with contextlib.ExitStack() as locks:
         locks.enter_context(_locked(path))
+        _sweep(path)
         changed = _differences(path, digests)
         if changed:
             _set_aside(path, changed)
@@ -76,6 +90,19 @@ def work_directory(path: Path, config: Mapping[str, Any], inputs: Iterable[Path]
         except UserError:
             _remove_unused(missing)
             raise
+
+
+def _sweep(path: Path) -> None:
+    """Remove what a killed process left half done: temporary files, and a directory that it was about to remove."""
+    shutil.rmtree(_finished(path), ignore_errors=True)
+    for file in path.rglob(".*"):
+        if file.is_file() and file.name != DIGEST_FILE:
+            file.unlink()
+
+
+def _finished(path: Path) -> Path:
+    """Where a work directory goes whose files are all published, on its way out."""
+    return path.with_name(f"{path.name}.done")
 
 
 def _remove_unused(made: list[Path]) -> None:
@@ -101,11 +128,11 @@ def publish(work: Path, out: Path, declared: Iterable[str]) -> None:
         raise RunError(f"{work}: the run ended without {', '.join(missing)}; nothing is published.")
     for old in out.glob("epoch_*_split_predictions.json"):
         old.unlink()
-    for source in sorted(p for p in work.rglob("*") if p.is_file()):
-        name = source.relative_to(work)
-        if name.parts[0] in _UNPUBLISHED:
-            continue
-        target = out / name
+    files = [p for p in sorted(work.rglob("*")) if p.is_file() and p.relative_to(work).parts[0] not in _UNPUBLISHED]
+    for source in files:
+        fsync(source)
+    for source in files:
+        target = out / source.relative_to(work)
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = target.with_name(f".{target.name}.part")
         scratch.unlink(missing_ok=True)
@@ -113,7 +140,44 @@ def publish(work: Path, out: Path, declared: Iterable[str]) -> None:
         _link(source, scratch)
         os.replace(scratch, target)
         scratch.unlink(missing_ok=True)  # rename leaves it where both names are links to one file
-    shutil.rmtree(work)
+    seal(out, [str(source.relative_to(work)) for source in files])
+    for directory in {(out / source.relative_to(work)).parent for source in files}:
+        fsync(directory)
+    finished = _finished(work)
+    shutil.rmtree(finished, ignore_errors=True)
+    os.rename(work, finished)  # at once: half a work directory must not be mistaken for a run's progress
+    shutil.rmtree(finished)
+
+
+@contextlib.contextmanager
+def publish_directory(target: Path) -> Iterator[Path]:
+    """A scratch directory beside `target` whose files are renamed into it, one by one, when the block succeeds.
+
+    Files of `target` that the block did not write stay. On an error nothing of `target` changes. What a killed process
+    left of a scratch directory is removed by the next one.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{target.name}.new."
+    for left in target.parent.glob(f"{prefix}*"):
+        with contextlib.suppress(FileNotFoundError), locked(left) as is_ours:
+            if is_ours:
+                shutil.rmtree(left, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+    try:
+        with locked(scratch):
+            yield scratch
+            files = sorted(p for p in scratch.rglob("*") if p.is_file())
+            for source in files:
+                fsync(source)
+            for source in files:
+                destination = target / source.relative_to(scratch)
+                destination.parent.mkdir(parents=True, exist_ok=True)
+                give_usual_mode(source)
+                os.replace(source, destination)
+            seal(target, [str(source.relative_to(scratch)) for source in files])
+            fsync(target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -129,7 +193,9 @@ def _differences(path: Path, digests: Mapping[str, str]) -> list[str]:
         return []
     if not (path / DIGEST_FILE).is_file():
         return ["origin"]
-    found: dict[str, Any] = read_json(path / DIGEST_FILE)
+    found = read_json(path / DIGEST_FILE)
+    if not isinstance(found, dict):
+        return ["origin"]
     return [name for name, digest in digests.items() if found.get(name) != digest]
 
 
@@ -145,14 +211,7 @@ def _set_aside(path: Path, changed: list[str]) -> None:
 def _locked(path: Path) -> Iterator[None]:
     """The directory `path`, made if need be, locked until the block ends or the process dies."""
     path.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunError(f"{path}: another process is writing this run; wait for it or stop it.") from None
-        except OSError:
-            logger.debug("%s: this file system has no locks.", path)
+    with locked(path) as is_ours:
+        if not is_ours:
+            raise RunError(f"{path}: another process is writing this run; wait for it or stop it.")
         yield
-    finally:
-        os.close(handle)

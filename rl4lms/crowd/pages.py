@@ -12,7 +12,8 @@ from pathlib import Path
 import jinja2
 
 from rl4lms.core.errors import ConfigError, DataError
-from rl4lms.core.io import publish_directory, read_json, write_json, write_text
+from rl4lms.core.io import read_json, write_json, write_text
+from rl4lms.core.work_directory import publish_directory
 from rl4lms.crowd.sources import output_of, source_of
 from rl4lms.crowd.study import KEY_FILE, Item, Study
 from rl4lms.crowd.wording import CHOICES, PREFERENCE, SCALE, wording_of

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from rl4lms.config.compose import compose_metrics, evaluation_generation
 from rl4lms.config.generation import read_generation
 from rl4lms.core.errors import ConfigError, DataError, unknown
-from rl4lms.core.io import publish_directory, write_json, write_jsonl
+from rl4lms.core.io import write_json, write_jsonl
 from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, RewardFunctionRegistry
+from rl4lms.core.work_directory import publish_directory
 from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.evaluation.evaluator import EvaluationResult, evaluate
 from rl4lms.evaluation.generation import Generation, TextGenerator, kl_to_reference

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from rl4lms.core.errors import ConfigError
+from rl4lms.core.pretrained import from_pretrained, reason
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
-from rl4lms.metrics.classifier import cannot_load, default_device, longest_input, model_label
+from rl4lms.metrics.classifier import default_device, longest_input, model_label
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,22 +59,20 @@ class Encoder:
             )
         self.model_name, self.num_layers = model_name, int(layer)
         self.device = device or default_device()
-        try:
-            self._tokenizer, self._model = self._load()
-        except (OSError, ValueError) as error:
-            raise cannot_load("encoder", model_name, error) from None
-        except AssertionError as error:  # how the package refuses a layer
-            raise ConfigError(f"metric bert_score: {error}.") from None
+        self._tokenizer, self._model = self._load()
         self._max_length = longest_input(self._model.config, self._tokenizer)
         self._frame = {self._tokenizer.cls_token_id, self._tokenizer.sep_token_id}
 
     def _load(self) -> tuple[Any, Any]:
         from transformers import AutoConfig, AutoTokenizer
 
-        kind = AutoConfig.from_pretrained(self.model_name).model_type
+        kind = from_pretrained(AutoConfig, self.model_name, "encoder").model_type
         arguments = {"add_prefix_space": True} if kind in SPACE_BEFORE_FIRST_WORD else {}
-        tokenizer = AutoTokenizer.from_pretrained(self.model_name, **arguments)
-        return tokenizer, self._package.get_model(self.model_name, self.num_layers).to(self.device)
+        tokenizer = from_pretrained(AutoTokenizer, self.model_name, "encoder", **arguments)
+        try:
+            return tokenizer, self._package.get_model(self.model_name, self.num_layers).to(self.device)
+        except (OSError, ValueError, AssertionError) as error:  # an assertion is how the package refuses a layer
+            raise ConfigError(f"metric bert_score: encoder {self.model_name}: {reason(error)}.") from None
 
     def scores(self, pairs: Sequence[Pair], batch_size: int) -> dict[Pair, float]:
         """F of each (text, reference); 0 where either has no word, as bert-score has it.

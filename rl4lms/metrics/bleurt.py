@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from rl4lms.core.errors import ConfigError
+from rl4lms.core.pretrained import from_pretrained, model_from_pretrained, reason
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
 from rl4lms.metrics.classifier import TextClassifier, model_label
 
@@ -45,7 +46,10 @@ class BleurtModel(TextClassifier):
     def _load(self) -> tuple[Any, Any]:
         from transformers import PretrainedConfig
 
-        config, _ = PretrainedConfig.get_config_dict(self.model_name)
+        try:
+            config, _ = PretrainedConfig.get_config_dict(self.model_name)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{self.kind} {self.model_name}: cannot be loaded ({reason(error)}).") from None
         return self._load_renamed(config) if config.get("model_type") == BLEURT else super()._load()
 
     def _load_renamed(self, config: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -56,15 +60,18 @@ class BleurtModel(TextClassifier):
         prefix, settings = architecture.base_model_prefix, _settings(config, factorised)
         names = {f"^{BLEURT}\\.encoder\\.embedding_projection\\.": f"{prefix}.encoder.embedding_hidden_mapping_in."}
         names[f"^{BLEURT}\\."] = f"{prefix}."
-        model, info = architecture.from_pretrained(
+        model, info = model_from_pretrained(
+            architecture,
             self.model_name,
+            self.kind,
             config=architecture.config_class(**settings),
             key_mapping=names,
             output_loading_info=True,
         )
         lacking = sorted(key for key in info["missing_keys"] if "position_ids" not in key)
         if lacking:
-            raise ValueError(f"it has no weights for {', '.join(lacking[:3])}")
+            lacks = ", ".join(lacking[:3])
+            raise ConfigError(f"{self.kind} {self.model_name}: cannot be loaded (it has no weights for {lacks}).")
         return self._load_tokenizer(), model
 
     def _load_tokenizer(self) -> Any:
@@ -72,13 +79,13 @@ class BleurtModel(TextClassifier):
         from transformers import BertTokenizer, DebertaV2Tokenizer
 
         if self._file("spm.model") is None:
-            return BertTokenizer.from_pretrained(self.model_name)
+            return from_pretrained(BertTokenizer, self.model_name, self.kind)
         if self._file("tokenizer.json") is None and importlib.util.find_spec("sentencepiece") is None:
             raise ConfigError(
                 f'BLEURT model "{self.model_name}": reading its spm.model needs sentencepiece: pip install '
                 '"rl4lms-grue[bleurt]".'
             )
-        return DebertaV2Tokenizer.from_pretrained(self.model_name)
+        return from_pretrained(DebertaV2Tokenizer, self.model_name, self.kind)
 
     def _file(self, name: str) -> Any:
         from transformers.utils import cached_file

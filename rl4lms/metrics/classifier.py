@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rl4lms.core.errors import ConfigError
+from rl4lms.core.pretrained import from_pretrained, model_from_pretrained
 
 if TYPE_CHECKING:
     import torch
@@ -20,13 +21,6 @@ def default_device() -> str:
 
 
 Row = tuple[list[int], list[int]]  # token ids, and which of two texts each belongs to
-
-
-def cannot_load(kind: str, model_name: str, error: Exception) -> ConfigError:
-    """One line for a model that transformers refuses."""
-    what = f"the directory holds no {kind}" if Path(model_name).is_dir() else "no such directory or hub model"
-    reason = str(error).strip().split("\n")[0]
-    return ConfigError(f'{kind} "{model_name}": {what} that can be loaded ({reason}).')
 
 
 def model_label(model_name: str) -> str:
@@ -56,10 +50,7 @@ class TextClassifier:
         """Raises ConfigError where `model_name` is neither a directory with a classifier nor a hub id in reach."""
         self.model_name = model_name
         self.device = device or default_device()
-        try:
-            self._tokenizer, self._model = self._load()
-        except (OSError, ValueError) as error:
-            raise cannot_load(self.kind, model_name, error) from None
+        self._tokenizer, self._model = self._load()
         self._model.to(self.device).eval()
         self._tokenizer.truncation_side = self.truncation_side
         self._tokenizer.padding_side = "right"
@@ -68,11 +59,11 @@ class TextClassifier:
         self.n_labels = self._count_labels()
 
     def _load(self) -> tuple[Any, Any]:
-        """Tokenizer and model of `model_name`; OSError or ValueError where there are none."""
+        """Tokenizer and model of `model_name`. Raises ConfigError where there are none."""
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(self.model_name)
-        return tokenizer, AutoModelForSequenceClassification.from_pretrained(self.model_name)
+        tokenizer = from_pretrained(AutoTokenizer, self.model_name, self.kind)
+        return tokenizer, model_from_pretrained(AutoModelForSequenceClassification, self.model_name, self.kind)
 
     def _count_labels(self) -> int:
         return int(self._model.config.num_labels)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rl4lms.core.errors import ConfigError, DataError, unknown
+from rl4lms.core.pretrained import from_pretrained, model_from_pretrained
 from rl4lms.metrics.base import BaseMetric, MetaInfo, MetricResult, check_references, check_texts
 from rl4lms.metrics.classifier import default_device
 
@@ -42,23 +43,15 @@ def sliding_windows(n_tokens: int, stride: int, max_length: int) -> list[Window]
 def load_language_model(model_name: str) -> Any:
     from transformers import AutoModelForCausalLM
 
-    try:
-        model: Any = AutoModelForCausalLM.from_pretrained(model_name)
-        return model.to(default_device()).eval()
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ConfigError(f'language model "{model_name}": it cannot be loaded ({reason}).') from None
+    model = model_from_pretrained(AutoModelForCausalLM, model_name, "language model")
+    return model.to(default_device()).eval()
 
 
 @functools.cache
 def load_tokenizer(tokenizer_id: str) -> Any:
     from transformers import AutoTokenizer
 
-    try:
-        return AutoTokenizer.from_pretrained(tokenizer_id)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ConfigError(f'tokenizer_id "{tokenizer_id}": it cannot be loaded ({reason}).') from None
+    return from_pretrained(AutoTokenizer, tokenizer_id, "tokenizer_id")
 
 
 @contextlib.contextmanager

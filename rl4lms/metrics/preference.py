@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rl4lms.core.errors import ConfigError
+from rl4lms.core.pretrained import from_pretrained, model_from_pretrained
 from rl4lms.metrics.classifier import Row, TextClassifier
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ class PreferenceModel(TextClassifier):
     def _load(self) -> tuple[Any, Any]:
         from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(self.model_name)
-        model = AutoModelForSeq2SeqLM.from_pretrained(self.model_name)
+        tokenizer = from_pretrained(AutoTokenizer, self.model_name, self.kind)
+        model = model_from_pretrained(AutoModelForSeq2SeqLM, self.model_name, self.kind)
         if self._weights is not None:
             load_weights(model, len(tokenizer), self._weights)
         return tokenizer, model

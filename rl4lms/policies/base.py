@@ -75,6 +75,7 @@ class LMActorCriticPolicy(BasePolicy):
         value_model: str = "separate",
         lora: Mapping[str, Any] | None = None,
         dtype: str = "float32",
+        trust_remote_code: bool = False,
     ) -> None:
         super().__init__(observation_space, action_space)
         if value_model not in ("separate", "shared"):
@@ -85,15 +86,20 @@ class LMActorCriticPolicy(BasePolicy):
         self.prompt_truncation_side = prompt_truncation_side
         self.value_model_kind = value_model
         self.entropy_gradient = True  # of evaluate_actions; an algorithm that only logs the entropy saves a pass
-        self._build_models(model_name, DTYPES[dtype], lora, apply_model_parallel)
+        model = self._load_model(model_name, DTYPES[dtype], apply_model_parallel, trust_remote_code)
+        self._build_models(model, lora)
         self._setup_optimizer(lr_schedule(1.0), optimizer_class, dict(optimizer_kwargs or {}), weight_decay)
         self.set_training_mode(False)
 
     # -- construction ------------------------------------------------------------------------------------------------
 
-    def _build_models(self, name: str, dtype: torch.dtype, lora: Mapping[str, Any] | None, parallel: bool) -> None:
+    def _load_model(self, name: str, dtype: torch.dtype, parallel: bool, trust_remote_code: bool) -> Any:
         extra = {"device_map": "auto"} if parallel and torch.cuda.device_count() > 1 else {}
-        model = load_language_model(name, seq2seq=self.seq2seq, dtype=dtype, **extra)
+        return load_language_model(
+            name, seq2seq=self.seq2seq, dtype=dtype, trust_remote_code=trust_remote_code, **extra
+        )
+
+    def _build_models(self, model: Any, lora: Mapping[str, Any] | None) -> None:
         self.vocab_size = vocabulary_size(model)
         self.uses_lora = lora is not None
         trunk = self.scorer.trunk(model)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rl4lms.core.errors import ConfigError
+from rl4lms.core.pretrained import from_pretrained, model_from_pretrained
 from rl4lms.numerics.categorical import action_logprobs, masked_logits
 from rl4lms.policies.cache import decoding_cache
 from rl4lms.policies.sequences import Sequences, TokenView
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def load_language_model(
-    name: str, *, seq2seq: bool, dtype: torch.dtype | None = None, **kwargs: Any
+    name: str, *, seq2seq: bool, dtype: torch.dtype | None = None, trust_remote_code: bool = False, **kwargs: Any
 ) -> PreTrainedModel:
     """A causal or sequence-to-sequence model by local directory or hub id, in eval mode.
 
@@ -30,18 +31,14 @@ def load_language_model(
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # one bar per file would fill a log
-    try:
-        config = AutoConfig.from_pretrained(name)
-        if bool(config.is_encoder_decoder) is not seq2seq:
-            kind, other = ("seq2seq", "causal") if seq2seq else ("causal", "seq2seq")
-            raise ConfigError(
-                f"model {name}: a {other} model where a {kind} one is expected; choose the {other} policy."
-            )
-        auto = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
-        model = auto.from_pretrained(name, dtype=dtype or torch.float32, **kwargs)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(f"model {name}: cannot be loaded ({reason})") from None
+    config = from_pretrained(AutoConfig, name, "model", trust_remote_code=trust_remote_code)
+    if bool(config.is_encoder_decoder) is not seq2seq:
+        kind, other = ("seq2seq", "causal") if seq2seq else ("causal", "seq2seq")
+        raise ConfigError(f"model {name}: a {other} model where a {kind} one is expected; choose the {other} policy.")
+    auto = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
+    model = model_from_pretrained(
+        auto, name, "model", dtype=dtype or torch.float32, trust_remote_code=trust_remote_code, **kwargs
+    )
     loaded: PreTrainedModel = fuse_gelu(model.eval())
     return loaded
 

@@ -80,7 +80,12 @@ class BatchedRewardFunction(ABC):
 
 def finite_reward(value: Any, reward: object, sample: str) -> float:
     """`value` as a python float, or RunError naming the reward and the sample."""
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise RunError(
+            f"reward {reward_name(reward)}: {type(value).__name__} for {sample}; expected a finite number."
+        ) from None
     if not math.isfinite(number):
         raise RunError(f"reward {reward_name(reward)}: {number} for {sample}; expected a finite number.")
     return number

@@ -13,6 +13,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 import traceback
 import weakref
 from collections.abc import Iterator, Sequence
@@ -24,8 +25,9 @@ from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]
 
-from rl4lms.core.errors import RunError
+from rl4lms.core.errors import RunError, UserError
 from rl4lms.rewards.base import RewardFunction, finite_reward, reward_name
+from rl4lms.rewards.guard import guarded, raised, timed_out
 
 _CHUNKS_PER_WORKER = 4  # small enough that a slow text does not leave the other workers idle
 Call = tuple[Any, ...]
@@ -100,10 +102,13 @@ class ParallelReward:
     called here, one call after the other. Use as a context manager, or call `close`.
 
     shared: objects that the calls refer to again and again (a tokenizer); they are sent once, not with every call.
+    timeout_s: seconds that one call may take; a worker that takes longer is killed.
     """
 
-    def __init__(self, reward_fn: Any, n_workers: int, shared: Sequence[Any] = ()) -> None:
-        self._reward_fn = reward_fn
+    def __init__(
+        self, reward_fn: Any, n_workers: int, shared: Sequence[Any] = (), timeout_s: float | None = None
+    ) -> None:
+        self._reward_fn, self._timeout_s = reward_fn, timeout_s
         self._shared = tuple(shared)
         self._workers: list[_Worker] = []
         if n_workers > 1 and is_copyable(reward_fn):
@@ -120,11 +125,15 @@ class ParallelReward:
     def map(self, calls: Sequence[Call]) -> list[float]:
         """reward_fn(*call) for each call, in order, as finite python floats.
 
-        Raises what the function raised (the worker's traceback is added as a note), and RunError for a result that is
-        not finite or a worker that died; after either the workers are closed.
+        Raises RunError for what the function raised (the worker's traceback is added as a note; a UserError stays what
+        it is), a result that is not finite, a worker that died or took too long; after any the workers are closed.
         """
-        values = self._in_workers(calls) if self._workers else [self._reward_fn(*call) for call in calls]
+        values = self._in_workers(calls) if self._workers else [self._here(call) for call in calls]
         return [finite_reward(value, self._reward_fn, f"episode {i} of the batch") for i, value in enumerate(values)]
+
+    def _here(self, call: Call) -> Any:
+        with guarded(self._reward_fn, self._timeout_s):
+            return self._reward_fn(*call)
 
     def _in_workers(self, calls: Sequence[Call]) -> list[Any]:
         size = max(1, math.ceil(len(calls) / (_CHUNKS_PER_WORKER * len(self._workers))))
@@ -134,16 +143,31 @@ class ParallelReward:
         try:
             for worker in self._workers:
                 self._send_next(worker, waiting, busy)
+            started = dict.fromkeys(busy, time.monotonic())
             while busy:
-                for connection in wait(list(busy)):
+                for connection in self._answered(busy, started, size):
                     worker = busy.pop(connection)
                     start, outcome = _receive(worker, self._reward_fn)
                     results[start] = outcome
                     self._send_next(worker, waiting, busy)
+                    started[connection] = time.monotonic()
         except BaseException:
             self.close()
             raise
         return [value for start in sorted(results) for value in results[start]]
+
+    def _answered(self, busy: dict[Any, _Worker], started: dict[Any, float], n_calls: int) -> list[Any]:
+        """Connections with an answer; waits for one. Raises RunError where a worker is over the time of its calls."""
+        if self._timeout_s is None:
+            return wait(list(busy))
+        limit_s = self._timeout_s * n_calls
+        oldest = min(busy, key=started.__getitem__)
+        ready = wait(list(busy), max(started[oldest] + limit_s - time.monotonic(), 0.0))
+        if not ready:
+            for worker in busy.values():
+                worker.process.kill()
+            raise RunError(timed_out(self._reward_fn, self._timeout_s))
+        return ready
 
     def _send_next(self, worker: _Worker, waiting: Iterator[tuple[int, list[Call]]], busy: dict[Any, _Worker]) -> None:
         task = next(waiting, None)
@@ -168,10 +192,15 @@ def _receive(worker: _Worker, reward_fn: object) -> tuple[int, list[Any]]:
         start, values, error, trace = pickle.loads(worker.connection.recv_bytes())
     except (EOFError, ConnectionError):
         code = worker.process.wait()
-        raise RunError(f"reward {reward_name(reward_fn)}: a worker process ended with exit code {code}.") from None
+        raise RunError(
+            f"reward {reward_name(reward_fn)}: a worker process ended with exit code {code}. The same command goes on "
+            "from the last checkpoint; is there memory for env.n_reward_workers of them?"
+        ) from None
     if error is not None:
         error.add_note(f"In a reward worker:\n{trace}")
-        raise error
+        if isinstance(error, UserError):
+            raise error
+        raise RunError(raised(reward_fn, error)) from error
     return start, values
 
 

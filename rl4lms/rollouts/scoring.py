@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from rl4lms.core.errors import RunError
-from rl4lms.rewards.base import BatchedRewardFunction
+from rl4lms.rewards.base import BatchedRewardFunction, reward_name
+from rl4lms.rewards.guard import guarded
 from rl4lms.rewards.parallel import ParallelReward, is_copyable
 from rl4lms.tokenization.observation import SampleLike, decode_response
 from rl4lms.tokenization.text_task import TextTask
@@ -43,14 +44,14 @@ class BatchedScorer:
     its own: its return bootstraps from the value of the next state.
     """
 
-    def __init__(self, task: TextTask, n_workers: int = 0) -> None:
+    def __init__(self, task: TextTask, n_workers: int = 0, timeout_s: float | None = None) -> None:
+        """n_workers: processes of the reward function; 0 calls it here. timeout_s: seconds that a call may take."""
         self.task = task
-        self.reward_fn = task.reward_function
-        self._parallel = ParallelReward(self.reward_fn, n_workers, shared=(task.tokenizer,)) if n_workers > 0 else None
+        self.reward_fn, self.timeout_s = task.reward_function, timeout_s
+        self._parallel = ParallelReward(self.reward_fn, n_workers, shared=(task.tokenizer,), timeout_s=timeout_s)
 
     def close(self) -> None:
-        if self._parallel is not None:
-            self._parallel.close()
+        self._parallel.close()
 
     def __call__(self, responses: Sequence[Response]) -> list[list[float]]:
         scores = [[0.0] * len(r.token_ids) for r in responses]
@@ -69,14 +70,15 @@ class BatchedScorer:
         if not ended:
             return
         done = [responses[i] for i in ended]
-        rewards = self.reward_fn(
-            [r.sample.prompt_or_input_text for r in done],
-            [r.text for r in done],
-            [r.sample.references for r in done],
-            [True] * len(done),
-            [r.sample.meta_data for r in done],
-        )
-        rewards = [float(x) for x in rewards]
+        with guarded(self.reward_fn, self.timeout_s):
+            rewards = self.reward_fn(
+                [r.sample.prompt_or_input_text for r in done],
+                [r.text for r in done],
+                [r.sample.references for r in done],
+                [True] * len(done),
+                [r.sample.meta_data for r in done],
+            )
+            rewards = [float(x) for x in rewards]
         if len(rewards) != len(done):
             name = type(self.reward_fn).__name__
             raise RunError(f"reward {name}: returned {len(rewards)} rewards for {len(done)} texts; return one each.")
@@ -98,9 +100,8 @@ class BatchedScorer:
                 current = final if step == n - 1 else final.at(step + 1)
                 meta = response.sample.meta_data
                 calls.append((final.at(step), response.token_ids[step], current, done, meta))
-        rewards = self._parallel.map(calls) if self._parallel is not None else [self.reward_fn(*c) for c in calls]
-        for (i, step), reward in zip(places, rewards, strict=True):
-            scores[i][step] = float(reward)
+        for (i, step), reward in zip(places, self._parallel.map(calls), strict=True):
+            scores[i][step] = reward
 
     def _check(self, response: Response, row: list[float]) -> None:
         for value in row:
@@ -117,9 +118,10 @@ class SteppedScorer:
     copied into them is asked here, once the episodes have been played.
     """
 
-    def __init__(self, vec_env: Any, task: TextTask) -> None:
-        self.vec_env, self.task = vec_env, task
-        self._scorer = None if is_copyable(task.reward_function) else BatchedScorer(task)
+    def __init__(self, vec_env: Any, task: TextTask, timeout_s: float | None = None) -> None:
+        """timeout_s: seconds that a step of all environments may take."""
+        self.vec_env, self.task, self.timeout_s = vec_env, task, timeout_s
+        self._scorer = None if is_copyable(task.reward_function) else BatchedScorer(task, timeout_s=timeout_s)
 
     def close(self) -> None:
         """The environment is closed by its owner."""
@@ -142,8 +144,19 @@ class SteppedScorer:
             idle = self.task.pad_id
             actions = [r.token_ids[step] if step < len(r.token_ids) else idle for r in wave]
             actions += [idle] * (n - len(wave))
-            _, rewards, _, _ = self.vec_env.step(np.asarray(actions))
+            rewards = self._step(np.asarray(actions))
             for i, response in enumerate(wave):
                 if step < len(response.token_ids):
                     rows[i].append(float(rewards[i]))
         return rows
+
+    def _step(self, actions: Any) -> Any:
+        """The rewards of one step. Raises RunError where an environment's process has ended, which says why itself."""
+        with guarded(self.task.reward_function, self.timeout_s):
+            try:
+                return self.vec_env.step(actions)[1]
+            except (EOFError, ConnectionError):
+                name = reward_name(self.task.reward_function)
+                raise RunError(
+                    f"reward {name}: an environment's process ended; the same command goes on from the last checkpoint."
+                ) from None

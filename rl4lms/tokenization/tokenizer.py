@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.io import read_json
+from rl4lms.core.pretrained import from_pretrained
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -105,26 +106,20 @@ def _with_frame(
     )
 
 
-def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+def load_tokenizer(name: str, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
     """A tokenizer by local directory or hub id. Raises ConfigError where there is none.
 
     A directory whose tokenizer is plain (tokenizer.json says all) is read without the auto classes, which import the
     whole table of models: 0.3 CPU-seconds a process.
     """
     config = Path(name) / "tokenizer_config.json"
-    plain = config.is_file() and read_json(config).get("tokenizer_class") in _PLAIN_CLASSES
-    try:
-        if plain:
-            from transformers.tokenization_utils_tokenizers import PreTrainedTokenizerFast
-
-            tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(name)
-        else:
-            from transformers import AutoTokenizer
-
-            tokenizer = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(f"tokenizer {name}: cannot be loaded ({reason})") from None
+    described = read_json(config) if config.is_file() else {}
+    auto: Any
+    if isinstance(described, dict) and described.get("tokenizer_class") in _PLAIN_CLASSES:
+        from transformers.tokenization_utils_tokenizers import PreTrainedTokenizerFast as auto  # noqa: N813
+    else:
+        from transformers import AutoTokenizer as auto  # noqa: N813
+    tokenizer: PreTrainedTokenizerBase = from_pretrained(auto, name, "tokenizer", trust_remote_code=trust_remote_code)
     return tokenizer
 
 
@@ -134,7 +129,7 @@ def build_tokenizer(config: Mapping[str, Any]) -> PreTrainedTokenizerBase:
     model_name; padding_side and truncation_side (default left); pad_token_as_eos_token (default true): a tokenizer
     without a padding token pads with eos. Masks are explicit everywhere, so an eos in the text stays a real token.
     """
-    tokenizer = load_tokenizer(str(config["model_name"]))
+    tokenizer = load_tokenizer(str(config["model_name"]), bool(config.get("trust_remote_code")))
     if tokenizer.pad_token is None:
         if not config.get("pad_token_as_eos_token", True):
             raise ConfigError(

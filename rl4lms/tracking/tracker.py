@@ -1,12 +1,13 @@
 """What a run writes while it trains: growing jsonl files, predictions, and lines of log.
 
 Equal runs write equal bytes: keys are sorted, numbers are written by repr, wall-clock facts go to timing.jsonl alone.
-A checkpoint keeps `state_dict()`, the length of every file; `load_state_dict` cuts the files back to it, so that a
-resumed run continues them byte for byte.
+A checkpoint keeps `state_dict()`, length and digest of every file; `load_state_dict` cuts the files back to it, so that
+a resumed run continues them byte for byte.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rl4lms.core.errors import RunError
-from rl4lms.core.io import write_text
+from rl4lms.core.io import fsync, sha256_file, write_text
 from rl4lms.tracking.backends import Backend, untouched_generators
 
 logger = logging.getLogger("rl4lms")
@@ -62,25 +63,30 @@ class Tracker:
         if not self._quiet:
             logger.info("%s", message)
 
-    def state_dict(self) -> dict[str, int]:
-        """Bytes of every jsonl file of the run."""
-        return {path.name: path.stat().st_size for path in sorted(self.run_dir.glob("*.jsonl"))}
+    def state_dict(self) -> dict[str, dict[str, Any]]:
+        """Bytes and sha256 of every jsonl file of the run, which are on the disk when this returns."""
+        state = {}
+        for path in sorted(self.run_dir.glob("*.jsonl")):
+            fsync(path)
+            state[path.name] = {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
+        return state
 
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
+    def load_state_dict(self, state: Mapping[str, Mapping[str, Any]]) -> None:
         """Cut every jsonl file back to its length in `state`, and remove those that it does not know.
 
-        Raises RunError where a file is shorter than it was: the run cannot go on from there.
+        Raises RunError where a file does not begin with what it held: the run cannot go on from there.
         """
-        for name, length in state.items():
+        for name, known in state.items():
             path = self.run_dir / name
-            found = path.stat().st_size if path.is_file() else 0
-            if found < length:
+            begin = path.read_bytes()[: known["bytes"]] if path.is_file() else b""
+            if hashlib.sha256(begin).hexdigest() != known["sha256"]:
                 raise RunError(
-                    f"{path}: {found} bytes, the checkpoint knows {length}; delete {self.run_dir} and start again."
+                    f"{path}: not the {known['bytes']} bytes that the checkpoint knows; delete {self.run_dir} to start "
+                    "this run over."
                 )
         for path in self.run_dir.glob("*.jsonl"):
             if path.name in state:
-                os.truncate(path, state[path.name])
+                os.truncate(path, state[path.name]["bytes"])
             else:
                 path.unlink()
 
@@ -111,7 +117,7 @@ class SilentTracker(Tracker):
     def log_info(self, message: str) -> None:
         return
 
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
+    def load_state_dict(self, state: Mapping[str, Mapping[str, Any]]) -> None:
         return
 
     def _append(self, name: str, line: dict[str, Any], *, say: bool = True) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
 from rl4lms.core.errors import ConfigError, unknown
-from rl4lms.core.io import publish_directory, write_json
+from rl4lms.core.io import canonical_json, sha256_text, write_json
+from rl4lms.core.pretrained import model_from_pretrained
 from rl4lms.core.seeding import derive_seed
+from rl4lms.core.work_directory import publish, work_directory, work_path
 from rl4lms.tokenization.tokenizer import load_tokenizer, save_tokenizer, sentinel_tokens, train_bpe
-from rl4lms.training.fitting import Optimisation, fit
+from rl4lms.training.fitting import Optimisation, Progress, fit
 from rl4lms.training.lm_data import (
     IGNORE,
     Batch,
@@ -36,6 +38,14 @@ N_SENTINELS = 32
 HELDOUT_TOKENS = 40_000  # of validation text, about: enough for three digits of perplexity
 HELDOUT_BLOCK = 96
 HELDOUT_BATCH = 16
+DECLARED = (
+    "config.json",
+    "generation_config.json",
+    "metrics.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
 
 
 @dataclass(frozen=True)
@@ -99,23 +109,22 @@ class BaseModelSettings:
 def train(settings: BaseModelSettings, data_dir: Path, out_dir: Path) -> None:
     """Write model, tokenizer and metrics.json into `out_dir`. data_dir holds <task>/{train,validation}.jsonl.
 
-    Equal inputs give equal bytes on one machine and thread count.
+    Equal inputs give equal bytes on one machine and thread count; the same call goes on from its last checkpoint.
     """
-    heldout = [d for task in settings.tasks for d in read_documents(task, data_dir / task / "validation.jsonl")]
-    if settings.model_name is None:
-        model, tokenizer, metrics = _train_from_scratch(settings, data_dir)
-    else:
-        model, tokenizer, metrics = (
-            load_model(settings.model_name, settings.type),
-            load_tokenizer(settings.model_name),
-            {},
-        )
-    metrics["n_parameters"] = sum(p.numel() for p in model.parameters())
-    metrics |= heldout_metrics(model, tokenizer, heldout)
-    with publish_directory(out_dir) as scratch:
-        model.save_pretrained(scratch)
-        save_tokenizer(tokenizer, scratch)
-        write_json(scratch / "metrics.json", metrics)
+    read = [data_dir / task / f"{split}.jsonl" for task in settings.tasks for split in ("train", "validation")]
+    with work_directory(work_path(out_dir), asdict(settings), read) as work:
+        heldout = [d for task in settings.tasks for d in read_documents(task, data_dir / task / "validation.jsonl")]
+        if settings.model_name is None:
+            model, tokenizer, metrics = _train_from_scratch(settings, data_dir, work / "checkpoints")
+        else:
+            model, metrics = load_model(settings.model_name, settings.type), {}
+            tokenizer = load_tokenizer(settings.model_name)
+        metrics["n_parameters"] = sum(p.numel() for p in model.parameters())
+        metrics |= heldout_metrics(model, tokenizer, heldout)
+        model.save_pretrained(work)
+        save_tokenizer(tokenizer, work)
+        write_json(work / "metrics.json", metrics)
+        publish(work, out_dir, DECLARED)
 
 
 def load_model(name: str, kind: Literal["causal", "seq2seq"]) -> PreTrainedModel:
@@ -123,17 +132,13 @@ def load_model(name: str, kind: Literal["causal", "seq2seq"]) -> PreTrainedModel
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     auto = AutoModelForCausalLM if kind == "causal" else AutoModelForSeq2SeqLM
-    try:
-        model: PreTrainedModel = auto.from_pretrained(name, dtype=torch.float32)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(f"model {name}: cannot be loaded as a {kind} model ({reason})") from None
+    model: PreTrainedModel = model_from_pretrained(auto, name, f"{kind} model", dtype=torch.float32)
     model.eval()
     return model
 
 
 def _train_from_scratch(
-    settings: BaseModelSettings, data_dir: Path
+    settings: BaseModelSettings, data_dir: Path, checkpoints: Path
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, dict[str, Any]]:
     training, vocab_size = settings.training, settings.vocab_size
     if training is None or vocab_size is None:
@@ -149,7 +154,9 @@ def _train_from_scratch(
     )
     model = initial_model(settings, tokenizer, training.seed)
     groups = [encode_documents(tokenizer, texts) for texts in documents.values()]
-    losses = fit(model, _batches(settings.family, training, tokenizer, groups, causal), training.optimisation)
+    progress = Progress(checkpoints, sha256_text(canonical_json(asdict(settings))))
+    batches = _batches(settings.family, training, tokenizer, groups, causal)
+    losses = fit(model, batches, training.optimisation, progress)
     tail = losses[-max(len(losses) // 20, 1) :]
     metrics = {
         "train_loss": round(sum(tail) / len(tail), 6),

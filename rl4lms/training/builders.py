@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rl4lms.algorithms.on_policy_text import TextRollouts
 from rl4lms.config.schema import AlgorithmConfig, ComponentConfig, EnvConfig, RunConfig
 from rl4lms.core.errors import ConfigError, DataError
+from rl4lms.core.pretrained import from_pretrained
 from rl4lms.core.tables import (
     AlgorithmRegistry,
     DataPoolRegistry,
@@ -53,14 +54,11 @@ def build_metrics(configs: Sequence[ComponentConfig]) -> list[BaseMetric]:
     return [MetricRegistry.get(c.id, c.args) for c in configs]
 
 
-def model_config(name: str) -> PreTrainedConfig:
+def model_config(name: str, trust_remote_code: bool = False) -> PreTrainedConfig:
     """A model's configuration by local directory or hub id. Raises ConfigError where there is none."""
     from transformers import AutoConfig
 
-    try:
-        config: PreTrainedConfig = AutoConfig.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"model {name}: cannot be loaded ({str(error).strip().splitlines()[0]})") from None
+    config: PreTrainedConfig = from_pretrained(AutoConfig, name, "model", trust_remote_code=trust_remote_code)
     return config
 
 
@@ -101,7 +99,7 @@ def build_algorithm(
     alg, env = config.alg, config.env
     assert isinstance(alg, AlgorithmConfig) and isinstance(env, EnvConfig)
     name = alg.policy.model_name
-    model = model_config(name)
+    model = model_config(name, bool(alg.policy.args.get("trust_remote_code")))
     check_lengths(model, name, env.args.max_prompt_length, env.args.max_episode_length)
     vocab_size = int(model.get_text_config().vocab_size)
     task = _task(config, pool, tokenizer, model)
@@ -109,7 +107,12 @@ def build_algorithm(
     stepping = None
     if env.vec_env == "subproc":
         stepping = make_stepping_env(task, n_envs=env.n_envs, vocab_size=vocab_size, sample=pool[0][0])
-    scorer: Scorer = BatchedScorer(task, env.n_reward_workers) if stepping is None else SteppedScorer(stepping, task)
+    limit_s = env.reward_timeout_s
+    scorer: Scorer = (
+        BatchedScorer(task, env.n_reward_workers, limit_s)
+        if stepping is None
+        else SteppedScorer(stepping, task, limit_s)
+    )
     kwargs = {
         "policy": PolicyRegistry.get(alg.policy.id),
         "env": vec_env,

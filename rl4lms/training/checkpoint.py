@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import random
 import shutil
@@ -17,12 +18,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from rl4lms.core.errors import RunError, UserError
-from rl4lms.core.io import canonical_json, read_json, sha256_file, sha256_text, write_json
+from rl4lms import __version__
+from rl4lms.config.schema import RunConfig
+from rl4lms.core.errors import ConfigError, RunError, UserError
+from rl4lms.core.io import canonical_json, fsync, read_json, sha256_file, sha256_text, write_json
 
 log = logging.getLogger(__name__)
 KEPT = 2
 FORMAT = 1
+TENSORS, STATE, BEST, SCRATCH = "tensors.safetensors", "state.json", "best", ".writing."
+
+
+def run_digest(config: RunConfig) -> str:
+    """What a checkpoint must agree with to be resumed: the resolved configuration and the code's version."""
+    return sha256_text(canonical_json({"config": config.to_dict(), "version": __version__}))
 
 
 def parameters_of(module: nn.Module, skip: tuple[str, ...] = ()) -> dict[str, Tensor]:
@@ -61,10 +70,13 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tenso
 def _is_plain(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(_is_plain(v) for v in value)
-    return value is None or isinstance(value, bool | int | float | str)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, bool | int | str)
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> None:
+    """The state that `optimizer_tensors` gave, into an optimiser over the same parameters in the same groups."""
     state: dict[int, dict[str, Any]] = {}
     for key, value in [*tensors.items(), *rest["values"].items()]:
         index, _, name = key.partition(".")
@@ -74,6 +86,26 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
         for own, saved in zip(optimizer.state_dict()["param_groups"], rest["param_groups"], strict=True)
     ]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def scheduler_state(scheduler: Any) -> dict[str, Any]:
+    """What a learning-rate scheduler counts and remembers; its functions are built anew. Raises ConfigError for more.
+
+    A scheduler that keeps other schedulers, or tensors, has a state that json cannot hold.
+    """
+    ignored = ("optimizer", "lr_lambdas", "_initial_step", "_opt_called", "_get_lr_called_within_step")
+    state = {k: v for k, v in vars(scheduler).items() if k not in ignored and not callable(v)}
+    odd = sorted(k for k, v in state.items() if not _is_plain(v))
+    if odd:
+        raise ConfigError(
+            f"scheduler {type(scheduler).__name__}: {', '.join(odd)} cannot be kept in a checkpoint; choose another "
+            'lr_scheduler_type, or save_strategy: "no".'
+        )
+    return state
+
+
+def load_scheduler(scheduler: Any, state: Mapping[str, Any]) -> None:
+    vars(scheduler).update(state)
 
 
 def generator_state() -> dict[str, Any]:
@@ -90,6 +122,7 @@ def generator_state() -> dict[str, Any]:
 
 
 def load_generator_state(state: Mapping[str, Any]) -> None:
+    """Put the global generators where `generator_state` found them."""
     version, internal, gauss = state["python"]
     random.setstate((version, tuple(internal), gauss))
     name, keys, pos, has_gauss, cached = state["numpy"]
@@ -99,22 +132,32 @@ def load_generator_state(state: Mapping[str, Any]) -> None:
         torch.cuda.set_rng_state_all([torch.tensor(s, dtype=torch.uint8) for s in state["cuda"]])
 
 
-def save_checkpoint(directory: Path, iteration: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> Path:
-    """Write `<directory>/<iteration>` at once or not at all, and remove all but the newest two."""
+def save_checkpoint(
+    directory: Path, iteration: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any], *, is_best: bool = False
+) -> Path:
+    """Write `<directory>/<iteration>` at once or not at all, and remove all but the newest two.
+
+    is_best: keep a copy as `<directory>/best`, which a later best one replaces. It is there before the checkpoint is,
+    so a resumed run, which may save this iteration again, never lacks it.
+    """
     directory.mkdir(parents=True, exist_ok=True)
+    for left in directory.glob(f"{SCRATCH}*"):  # of a process that was killed; a run has one writer
+        shutil.rmtree(left, ignore_errors=True)
     final = directory / f"{iteration:08d}"
-    scratch = Path(tempfile.mkdtemp(prefix=".writing.", dir=directory))
+    scratch = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=directory))
     try:
-        weights = scratch / "tensors.safetensors"
+        weights = scratch / TENSORS
         save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, weights)
-        _fsync(weights)
+        fsync(weights)
         body = {"format": FORMAT, "iteration": iteration, **state, "tensors_sha256": sha256_file(weights)}
         body["state_sha256"] = sha256_text(canonical_json(body))
-        write_json(scratch / "state.json", body)
-        if final.exists():
-            shutil.rmtree(final)
-        os.replace(scratch, final)
-        _fsync(directory)
+        write_json(scratch / STATE, body)
+        fsync(scratch)
+        if is_best:
+            copy = Path(shutil.copytree(scratch, directory / f"{SCRATCH}best"))
+            _put(copy, directory / BEST)
+        _put(scratch, final)
+        fsync(directory)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     for old in _checkpoints(directory)[:-KEPT]:
@@ -122,12 +165,16 @@ def save_checkpoint(directory: Path, iteration: int, tensors: Mapping[str, Tenso
     return final
 
 
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _put(scratch: Path, final: Path) -> None:
+    """Rename a directory onto another one, which only an empty or absent one can be."""
+    if final.exists():
+        shutil.rmtree(final)
+    os.replace(scratch, final)
+
+
+def with_prefix(tensors: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
+    """The tensors named "<kind>.<name>", by name."""
+    return {k.removeprefix(f"{kind}."): v for k, v in tensors.items() if k.startswith(f"{kind}.")}
 
 
 def _checkpoints(directory: Path) -> list[Path]:
@@ -149,19 +196,21 @@ def load_newest_checkpoint(directory: Path, digest: str) -> tuple[dict[str, Tens
             problems.append(str(error))
             log.warning("%s; trying the one before it", error)
     if problems:
-        raise RunError(f"{directory}: no usable checkpoint ({problems[0]}). Delete the directory to start over.")
+        raise RunError(
+            f"{directory}: no usable checkpoint ({problems[0]}). Delete {directory.parent} to start this run over."
+        )
     return None
 
 
 def _read(path: Path, digest: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
-        state = read_json(path / "state.json")
+        state = read_json(path / STATE)
         recorded = state.pop("state_sha256")
         if recorded != sha256_text(canonical_json(state)):
             raise RunError(f"{path}: state.json does not match its own digest")
-        if state["tensors_sha256"] != sha256_file(path / "tensors.safetensors"):
+        if state["tensors_sha256"] != sha256_file(path / TENSORS):
             raise RunError(f"{path}: tensors.safetensors does not match its digest")
-        tensors = load_file(path / "tensors.safetensors")
+        tensors = load_file(path / TENSORS)
     except RunError:
         raise
     except (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError, UserError) as error:

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from rl4lms.core.errors import RunError
+from rl4lms.training.checkpoint import (
+    generator_state,
+    load_generator_state,
+    load_newest_checkpoint,
+    load_optimizer,
+    load_parameters,
+    load_scheduler,
+    optimizer_tensors,
+    parameters_of,
+    save_checkpoint,
+    scheduler_state,
+    with_prefix,
+)
+from rl4lms.training.preemption import Preemption
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+log = logging.getLogger(__name__)
+N_SAVES = 10  # in a run
 
 
 @dataclass(frozen=True)
@@ -51,24 +71,89 @@ def build_optimizer(model: PreTrainedModel, settings: Optimisation) -> torch.opt
     return torch.optim.AdamW(groups, fused=True)
 
 
-def fit(model: PreTrainedModel, batches: Iterator[Mapping[str, Tensor]], settings: Optimisation) -> list[float]:
+@dataclass(frozen=True)
+class Progress:
+    """Where `fit` keeps its checkpoints, a tenth of the steps apart; digest: of what the run is determined by."""
+
+    checkpoints: Path
+    digest: str
+
+    def save(self, fitting: Fitting) -> None:
+        tensors = {f"model.{k}": v for k, v in parameters_of(fitting.model).items()}
+        moments, rest = optimizer_tensors(fitting.optimizer)
+        tensors |= {f"optimizer.{k}": v for k, v in moments.items()}
+        state = {
+            "digest": self.digest,
+            "losses": fitting.losses,
+            "optimizer": rest,
+            "schedule": scheduler_state(fitting.schedule),
+            "generators": generator_state(),
+        }
+        save_checkpoint(self.checkpoints, len(fitting.losses), tensors, state)
+
+    def load(self, fitting: Fitting) -> None:
+        """Restore the newest checkpoint, where there is one."""
+        found = load_newest_checkpoint(self.checkpoints, self.digest)
+        if found is None:
+            return
+        tensors, state = found
+        load_parameters(fitting.model, with_prefix(tensors, "model"))
+        load_optimizer(fitting.optimizer, with_prefix(tensors, "optimizer"), state["optimizer"])
+        load_scheduler(fitting.schedule, state["schedule"])
+        load_generator_state(state["generators"])
+        fitting.losses[:] = state["losses"]
+        log.info("resumed after step %d", len(fitting.losses))
+
+
+@dataclass
+class Fitting:
+    """What changes from step to step; losses: of every step done."""
+
+    model: PreTrainedModel
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    losses: list[float]
+
+
+def fit(
+    model: PreTrainedModel,
+    batches: Iterator[Mapping[str, Tensor]],
+    settings: Optimisation,
+    progress: Progress | None = None,
+) -> list[float]:
     """Train `model(**batch).loss` for `n_steps` batches; the loss of each step. Leaves the model in eval mode.
 
-    Raises RunError at the first loss that is not finite.
+    batches: from the first one, always the same; a resumed run passes over those that it has seen. Raises RunError at
+    the first loss that is not finite; SystemExit, once it has saved, after SIGTERM.
     """
     model.train()
     optimizer = build_optimizer(model, settings)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, settings.factor)
-    losses = []
-    for step in range(settings.n_steps):
-        output: Any = model(**next(batches))
-        losses.append(output.loss.item())
-        if not math.isfinite(losses[-1]):
-            raise RunError(f"step {step}: the loss is {losses[-1]}; lower training.learning_rate.")
-        optimizer.zero_grad(set_to_none=True)
-        output.loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+    fitting = Fitting(model, optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, settings.factor), [])
+    if progress is not None:
+        progress.load(fitting)
+    every = math.ceil(settings.n_steps / N_SAVES)
+    upcoming = itertools.islice(batches, len(fitting.losses), settings.n_steps)
+    with Preemption() as preemption:
+        for batch in upcoming:
+            _step(fitting, batch)
+            done = len(fitting.losses)
+            if progress is not None and (preemption.requested or done % every == 0 or done == settings.n_steps):
+                progress.save(fitting)
+                if preemption.requested and done < settings.n_steps:
+                    log.info("SIGTERM: saved after step %d of %d", done, settings.n_steps)
+                    preemption.leave()
     model.eval()
-    return losses
+    return fitting.losses
+
+
+def _step(fitting: Fitting, batch: Mapping[str, Tensor]) -> None:
+    output: Any = fitting.model(**batch)
+    loss = output.loss.item()
+    if not math.isfinite(loss):
+        raise RunError(f"step {len(fitting.losses)}: the loss is {loss}; lower training.learning_rate.")
+    fitting.optimizer.zero_grad(set_to_none=True)
+    output.loss.backward()
+    nn.utils.clip_grad_norm_(fitting.model.parameters(), 1.0)
+    fitting.optimizer.step()
+    fitting.schedule.step()
+    fitting.losses.append(loss)

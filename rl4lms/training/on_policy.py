@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import logging
-import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 
-from rl4lms import __version__
 from rl4lms.config.inputs import local_inputs
 from rl4lms.config.schema import AlgorithmConfig, RunConfig
-from rl4lms.core.errors import ConfigError
-from rl4lms.core.io import canonical_json, sha256_text, write_json
+from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.core.io import write_json
 from rl4lms.core.manifest import build_manifest
 from rl4lms.core.seeding import seed_everything
 from rl4lms.core.work_directory import input_digests
@@ -35,20 +35,17 @@ from rl4lms.training.checkpoint import (
     load_parameters,
     optimizer_tensors,
     parameters_of,
+    run_digest,
     save_checkpoint,
+    with_prefix,
 )
+from rl4lms.training.preemption import Preemption
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 log = logging.getLogger(__name__)
-PREEMPTED = 143  # 128 + SIGTERM: what a scheduler reads as "continue me"
 FROZEN = ("reference_model.",)  # rebuilt from the model it is a copy of
-
-
-def run_digest(config: RunConfig) -> str:
-    """What a checkpoint must agree with to be resumed: the resolved configuration and the code's version."""
-    return sha256_text(canonical_json({"config": config.to_dict(), "version": __version__}))
 
 
 class OnPolicyTrainer:
@@ -67,6 +64,7 @@ class OnPolicyTrainer:
         self.n_iters: int = self.evaluation.n_iters
         self.eval_every: int = self.evaluation.eval_every
         self.digest = run_digest(config)
+        self.best: dict[str, Any] | None = None  # {iteration, value} of the best evaluation, where one is kept
         self.writes = rank() == 0  # of the processes of a launch, the first alone
         seed_everything(config.seed)
         self.tokenizer: PreTrainedTokenizerBase = build_tokenizer(config.to_dict()["tokenizer"])
@@ -94,13 +92,17 @@ class OnPolicyTrainer:
         self.algorithm.set_logger(Logger(folder=None, output_formats=[]))
         done = self.load() if resume else 0
         if done == 0:
+            self.tracker.load_state_dict({})  # lines of a run that was killed before its first checkpoint
             self.evaluate_splits(0, ends=True)
         per_iteration = self.algorithm.n_steps * self.algorithm.n_envs
         if done < self.n_iters:
-            callback = IterationCallback(self, done)
-            self.algorithm.learn(
-                (self.n_iters - done) * per_iteration, callback=callback, log_interval=None, reset_num_timesteps=False
-            )
+            with Preemption() as preemption:
+                self.algorithm.learn(
+                    (self.n_iters - done) * per_iteration,
+                    callback=IterationCallback(self, done, preemption),
+                    log_interval=None,
+                    reset_num_timesteps=False,
+                )
         self.save_model()
 
     def manifest(self) -> dict[str, Any]:
@@ -127,6 +129,24 @@ class OnPolicyTrainer:
             result = evaluate(generator, samples, self.metrics, split=split, epoch=epoch, model=model)
             self.tracker.log_split_metrics(split, epoch, result.metrics)
             self.tracker.log_predictions(split, epoch, result.predictions)
+            if split == "val":
+                self._compare(epoch, result.metrics)
+
+    def _compare(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Note whether an evaluation is the best so far by `train_evaluation.keep_best`."""
+        keep = self.evaluation.keep_best
+        if keep is None:
+            return
+        if keep.metric not in metrics:
+            raise ConfigError(unknown("metric", keep.metric, metrics, "train_evaluation.keep_best.metric"))
+        value, sign = float(metrics[keep.metric]), 1 if keep.mode == "max" else -1
+        if epoch and (self.best is None or sign * value > sign * self.best["value"]):
+            self.best = {"iteration": epoch, "value": value}
+
+    @property
+    def is_best(self) -> bool:
+        """Whether no evaluation was better than that of the iteration just done."""
+        return self.best is not None and self.best["iteration"] == self.algorithm.iteration
 
     def save(self) -> None:
         """A checkpoint of everything the rest of the run depends on."""
@@ -144,8 +164,11 @@ class OnPolicyTrainer:
             "optimizer": rest,
             "tracker": self.tracker.state_dict(),
             "generators": generator_state(),
+            "best": self.best,
         }
-        save_checkpoint(self.checkpoints, self.algorithm.iteration, tensors, state)
+        if self.is_best:
+            self.save_model("best_model")
+        save_checkpoint(self.checkpoints, self.algorithm.iteration, tensors, state, is_best=self.is_best)
 
     def load(self) -> int:
         """Restore the newest checkpoint; returns the iterations done, 0 where there is none."""
@@ -153,50 +176,39 @@ class OnPolicyTrainer:
         if found is None:
             return 0
         tensors, state = found
-        part = {kind: _with_prefix(tensors, f"{kind}.") for kind in ("policy", "optimizer")}
         algorithm = self.algorithm
-        load_parameters(algorithm.policy, part["policy"], FROZEN)
-        load_optimizer(algorithm.policy.optimizer, part["optimizer"], state["optimizer"])
+        load_parameters(algorithm.policy, with_prefix(tensors, "policy"), FROZEN)
+        load_optimizer(algorithm.policy.optimizer, with_prefix(tensors, "optimizer"), state["optimizer"])
         algorithm.num_timesteps, algorithm._n_updates = state["num_timesteps"], state["n_updates"]
         algorithm.iteration = state["iteration"]
         algorithm.kl_controller.load_state_dict(state["kl_controller"])
         self.tracker.load_state_dict(state["tracker"])
         load_generator_state(state["generators"])
+        self.best = state["best"]
         self.tracker.log_info(f"resumed after iteration {algorithm.iteration} of {self.n_iters}")
         return int(algorithm.iteration)
 
-    def save_model(self) -> None:
-        """The language model alone, with its tokenizer, in the hub's format under `model/`."""
+    def save_model(self, name: str = "model") -> None:
+        """The language model alone, with its tokenizer, in the hub's format under `name`."""
         if not self.writes:
             return
         model = self.algorithm.policy.get_language_model()
         if hasattr(model, "merge_and_unload"):
-            model = model.merge_and_unload()
-        model.save_pretrained(self.out_dir / "model")
-        save_tokenizer(self.tokenizer, self.out_dir / "model")
+            model = (model if name == "model" else copy.deepcopy(model)).merge_and_unload()
+        model.save_pretrained(self.out_dir / name)
+        save_tokenizer(self.tokenizer, self.out_dir / name)
 
     def close(self) -> None:
         self.built.close()
 
 
-def _with_prefix(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
 class IterationCallback(BaseCallback):
     """After each update: logs, evaluation, checkpoint, a line of progress. SIGTERM is obeyed between two updates."""
 
-    def __init__(self, trainer: OnPolicyTrainer, done: int) -> None:
+    def __init__(self, trainer: OnPolicyTrainer, done: int, preemption: Preemption) -> None:
         super().__init__()
-        self.trainer, self.done = trainer, done
-        self._terminated = False
+        self.trainer, self.done, self.preemption = trainer, done, preemption
         self._clock = time.perf_counter(), time.process_time()
-
-    def _on_training_start(self) -> None:
-        try:
-            signal.signal(signal.SIGTERM, lambda *_: setattr(self, "_terminated", True))
-        except ValueError:  # not in the main thread: whoever runs us handles signals
-            log.debug("no SIGTERM handler outside the main thread")
 
     def _on_rollout_start(self) -> None:
         self._after_update()
@@ -211,7 +223,7 @@ class IterationCallback(BaseCallback):
         trainer, iteration = self.trainer, self.trainer.algorithm.iteration
         if iteration == self.done:
             return
-        self._terminated = any(gather(self._terminated))  # all processes stop after the same update
+        terminated = any(gather(self.preemption.requested))  # all processes stop after the same update
         self.done = iteration
         logged = self.logger.name_to_value
         info = {k: float(v) for k, v in sorted(logged.items()) if k.startswith("train/")}
@@ -221,11 +233,11 @@ class IterationCallback(BaseCallback):
         last = iteration == trainer.n_iters
         if last or iteration % trainer.eval_every == 0:
             trainer.evaluate_splits(iteration, ends=last)
-        if last or self._terminated or iteration % trainer.evaluation.save_every == 0:
+        if last or terminated or trainer.is_best or iteration % trainer.evaluation.save_every == 0:
             trainer.save()
-        if self._terminated and not last:
+        if terminated and not last:
             trainer.tracker.log_info(f"SIGTERM: saved after iteration {iteration} of {trainer.n_iters}")
-            raise SystemExit(PREEMPTED)
+            self.preemption.leave()
 
     def _log_time(self, iteration: int) -> None:
         now = time.perf_counter(), time.process_time()

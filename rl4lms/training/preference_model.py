@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rl4lms.core.errors import ConfigError, DataError
-from rl4lms.core.io import publish_directory, read_jsonl, write_json, write_text
+from rl4lms.core.io import read_jsonl, write_json, write_text
 from rl4lms.core.seeding import numpy_generator
+from rl4lms.core.work_directory import publish_directory
 from rl4lms.data_pools.splitting import stable_hash
 from rl4lms.evaluation.classification import classification_report, report_text, rounded, wilson_interval
 from rl4lms.metrics.preference import VERDICTS, PreferenceModel, verdict_ids

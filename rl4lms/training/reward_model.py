@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +12,19 @@ import numpy as np
 import torch
 
 from rl4lms.core.errors import ConfigError, DataError, unknown
-from rl4lms.core.io import publish_directory, read_jsonl, write_json
+from rl4lms.core.io import canonical_json, read_jsonl, sha256_text, write_json
+from rl4lms.core.pretrained import model_from_pretrained
 from rl4lms.core.seeding import derive_seed, numpy_generator
+from rl4lms.core.work_directory import publish, work_directory, work_path
 from rl4lms.metrics.learned import EOU_TOKEN, intent_classifier_input
 from rl4lms.tokenization.tokenizer import load_tokenizer, save_tokenizer, train_bpe
-from rl4lms.training.fitting import Optimisation, fit
+from rl4lms.training.fitting import Optimisation, Progress, fit
 from rl4lms.training.lm_data import Batch, bucket, right_pad
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+DECLARED = ("config.json", "metrics.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 EVAL_BATCH = 64
 MIN_PREFIX = 0.25  # shortest part of a text that training shows, as a share of its tokens
 
@@ -120,35 +123,34 @@ def read_texts(task: str, path: Path, n_labels: int) -> list[LabelledText]:
 def train(settings: RewardModelSettings, data_dir: Path, out_dir: Path) -> None:
     """Write classifier, tokenizer and metrics.json into `out_dir`. data_dir holds {train,validation}.jsonl of the task.
 
-    Equal inputs give equal bytes on one machine and thread count.
+    Equal inputs give equal bytes on one machine and thread count; the same call goes on from its last checkpoint.
     """
-    heldout = read_texts(settings.task, data_dir / "validation.jsonl", len(settings.labels))
-    if settings.model_name is None:
-        model, tokenizer, metrics = _train_from_scratch(settings, data_dir)
-    else:
-        model, tokenizer, metrics = _load(settings.model_name), load_tokenizer(settings.model_name), {}
-    metrics["n_parameters"] = sum(p.numel() for p in model.parameters())
-    metrics |= heldout_metrics(model, tokenizer, heldout)
-    with publish_directory(out_dir) as scratch:
-        model.save_pretrained(scratch)
-        save_tokenizer(tokenizer, scratch)
-        write_json(scratch / "metrics.json", metrics)
+    read = [data_dir / f"{split}.jsonl" for split in ("train", "validation")]
+    with work_directory(work_path(out_dir), asdict(settings), read) as work:
+        heldout = read_texts(settings.task, data_dir / "validation.jsonl", len(settings.labels))
+        if settings.model_name is None:
+            model, tokenizer, metrics = _train_from_scratch(settings, data_dir, work / "checkpoints")
+        else:
+            model, tokenizer, metrics = _load(settings.model_name), load_tokenizer(settings.model_name), {}
+        metrics["n_parameters"] = sum(p.numel() for p in model.parameters())
+        metrics |= heldout_metrics(model, tokenizer, heldout)
+        model.save_pretrained(work)
+        save_tokenizer(tokenizer, work)
+        write_json(work / "metrics.json", metrics)
+        publish(work, out_dir, DECLARED)
 
 
 def _load(name: str) -> PreTrainedModel:
     from transformers import AutoModelForSequenceClassification
 
-    try:
-        model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(name, dtype=torch.float32)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(f"model {name}: cannot be loaded as a classifier ({reason})") from None
+    auto = AutoModelForSequenceClassification
+    model: PreTrainedModel = model_from_pretrained(auto, name, "classifier", dtype=torch.float32)
     model.eval()
     return model
 
 
 def _train_from_scratch(
-    settings: RewardModelSettings, data_dir: Path
+    settings: RewardModelSettings, data_dir: Path, checkpoints: Path
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, dict[str, Any]]:
     training, vocab_size = settings.training, settings.vocab_size
     if training is None or vocab_size is None:
@@ -166,7 +168,8 @@ def _train_from_scratch(
     with torch.random.fork_rng(devices=[]):  # the weights' and the dropout's draws
         torch.manual_seed(derive_seed(training.seed, "reward-model", settings.name, "weights"))
         model = initial_model(settings, tokenizer)
-        losses = fit(model, _batches(settings.name, training, tokenizer, texts), optimisation)
+        progress = Progress(checkpoints, sha256_text(canonical_json(asdict(settings))))
+        losses = fit(model, _batches(settings.name, training, tokenizer, texts), optimisation, progress)
     tail = losses[-max(len(losses) // 20, 1) :]
     return model, tokenizer, {"train_loss": round(sum(tail) / len(tail), 6), "n_train": len(texts)}
 

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerState
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from rl4lms.config.inputs import local_inputs
 from rl4lms.config.schema import ComponentConfig, RunConfig, SupervisedConfig
 from rl4lms.core.errors import ConfigError, DataError, RunError
-from rl4lms.core.io import read_json, write_json
+from rl4lms.core.io import write_json
 from rl4lms.core.manifest import build_manifest
 from rl4lms.core.seeding import derive_seed
 from rl4lms.core.tables import DataPoolRegistry
@@ -25,6 +24,9 @@ from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.policies.language_models import load_language_model
 from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
 from rl4lms.tracking.tracker import Tracker
+from rl4lms.training.checkpoint import run_digest
+from rl4lms.training.exact_trainer import ExactTrainer
+from rl4lms.training.preemption import Preemption
 from rl4lms.training.supervised_data import (
     Collator,
     Example,
@@ -41,11 +43,10 @@ if TYPE_CHECKING:
 Evaluate = Callable[["PreTrainedModel", str, int], None]
 """Called with (model in eval mode, "val" | "test", epoch): both at the start, val after each epoch, test at the end."""
 
-TRACKER_FILE = "tracker.json"
-
 # What the published files leave out and this project decides; everything else is TrainingArguments' own default.
 _DEFAULTS: dict[str, Any] = {
-    "save_strategy": "no",  # a run of seconds; epoch or steps make it resume, and keep pickles under checkpoints/
+    "save_strategy": "steps",
+    "save_steps": 0.1,  # of the run's
     "report_to": "none",  # the tracker reports
     "disable_tqdm": True,
     "logging_nan_inf_filter": False,  # a loss that is not finite ends the run; it is not averaged away
@@ -77,9 +78,9 @@ def train(
     """Fine-tune as `config` says: config.json, manifest.json, model/, training_info.jsonl, val_split_metrics.jsonl.
 
     One line of training_info.jsonl per `logging_steps`; one of val_split_metrics.jsonl per epoch, 0 being the start:
-    `eval/loss`, nats per reference token. Where `save_strategy` keeps checkpoints, the same call in the same directory
-    goes on from the last. Raises ConfigError for a configuration of another algorithm, RunError where the loss is not
-    finite.
+    `eval/loss`, nats per reference token. The same call in the same directory goes on from the last checkpoint; with
+    `save_strategy` "no" there is one after SIGTERM alone. Raises ConfigError for a configuration of another algorithm,
+    RunError where the loss is not finite; SystemExit, once it has saved, after SIGTERM.
     """
     alg = config.alg
     if not isinstance(alg, SupervisedConfig):
@@ -87,8 +88,6 @@ def train(
     out_dir.mkdir(parents=True, exist_ok=True)
     tracker = tracker or Tracker(out_dir)
     checkpoints = out_dir / "checkpoints"
-    last = _last_checkpoint(checkpoints) if resume else None
-    tracker.load_state_dict({} if last is None else read_json(last / TRACKER_FILE))
     write_json(out_dir / "config.json", config.to_dict())
     embedding_rate = _embedding_rate(alg.training_args.get("optim_args"))
     part = _build(config, alg)
@@ -96,16 +95,20 @@ def train(
     inputs = input_digests(local_inputs(config))
     write_json(out_dir / "manifest.json", build_manifest(seed=config.seed, device=str(arguments.device), inputs=inputs))
     use_cache = part.model.config.use_cache
-    trainer = _Trainer(
-        model=part.model,
-        args=arguments,
-        data_collator=Collator(part.pad_id, causal=part.causal),
-        train_dataset=part.train,
-        callbacks=[_Follow(part, tracker, evaluate)],
-    )
-    trainer.embedding_rate = embedding_rate
-    trainer.remove_callback(PrinterCallback)  # it prints every log to stdout; the tracker has them
-    trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    with Preemption() as preemption:
+        trainer = ExactTrainer(
+            model=part.model,
+            args=arguments,
+            data_collator=Collator(part.pad_id, causal=part.causal),
+            train_dataset=part.train,
+            callbacks=[_Follow(part, tracker, evaluate, preemption)],
+            checkpoints=checkpoints,
+            digest=run_digest(config),
+            tracker=tracker,
+            embedding_rate=embedding_rate,
+        )
+        trainer.remove_callback(PrinterCallback)  # it prints every log to stdout; the tracker has them
+        trainer.run(resume)
     if evaluate is not None:
         evaluate(part.model.eval(), "test", _epoch(trainer.state))
     part.model.config.use_cache = use_cache  # the Trainer turned it off; generation would be slow for ever
@@ -167,51 +170,38 @@ def _embedding_rate(optim_args: str | None) -> float | None:
     return None
 
 
-class _Trainer(Trainer):
-    """The Trainer with another rate for the token embeddings, where it is asked for.
-
-    A T5 draws its embeddings with unit scale and divides its output by sqrt(d_model): AdamW's steps, equal for all
-    parameters, leave them where they are.
-    """
-
-    embedding_rate: float | None = None
-
-    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        optimizer = super().create_optimizer(model)
-        if self.embedding_rate is not None:
-            trained: Any = self.model if model is None else model
-            embeddings = trained.get_input_embeddings().weight
-            group = next(g for g in optimizer.param_groups if any(p is embeddings for p in g["params"]))
-            group["params"] = [p for p in group["params"] if p is not embeddings]
-            optimizer.add_param_group({**group, "params": [embeddings], "lr": self.embedding_rate})
-        return optimizer
-
-
 def _epoch(state: TrainerState) -> int:
     """Epochs begun; a run that `max_steps` ends within an epoch counts it."""
     return math.ceil((state.epoch or 0.0) - 1e-6)
 
 
-def _last_checkpoint(checkpoints: Path) -> Path | None:
-    """The newest checkpoint that is complete: the tracker's state is written last."""
-    found = [p.parent for p in checkpoints.glob(f"{PREFIX_CHECKPOINT_DIR}-*/{TRACKER_FILE}")]
-    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-
-
 class _Follow(TrainerCallback):
-    """Carries the Trainer's numbers to the tracker, and takes the validation loss after each epoch."""
+    """Carries the Trainer's numbers to the tracker, takes the validation loss after each epoch, and obeys SIGTERM.
 
-    def __init__(self, part: _Part, tracker: Tracker, evaluate: Evaluate | None) -> None:
-        self.part, self.tracker, self.evaluate = part, tracker, evaluate
+    What is to be saved at the last step of an epoch is saved once the epoch has been validated: a run that goes on from
+    there starts with the next one.
+    """
+
+    def __init__(self, part: _Part, tracker: Tracker, evaluate: Evaluate | None, preemption: Preemption) -> None:
+        self.part, self.tracker, self.evaluate, self.preemption = part, tracker, evaluate, preemption
+        self._save_after_validation = False
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.global_step == 0:
             self._validate(0)
             self._ask("test", 0)
 
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.preemption.requested:
+            control.should_save = True
+        ends_epoch = state.global_step >= state.max_steps or math.isclose(state.epoch, round(state.epoch), abs_tol=1e-9)
+        if control.should_save and ends_epoch:
+            control.should_save, self._save_after_validation = False, True
+
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        checkpoint = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
-        write_json(checkpoint / TRACKER_FILE, self.tracker.state_dict())
+        if self.preemption.requested and state.global_step < state.max_steps:
+            self.tracker.log_info(f"SIGTERM: saved after step {state.global_step} of {state.max_steps}")
+            self.preemption.leave()
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         step, logs = state.global_step, kwargs["logs"]
@@ -225,6 +215,8 @@ class _Follow(TrainerCallback):
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._validate(_epoch(state))
+        if self._save_after_validation or self.preemption.requested:
+            control.should_save, self._save_after_validation = True, False
 
     def _validate(self, epoch: int) -> None:
         part = self.part

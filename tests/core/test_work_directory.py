@@ -10,6 +10,7 @@ import pytest
 
 from rl4lms.core import work_directory as module
 from rl4lms.core.errors import ConfigError, RunError, UserError
+from rl4lms.core.seals import SEAL
 from rl4lms.core.work_directory import DIGEST_FILE, input_digests, publish, work_directory, work_path
 
 CONFIG = {"seed": 1, "alg": {"lr": 1e-5}}
@@ -93,7 +94,7 @@ def test_publishing_moves_a_finished_run_and_keeps_what_others_wrote(tmp_path: P
     (out / "epoch_9_val_split_predictions.json").write_text("of an earlier, longer run")
     publish(work, out, ["config.json", "model/model.safetensors"])
     assert not work.exists()
-    files = {str(p.relative_to(out)): p.read_text() for p in out.rglob("*") if p.is_file()}
+    files = {str(p.relative_to(out)): p.read_text() for p in out.rglob("*") if p.is_file() and p.name != SEAL}
     assert files == {
         "config.json": "config.json",
         "model/model.safetensors": "model/model.safetensors",

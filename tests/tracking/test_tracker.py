@@ -65,14 +65,18 @@ def test_a_resumed_run_continues_byte_for_byte(tmp_path: Path) -> None:
     assert files(tmp_path / "a") == files(tmp_path / "b")
 
 
-def test_a_file_shorter_than_the_checkpoint_knows_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "found", ["", "another beginning, long enough to hold what the checkpoint knows of this file\n"]
+)
+def test_a_file_that_is_not_what_the_checkpoint_knows_is_refused(tmp_path: Path, found: str) -> None:
     tracker = Tracker(tmp_path)
     iterate(tracker, 0, 1)
     state = tracker.state_dict()
-    (tmp_path / "rollout_info.jsonl").write_text("")
+    (tmp_path / "rollout_info.jsonl").write_text(found)
     before = files(tmp_path)
     with pytest.raises(
-        RunError, match=r"rollout_info\.jsonl: 0 bytes, the checkpoint knows \d+; delete .* start again\.$"
+        RunError,
+        match=r"rollout_info\.jsonl: not the \d+ bytes that the checkpoint knows; delete .* to start this run over\.$",
     ):
         Tracker(tmp_path).load_state_dict(state)
     assert files(tmp_path) == before

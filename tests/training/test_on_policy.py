@@ -204,6 +204,55 @@ def test_damaged_newest_checkpoint_falls_back_to_the_one_before(model_dir, tmp_p
     assert contents(tmp_path / "whole") == contents(tmp_path / "killed")
 
 
+def keeping_best(model: Path, mode: str, n_iters: int = 6) -> RunConfig:
+    key = "synthetic/increasing_numbers_in_text"
+    value = config(model, n_iters=n_iters).to_dict()
+    value["train_evaluation"] |= {"eval_every": 1, "save_every": 4, "keep_best": {"metric": key, "mode": mode}}
+    return RunConfig.from_dict(value)
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_the_best_checkpoint_is_kept_beside_the_newest_two_and_its_model_is_there(
+    model_dir, tmp_path, monkeypatch, mode
+):
+    cfg = keeping_best(model_dir("gpt2"), mode)
+    run(tmp_path / "whole", cfg)
+    rows = [json.loads(line) for line in (tmp_path / "whole" / "val_split_metrics.jsonl").read_text().splitlines()]
+    values = [row["metrics"][cfg.train_evaluation.keep_best.metric] for row in rows[1:]]
+    best = (max if mode == "max" else min)(values)
+    state = json.loads((tmp_path / "whole" / "checkpoints" / "best" / "state.json").read_text())
+    assert state["iteration"] == values.index(best) + 1 and state["best"]["value"] == best
+    assert sum(p.name != "best" for p in (tmp_path / "whole" / "checkpoints").iterdir()) == 2
+    run(tmp_path / "shorter", keeping_best(model_dir("gpt2"), mode, n_iters=state["iteration"]))
+    kept = (tmp_path / "whole" / "best_model" / "model.safetensors").read_bytes()
+    assert kept == (tmp_path / "shorter" / "best_model" / "model.safetensors").read_bytes()
+    with monkeypatch.context() as patch:
+        kill_after(patch, 3)
+        with pytest.raises(Killed):
+            run(tmp_path / "killed", cfg)
+    run(tmp_path / "killed", cfg)
+    assert contents(tmp_path / "whole") == contents(tmp_path / "killed")
+
+
+def test_a_metric_that_is_not_measured_cannot_choose_the_best(model_dir, tmp_path):
+    value = keeping_best(model_dir("gpt2"), "max").to_dict()
+    value["train_evaluation"]["keep_best"]["metric"] = "synthetic/increasing_numbers"
+    with pytest.raises(ConfigError, match='keep_best.metric: unknown metric .* Did you mean "synthetic/increasing_n'):
+        run(tmp_path, RunConfig.from_dict(value))
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_clean(model_dir, tmp_path, monkeypatch):
+    cfg = config(model_dir("gpt2"), n_iters=2)
+    run(tmp_path / "whole", cfg)
+    with monkeypatch.context() as patch:
+        kill_after(patch, 0)
+        with pytest.raises(Killed):
+            run(tmp_path / "killed", cfg)
+    assert (tmp_path / "killed" / "rollout_info.jsonl").exists()
+    run(tmp_path / "killed", cfg)
+    assert contents(tmp_path / "whole") == contents(tmp_path / "killed")
+
+
 def test_all_damaged_is_an_error_not_a_restart(model_dir, tmp_path):
     cfg = config(model_dir("gpt2"), n_iters=2)
     run(tmp_path, cfg)

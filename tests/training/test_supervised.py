@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from transformers import Trainer
 
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError, DataError
@@ -41,8 +44,11 @@ def family(request) -> str:
     return request.param
 
 
-def saved(path: Path, family: str) -> str:
-    tiny_model(family).save_pretrained(path)
+def saved(path: Path, family: str, dropout: float = 0.0) -> str:
+    model = tiny_model(family)
+    names = ("embd_pdrop", "attn_pdrop", "resid_pdrop") if family == "gpt2" else ("dropout_rate",)
+    model.config.update(dict.fromkeys(names, dropout))
+    model.save_pretrained(path)
     word_tokenizer(pad_is_eos=family == "gpt2").save_pretrained(path)
     return str(path)
 
@@ -97,20 +103,78 @@ def test_the_trainer_prints_nothing(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_run_cut_after_its_first_epoch_resumes_to_the_same_bytes(tmp_path, family):
-    model = saved(tmp_path / "base", family)
-    arguments = {"save_strategy": "epoch", "logging_steps": 5}
-    train(config(model, family, **arguments), tmp_path / "whole")
+class Cut(Exception):
+    pass
 
-    class Cut(Exception):
-        pass
 
-    def cut(_model: Any, split: str, epoch: int) -> None:
-        if split == "val" and epoch == 2:
+def cut_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """The process dies once step `step` is done, logged and saved."""
+    original = Trainer._maybe_log_save_evaluate
+
+    def dies(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        if self.state.global_step == step:
             raise Cut
 
-    with pytest.raises(Cut):
-        train(config(model, family, **arguments), tmp_path / "cut", evaluate=cut)
+    monkeypatch.setattr(Trainer, "_maybe_log_save_evaluate", dies)
+
+
+# 5 steps an epoch, of which there are 2. At 4, within the first, a line of log is still gathering; 5 is its end.
+@pytest.mark.parametrize(
+    ("step", "arguments"),
+    [
+        (4, {"save_steps": 2, "logging_steps": 3}),
+        (5, {"save_steps": 5, "logging_steps": 3}),
+        (7, {"save_strategy": "epoch", "logging_steps": 5}),
+        (10, {"save_steps": 1, "logging_steps": 4}),
+        (3, {"save_strategy": "no"}),
+        (8, {"save_steps": 2, "logging_steps": 3, "max_steps": 8, "lr_scheduler_type": "cosine"}),
+        (3, {"save_steps": 1, "logging_steps": 3, "gradient_accumulation_steps": 2}),
+    ],
+)
+def test_a_run_that_dies_resumes_to_the_same_bytes(tmp_path, monkeypatch, family, step, arguments):
+    """Dropout is on, so the generators count; neither pickle nor torch.load is used on the way."""
+    model = saved(tmp_path / "base", family, dropout=0.1)
+    for name in ("load", "loads", "Unpickler"):
+        monkeypatch.setattr(pickle, name, None)
+    monkeypatch.setattr(torch, "load", None)
+    train(config(model, family, **arguments), tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        cut_after(patch, step)
+        with pytest.raises(Cut):
+            train(config(model, family, **arguments), tmp_path / "cut")
+    train(config(model, family, **arguments), tmp_path / "cut")
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+    kept = {path.suffix for path in (tmp_path / "cut").rglob("*") if path.is_file()}
+    assert kept <= {".json", ".jsonl", ".safetensors"}
+
+
+def terminate_in(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """SIGTERM comes while step `step` is computed."""
+    original = Trainer.training_step
+
+    def told(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.state.global_step == step - 1:
+            signal.raise_signal(signal.SIGTERM)
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(Trainer, "training_step", told)
+
+
+def test_sigterm_saves_and_leaves_with_143(tmp_path, monkeypatch, family):
+    """Within an epoch, and again at its end; also where nothing else saves."""
+    model = saved(tmp_path / "base", family)
+    arguments = {"save_strategy": "no", "logging_steps": 3}
+    train(config(model, family, **arguments), tmp_path / "whole")
+    previous = signal.getsignal(signal.SIGTERM)
+    for step in (4, 5):
+        with monkeypatch.context() as patch:
+            terminate_in(patch, step)
+            with pytest.raises(SystemExit) as left:
+                train(config(model, family, **arguments), tmp_path / "cut")
+        assert left.value.code == 143
+        assert max(p.name for p in (tmp_path / "cut" / "checkpoints").iterdir()) == f"{step:08d}"
+    assert signal.getsignal(signal.SIGTERM) is previous
     train(config(model, family, **arguments), tmp_path / "cut")
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
 

@@ -4,6 +4,7 @@ import sys
 from functools import cache
 from itertools import product
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 from snakemake.exceptions import WorkflowError
@@ -81,8 +82,10 @@ CODE = {
         "cli/base_model.py",
         "tokenization",
         "training/base_model.py",
+        "training/checkpoint.py",
         "training/fitting.py",
         "training/lm_data.py",
+        "training/preemption.py",
     ],
     "reward-model": [
         "cli/reward_model.py",
@@ -90,8 +93,10 @@ CODE = {
         "metrics/classifier.py",
         "metrics/learned.py",
         "tokenization",
+        "training/checkpoint.py",
         "training/fitting.py",
         "training/lm_data.py",
+        "training/preemption.py",
         "training/reward_model.py",
     ],
     "supervised": [
@@ -101,8 +106,11 @@ CODE = {
         "policies",
         "tokenization",
         "tracking",
+        "training/checkpoint.py",
+        "training/exact_trainer.py",
         "training/fitting.py",
         "training/lm_data.py",
+        "training/preemption.py",
         "training/supervised.py",
         "training/supervised_data.py",
     ],
@@ -116,6 +124,7 @@ CODE = {
         "training/builders.py",
         "training/checkpoint.py",
         "training/on_policy.py",
+        "training/preemption.py",
         *_SCORING,
     ],
     "evaluate": [

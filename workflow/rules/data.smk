@@ -14,7 +14,7 @@ rule prepare:
     params:
         numbers=pick("prepare"),
         suite=SUITE,
-        source=f"--data-dir {config['data_dir']} " if config["data_dir"] else "",
+        source=f"--data-dir {quote(config['data_dir'])} " if config["data_dir"] else "",
         out=lambda w, output: dirname(output[0]),
     message:
         "prepare {wildcards.task}"

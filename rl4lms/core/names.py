@@ -1,0 +1,26 @@
+"""Names that become parts of paths and of commands: of runs, tasks, algorithms, models, suites."""
+
+from __future__ import annotations
+
+import re
+
+from rl4lms.core.errors import ConfigError
+
+PATTERN = r"[A-Za-z0-9_][A-Za-z0-9_.+=@-]*"
+LONGEST = 128
+
+
+def is_safe(name: str) -> bool:
+    """Whether a name is one directory in any path and one word in any shell."""
+    return len(name) <= LONGEST and re.fullmatch(PATTERN, name) is not None
+
+
+def check_name(name: str, what: str) -> str:
+    """`name` itself. Raises ConfigError where it could mean anything but one directory to a path or a shell."""
+    if not is_safe(name):
+        shown = name if len(name) <= 60 else f"{name[:57]}..."
+        raise ConfigError(
+            f"{what}: {shown!r} is not a name; expected letters, digits and _ . + = @ -, not starting with a dot or a "
+            f"sign, at most {LONGEST} characters."
+        )
+    return name

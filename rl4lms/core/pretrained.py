@@ -1,0 +1,43 @@
+"""Loading what transformers loads: no code of a model's own, no pickle, and one line where it cannot be loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rl4lms.core.errors import ConfigError
+
+
+def from_pretrained(auto: Any, name: str, what: str, *, trust_remote_code: bool = False, **arguments: Any) -> Any:
+    """`auto.from_pretrained(name)`, for an auto class of models, configurations or tokenizers.
+
+    what: what `name` is, for the message. trust_remote_code: run the python files that come with a model, which only
+    the user's own configuration may say. Raises ConfigError for whatever the library raises: its parsers have no
+    exception in common.
+    """
+    try:
+        return auto.from_pretrained(name, trust_remote_code=trust_remote_code, **arguments)
+    except Exception as error:
+        raise ConfigError(f"{what} {name}: cannot be loaded ({reason(error)}){_way_out(name, error)}") from None
+
+
+def model_from_pretrained(auto: Any, name: str, what: str, **arguments: Any) -> Any:
+    """`from_pretrained` of weights, which must be safetensors: pytorch_model.bin is a pickle."""
+    return from_pretrained(auto, name, what, use_safetensors=True, **arguments)
+
+
+def reason(error: BaseException) -> str:
+    """The first line of what an error says, or its kind where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def _way_out(name: str, error: BaseException) -> str:
+    if "trust_remote_code" in str(error):
+        return ". Its own code is not run; read it, then set trust_remote_code: true beside model_name."
+    path = Path(name)
+    if path.is_dir() and list(path.glob("*.bin")) and not list(path.glob("*.safetensors")):
+        return ". Its weights are a pickle, which is not loaded; save it again with model.save_pretrained."
+    if path.is_dir():
+        return ". Delete the directory and run again the stage, or the download, that made it."
+    return "."

@@ -1,0 +1,55 @@
+"""Digests of what a stage published, so that the next one does not compute with a file that has decayed.
+
+`.sha256.json` lies beside the files and is an output of neither DAG. It speaks of a file as it was written, which its
+modification time tells: what was edited, pulled or checked out since is somebody's intention, and DVC's to verify.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rl4lms.core.errors import DataError
+from rl4lms.core.io import read_json, sha256_file, write_json
+
+SEAL = ".sha256.json"
+
+
+def seal(directory: Path, names: Iterable[str]) -> None:
+    """Record the files of a directory, by name relative to it."""
+    write_json(directory / SEAL, {name: _facts(directory / name) for name in sorted(names)})
+
+
+def _facts(file: Path) -> dict[str, Any]:
+    return {"mtime_ns": file.stat().st_mtime_ns, "sha256": sha256_file(file)}
+
+
+def check_seals(paths: Iterable[Path]) -> None:
+    """Raises DataError for the first file, of these and of those in these directories, that is not what was written."""
+    sealed = functools.cache(_sealed)
+    for path in paths:
+        for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+            for directory in (file.parent, file.parent.parent):
+                known = sealed(directory).get(str(file.relative_to(directory)))
+                if known is not None and file.is_file():
+                    _check(file, known, directory / SEAL)
+
+
+def _sealed(directory: Path) -> dict[str, Any]:
+    path = directory / SEAL
+    if not path.is_file():
+        return {}
+    sealed = read_json(path)
+    if not isinstance(sealed, dict) or not all(isinstance(v, dict) and "sha256" in v for v in sealed.values()):
+        raise DataError(f"{path}: not a list of digests; delete it, and what it speaks of is taken as it is.")
+    return sealed
+
+
+def _check(file: Path, known: dict[str, Any], by: Path) -> None:
+    if file.stat().st_mtime_ns == known.get("mtime_ns") and sha256_file(file) != known["sha256"]:
+        raise DataError(
+            f"{file}: damaged: it is not what its stage wrote (other sha256, same time). Delete it and run that stage "
+            f"again; to use it as it is, delete {by}."
+        )

@@ -1,0 +1,90 @@
+"""The loop of the small models: killed anywhere it goes on to the same weights; SIGTERM saves."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rl4lms.core.errors import RunError
+from rl4lms.training import fitting
+from rl4lms.training.fitting import Optimisation, Progress, fit
+from tests.conftest import VOCAB, tiny_config
+
+SETTINGS = Optimisation(n_steps=20, learning_rate=1e-3, warmup_steps=3, weight_decay=0.01)
+
+
+def model() -> Any:
+    """With dropout, so that torch's generator counts."""
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    return AutoModelForCausalLM.from_config(tiny_config("gpt2"))
+
+
+def batches() -> Iterator[dict[str, torch.Tensor]]:
+    for step in itertools.count():
+        ids = torch.randint(4, VOCAB, (2, 6), generator=torch.Generator().manual_seed(step))
+        yield {"input_ids": ids, "labels": ids}
+
+
+def fitted(progress: Progress | None) -> tuple[list[float], dict[str, torch.Tensor]]:
+    trained = model()
+    losses = fit(trained, batches(), SETTINGS, progress)
+    return losses, trained.state_dict()
+
+
+def assert_equal(a: Any, b: Any) -> None:
+    assert a[0] == b[0]
+    assert all(torch.equal(a[1][name], b[1][name]) for name in b[1])
+
+
+class Cut(Exception):
+    pass
+
+
+@pytest.mark.parametrize("step", [1, 2, 9, 19])
+def test_a_loop_that_dies_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: Any, step: int) -> None:
+    progress, one_step = Progress(tmp_path / "checkpoints", "d"), fitting._step
+
+    def dies(state: Any, batch: Any) -> None:
+        if len(state.losses) == step:
+            raise Cut
+        one_step(state, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "_step", dies)
+        with pytest.raises(Cut):
+            fitted(progress)
+    torch.rand(5)
+    assert_equal(fitted(progress), fitted(None))
+    assert_equal(fitted(progress), fitted(None))  # from its last checkpoint there is no step left
+    assert [p.name for p in sorted((tmp_path / "checkpoints").iterdir())] == ["00000018", "00000020"]
+
+
+def test_sigterm_saves_and_leaves_with_143(tmp_path: Path, monkeypatch: Any) -> None:
+    progress, one_step = Progress(tmp_path / "checkpoints", "d"), fitting._step
+
+    def told(state: Any, batch: Any) -> None:
+        one_step(state, batch)
+        if len(state.losses) == 7:
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "_step", told)
+        with pytest.raises(SystemExit) as left:
+            fitted(progress)
+    assert left.value.code == 143
+    assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir())[-1] == "00000007"
+    assert_equal(fitted(progress), fitted(None))
+
+
+def test_progress_of_other_settings_is_refused(tmp_path: Path) -> None:
+    fitted(Progress(tmp_path / "checkpoints", "d"))
+    with pytest.raises(RunError, match=f"no usable checkpoint .* Delete {tmp_path} to start this run over"):
+        fitted(Progress(tmp_path / "checkpoints", "another"))
