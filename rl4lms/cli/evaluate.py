@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rl4lms.config.compose import methods, starting_point, task_params
+from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.io import read_json, read_jsonl, sha256_file, write_json
 from rl4lms.core.manifest import build_manifest
@@ -55,7 +56,10 @@ def run(args: argparse.Namespace) -> None:
     )
     template = args.reference_model or default_reference(args.method, args.runs, args.base_model)
     references = LastModel(task.seq2seq)
-    for seed in args.seeds or params.grue()["seeds"]:
+    seeds = args.seeds or params.grue()["seeds"]
+    for done, seed in enumerate(seeds):
+        progress.steps(done, len(seeds), "seed")
+        progress.phase("loading models")
         directory, out = args.runs / f"seed{seed}", args.out / f"seed{seed}"
         start = Path(template.replace("{seed}", str(seed)))
         reference = references(start)
@@ -69,6 +73,7 @@ def run(args: argparse.Namespace) -> None:
         write_json(out / "manifest.json", manifest)
         shown = ", ".join(f"{name} {result.metrics[name]:.4g}" for name in (task.main_metric, REWARD, KL_PER_TOKEN))
         log.info("%s/%s/seed%d: %s", args.task, args.method, seed, shown)
+    progress.steps(len(seeds), len(seeds), "seed")
 
 
 def heldout_perplexity(path: Path) -> float:

@@ -20,7 +20,10 @@ from types import ModuleType
 
 from rl4lms import __version__
 from rl4lms.config.params import Params
+from rl4lms.core import progress
 from rl4lms.core.errors import UserError
+from rl4lms.core.launch import launch_rank
+from rl4lms.core.progress_view import shown
 
 STAGES = {
     "prepare": ("prepare", "write a task's rows: generated, local or from the hub"),
@@ -65,8 +68,11 @@ def run_stage(arguments: Sequence[str]) -> None:
     common, _ = common_parser().parse_known_args(arguments)
     params = Params.open(common.params_dir, common.suite)
     prepare_process(params.grue()["n_threads"], common.quiet)
-    args = build_parser(stage).parse_args(arguments, argparse.Namespace(params=params))
-    load_stage(args.stage).run(args)
+    with shown(stage or "rl4lms", quiet=common.quiet or launch_rank() > 0):
+        progress.phase("loading")
+        args = build_parser(stage).parse_args(arguments, argparse.Namespace(params=params))
+        progress.title(run_title(args))
+        load_stage(args.stage).run(args)
     log.info("%s: %s", args.stage, cost())
 
 
@@ -90,6 +96,13 @@ def common_parser() -> argparse.ArgumentParser:
     parser.add_argument("--params-dir", type=Path, default=Path("params"), help="default: %(default)s")
     parser.add_argument("--quiet", action="store_true", help="warnings and errors only")
     return parser
+
+
+def run_title(args: argparse.Namespace) -> str:
+    """train imdb/ppo/seed0: the stage and what it is asked to make."""
+    named = [str(getattr(args, key)) for key in ("task", "method", "family", "name") if getattr(args, key, None)]
+    seed = getattr(args, "seed", None)
+    return " ".join([args.stage, "/".join([*named, *([] if seed is None else [f"seed{seed}"])])]).strip()
 
 
 def load_stage(name: str) -> ModuleType:

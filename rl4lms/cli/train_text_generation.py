@@ -17,6 +17,7 @@ from rl4lms.config.schema import RunConfig
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.errors import ConfigError, UserError
 from rl4lms.core.launch import launch_rank, launch_size
+from rl4lms.core.progress_view import shown
 from rl4lms.core.registry import Registry
 from rl4lms.core.work_directory import LOG_FILE, work_directory
 from rl4lms.tracking.backends import open_backend
@@ -32,14 +33,17 @@ TRAINERS = Registry(
 def main(argv: Sequence[str] | None = None) -> int:
     """Train from a published configuration. Returns the exit code; 2, after one line on stderr, for bad input."""
     args = build_parser().parse_args(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    stderr = logging.StreamHandler()
+    stderr.setLevel(logging.WARNING if args.quiet else logging.INFO)  # log.txt has every line
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[stderr])
     logger.setLevel(logging.INFO)
     try:
         config = read_config(args.config_path, args.seed)
         if args.dry_run:
             print(f"{args.config_path}: a valid configuration ({config.alg.id} on {config.datapool.id}).")
         else:
-            train(config, args)
+            with shown(args.experiment_name, quiet=args.quiet or launch_rank() > 0):
+                train(config, args)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -63,6 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--log_to_wandb", action="store_true", help="log to Weights & Biases as well")
     parser.add_argument("--dry-run", action="store_true", help="check the configuration and stop")
+    parser.add_argument("--quiet", action="store_true", help="warnings and errors only; log.txt has every line")
     parser.add_argument("--seed", type=int, help="in place of the configuration's seed")
     return parser
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from rl4lms.core.errors import RunError
 from rl4lms.core.io import write_text
+from rl4lms.core.progress_view import lines
 from rl4lms.tracking.backends import Backend, untouched_generators
 
 logger = logging.getLogger("rl4lms")
@@ -62,6 +63,11 @@ class Tracker:
         if not self._quiet:
             logger.info("%s", message)
 
+    def log_progress(self, message: str) -> None:
+        """As `log_info`, but left out of a terminal on which a live view says the same."""
+        if not self._quiet:
+            lines.info("%s", message)
+
     def state_dict(self) -> dict[str, int]:
         """Bytes of every jsonl file of the run."""
         return {path.name: path.stat().st_size for path in sorted(self.run_dir.glob("*.jsonl"))}
@@ -94,7 +100,7 @@ class Tracker:
         with open(self.run_dir / name, "a", encoding="utf-8") as f:
             f.write(json.dumps(checked, ensure_ascii=False) + "\n")
         if say:
-            self.log_info(f"{name.removesuffix('.jsonl')}: {_line(checked)}")
+            self.log_progress(f"{name.removesuffix('.jsonl')}: {_line(checked)}")
 
     def _send(self, step: int, values: Mapping[str, float]) -> None:
         for backend in self._backends:
@@ -109,6 +115,9 @@ class SilentTracker(Tracker):
         return
 
     def log_info(self, message: str) -> None:
+        return
+
+    def log_progress(self, message: str) -> None:
         return
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:

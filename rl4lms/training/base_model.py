@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.io import publish_directory, write_json
 from rl4lms.core.seeding import derive_seed
@@ -105,6 +106,7 @@ def train(settings: BaseModelSettings, data_dir: Path, out_dir: Path) -> None:
         model, tokenizer, metrics = _train_from_scratch(settings, data_dir)
     else:
         model, tokenizer, metrics = _load(settings.model_name, settings.type), load_tokenizer(settings.model_name), {}
+    progress.phase("perplexity of held-out text")
     metrics["n_parameters"] = sum(p.numel() for p in model.parameters())
     metrics |= heldout_metrics(model, tokenizer, heldout)
     with publish_directory(out_dir) as scratch:
@@ -134,6 +136,7 @@ def _train_from_scratch(
         raise ConfigError(f"base_models.yaml: {settings.family}: expected model_name, or tokenizer and training.")
     documents = {task: read_documents(task, data_dir / task / "train.jsonl") for task in settings.tasks}
     causal = settings.type == "causal"
+    progress.phase("learning a vocabulary")
     tokenizer = train_bpe(
         vocabulary_text(documents),
         vocab_size,
@@ -143,6 +146,7 @@ def _train_from_scratch(
     )
     model = initial_model(settings, tokenizer, training.seed)
     groups = [encode_documents(tokenizer, texts) for texts in documents.values()]
+    progress.phase("training")
     losses = fit(model, _batches(settings.family, training, tokenizer, groups, causal), training.optimisation)
     tail = losses[-max(len(losses) // 20, 1) :]
     metrics = {

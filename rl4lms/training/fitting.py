@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from rl4lms.core import progress
 from rl4lms.core.errors import RunError
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def fit(model: PreTrainedModel, batches: Iterator[Mapping[str, Tensor]], setting
     for step in range(settings.n_steps):
         output: Any = model(**next(batches))
         losses.append(output.loss.item())
+        progress.steps(step + 1, settings.n_steps, "step")
+        progress.numbers(loss=losses[-1])
         if not math.isfinite(losses[-1]):
             raise RunError(f"step {step}: the loss is {losses[-1]}; lower training.learning_rate.")
         optimizer.zero_grad(set_to_none=True)

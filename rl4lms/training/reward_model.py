@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.io import publish_directory, read_jsonl, write_json
 from rl4lms.core.seeding import derive_seed, numpy_generator
@@ -154,6 +155,7 @@ def _train_from_scratch(
     if training is None or vocab_size is None:
         raise ConfigError(f"reward_models.yaml: {settings.name}: expected model_name, or tokenizer and training.")
     texts = read_texts(settings.task, data_dir / "train.jsonl", len(settings.labels))
+    progress.phase("learning a vocabulary")
     tokenizer = train_bpe(
         (text.head + text.tail for text in texts),
         vocab_size,
@@ -166,6 +168,7 @@ def _train_from_scratch(
     with torch.random.fork_rng(devices=[]):  # the weights' and the dropout's draws
         torch.manual_seed(derive_seed(training.seed, "reward-model", settings.name, "weights"))
         model = initial_model(settings, tokenizer)
+        progress.phase("training")
         losses = fit(model, _batches(settings.name, training, tokenizer, texts), optimisation)
     tail = losses[-max(len(losses) // 20, 1) :]
     return model, tokenizer, {"train_loss": round(sum(tail) / len(tail), 6), "n_train": len(texts)}

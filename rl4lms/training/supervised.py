@@ -15,6 +15,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from rl4lms.config.inputs import local_inputs
 from rl4lms.config.schema import ComponentConfig, RunConfig, SupervisedConfig
+from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, DataError, RunError
 from rl4lms.core.io import read_json, write_json
 from rl4lms.core.manifest import build_manifest
@@ -209,6 +210,10 @@ class _Follow(TrainerCallback):
             self._validate(0)
             self._ask("test", 0)
 
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        progress.phase("training")
+        progress.steps(state.global_step, state.max_steps, "step")
+
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         checkpoint = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
         write_json(checkpoint / TRACKER_FILE, self.tracker.state_dict())
@@ -218,6 +223,7 @@ class _Follow(TrainerCallback):
         if "loss" in logs:
             if not math.isfinite(logs["loss"]):
                 raise RunError(f"step {step}: the loss is {logs['loss']}; lower alg.training_args.learning_rate.")
+            progress.numbers(loss=float(logs["loss"]))
             names = ("loss", "learning_rate", "grad_norm", "epoch")
             self.tracker.log_training(step, {f"train/{n}": float(logs[n]) for n in names if n in logs})
         elif "train_runtime" in logs:
@@ -228,6 +234,7 @@ class _Follow(TrainerCallback):
 
     def _validate(self, epoch: int) -> None:
         part = self.part
+        progress.phase("validation loss")
         loss = target_loss(part.model, part.val, part.pad_id, causal=part.causal, batch_size=part.eval_batch_size)
         self.tracker.log_split_metrics("val", epoch, {"eval/loss": loss})
         self._ask("val", epoch)
