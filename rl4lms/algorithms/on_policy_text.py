@@ -65,7 +65,7 @@ class TextRollouts(OnPolicyAlgorithm):
         rollout_buffer.add_episodes(batch, self.iteration)
         self._check_reproduction(batch)
         info = rollout_info(batch, self.kl_controller.kl_coeff)
-        progress.numbers(reward=info["rollout/ep_rew_mean"], KL=info["rollout/kl_mean"])
+        progress.numbers({"reward": info["rollout/ep_rew_mean"], "KL": info["rollout/kl_mean"]})
         if self.tracker is not None:
             self.tracker.log_rollout(self.iteration, info)
         self.kl_controller.step(info["rollout/kl_mean"])

@@ -117,13 +117,17 @@ def cost() -> str:
     return f"{seconds:.1f} CPU s, {max(own.ru_maxrss, children.ru_maxrss) / unit:.0f} MB"
 
 
+def quiet_libraries() -> None:
+    for name, value in QUIET_LIBRARIES.items():
+        os.environ.setdefault(name, value)
+
+
 def prepare_process(n_threads: int, quiet: bool) -> None:
     """Threads, on whose number results may depend, what the libraries say by themselves, and our own log."""
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(n_threads)
     # The imports make a million objects that stay. To walk them costs a job 2 CPU-seconds: half now, half at its exit.
     gc.set_threshold(100_000, 20, 20)
     atexit.register(gc.freeze)
-    for name, value in QUIET_LIBRARIES.items():
-        os.environ.setdefault(name, value)
+    quiet_libraries()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("rl4lms").setLevel(logging.WARNING if quiet else logging.INFO)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rl4lms.cli.main import quiet_libraries
 from rl4lms.config.inputs import check_paths, local_inputs
 from rl4lms.config.schema import RunConfig
 from rl4lms.config.yaml_file import load_yaml
@@ -33,6 +34,7 @@ TRAINERS = Registry(
 def main(argv: Sequence[str] | None = None) -> int:
     """Train from a published configuration. Returns the exit code; 2, after one line on stderr, for bad input."""
     args = build_parser().parse_args(argv)
+    quiet_libraries()
     stderr = logging.StreamHandler()
     stderr.setLevel(logging.WARNING if args.quiet else logging.INFO)  # log.txt has every line
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[stderr])

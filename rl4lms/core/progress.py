@@ -58,13 +58,14 @@ class State:
     def line(self, now: float) -> str:
         """All of it on one line."""
         parts = [str(self.whole) if self.whole.name else "", self.doing()]
-        parts += [f"{name} {value:.4g}" for name, value in self.numbers.items()]
+        parts += [f"{name} {figure(value)}" for name, value in self.numbers.items()]
         left = self.remaining(now)
         parts += [f"{clock(self.elapsed(now))} gone", f"{clock(left)} left" if left else ""]
-        return f"{self.title}: {', '.join(part for part in parts if part)}"
+        said = ", ".join(part for part in parts if part)
+        return f"{self.title}: {said}" if self.title else said
 
 
-_state = State()
+_state = State(started_at=time.monotonic())
 
 
 def state() -> State:
@@ -89,8 +90,8 @@ def steps(done: int, total: int, unit: str) -> None:
     _state.whole = Count(unit, done, total)
 
 
-def numbers(**said: float) -> None:
-    """What has just been measured. The first number that a run says is the one whose history is drawn."""
+def numbers(said: Mapping[str, float]) -> None:
+    """What has just been measured, by name. The first number that a run says is the one whose history is drawn."""
     _state.numbers = {**_state.numbers, **said}
     first = next(iter(_state.numbers))
     if first in said:
@@ -105,6 +106,13 @@ def phase(name: str, done: int = 0, total: int = 0) -> None:
 def detail(name: str, done: int = 0, total: int = 0) -> None:
     """How far the phase is, in units of its own."""
     _state.detail = Count(name, done, total)
+
+
+def figure(value: float) -> str:
+    """A measured number, short: 1,234, 12.3, 0.0123, and 0 for what is as good as that."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 1e-5 else "0"
 
 
 def clock(seconds: float) -> str:

@@ -131,8 +131,8 @@ def view() -> RenderableType:
     if state.numbers:
         said = Text(no_wrap=True, overflow="ellipsis")
         for i, (name, value) in enumerate(state.numbers.items()):
-            said.append(f"{name.replace('_', ' ')} ", style="dim")
-            said.append(f"{value:.4g} ", style="cyan")
+            said.append(f"{name} ", style="dim")
+            said.append(f"{progress.figure(value)} ", style="cyan")
             said.append(f"{sparkline(state.history)}  " if i == 0 else "  ")
         rows.append(said)
     if state.doing():

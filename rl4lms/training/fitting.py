@@ -65,7 +65,7 @@ def fit(model: PreTrainedModel, batches: Iterator[Mapping[str, Tensor]], setting
         output: Any = model(**next(batches))
         losses.append(output.loss.item())
         progress.steps(step + 1, settings.n_steps, "step")
-        progress.numbers(loss=losses[-1])
+        progress.numbers({"loss": losses[-1]})
         if not math.isfinite(losses[-1]):
             raise RunError(f"step {step}: the loss is {losses[-1]}; lower training.learning_rate.")
         optimizer.zero_grad(set_to_none=True)

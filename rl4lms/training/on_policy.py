@@ -240,7 +240,8 @@ class IterationCallback(BaseCallback):
             iteration - 1, {"time/iteration_s": wall, "time/iteration_cpu_s": cpu, "time/steps_per_s": n_steps / wall}
         )
         progress.steps(iteration, self.trainer.n_iters, "iteration")
-        progress.numbers(steps_per_s=n_steps / wall)
+        progress.numbers({"steps/s": n_steps / wall})
+        progress.phase("")
         self.trainer.tracker.log_progress(progress.state().line(time.monotonic()))
 
 

@@ -223,7 +223,7 @@ class _Follow(TrainerCallback):
         if "loss" in logs:
             if not math.isfinite(logs["loss"]):
                 raise RunError(f"step {step}: the loss is {logs['loss']}; lower alg.training_args.learning_rate.")
-            progress.numbers(loss=float(logs["loss"]))
+            progress.numbers({"loss": float(logs["loss"])})
             names = ("loss", "learning_rate", "grad_norm", "epoch")
             self.tracker.log_training(step, {f"train/{n}": float(logs[n]) for n in names if n in logs})
         elif "train_runtime" in logs:
