@@ -16,6 +16,7 @@ from rl4lms.cli.main import quiet_libraries
 from rl4lms.config.inputs import check_paths, local_inputs
 from rl4lms.config.schema import RunConfig
 from rl4lms.config.yaml_file import load_yaml
+from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, UserError
 from rl4lms.core.launch import launch_rank, launch_size
 from rl4lms.core.progress_view import shown
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{args.config_path}: a valid configuration ({config.alg.id} on {config.datapool.id}).")
         else:
             with shown(args.experiment_name, quiet=args.quiet or launch_rank() > 0):
+                progress.phase("loading")
                 train(config, args)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
