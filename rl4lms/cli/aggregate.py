@@ -15,6 +15,7 @@ from pathlib import Path
 from rl4lms.config.compose import methods
 from rl4lms.config.params import Params
 from rl4lms.config.stages import stage_params
+from rl4lms.core import progress
 from rl4lms.core.io import publish_directory, read_json, write_json, write_text
 from rl4lms.evaluation import curves as curve_files
 from rl4lms.evaluation import plots, scores
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     params: Params = args.params
     settings = SuiteSettings.from_params(params)
+    progress.phase("reading scores")
     suite_scores = SuiteScores.read(args.scores, settings)
     curves = read_curves(args.runs, settings)
     tables = write(args.out, suite_scores, curves, configuration(params, args.runs))
@@ -55,6 +57,7 @@ def write(
 ) -> list[Table]:
     """Write everything into `out`, or nothing. Returns the tables."""
     settings = suite_scores.settings
+    progress.phase("tables")
     tables = grue_tables(suite_scores)
     with publish_directory(out) as scratch:
         write_json(scratch / "metrics.json", headline(suite_scores))
@@ -64,8 +67,10 @@ def write(
         write_text(scratch / "grue.csv", method_csv(tables, settings.methods))
         write_text(scratch / "grue.md", markdown(tables, f"GRUE, suite {settings.suite}"))
         write_text(scratch / "grue.tex", latex(tables))
+        progress.phase("plots")
         for name, png in draw(suite_scores, curves).items():
             (scratch / f"{name}.png").write_bytes(png)
+        progress.phase("report")
         write_text(scratch / "report.html", report(suite_scores, tables, curves, shown_configuration))
     return tables
 

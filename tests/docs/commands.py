@@ -67,13 +67,25 @@ def commands_of(path: Path) -> Iterator[Command]:
             indented = re.match(rf"    (?=({'|'.join(PROGRAMS)}) )", line) is not None
         if inside or (fence is None and (indented or text)):
             started = started if text else number
-            text += line.strip()
+            text += line if _is_open(text) else line.strip()
             if text.endswith("\\"):
                 text = text[:-1]
+                continue
+            if _is_open(text):
+                text += "\n"
                 continue
             for part in _parts(text):
                 yield Command(page, started, part)
             text = ""
+
+
+def _is_open(text: str) -> bool:
+    """Whether a quotation goes on in the next line."""
+    try:
+        shlex.split(text, comments=True)
+    except ValueError:
+        return True
+    return False
 
 
 def _parts(line: str) -> Iterator[str]:

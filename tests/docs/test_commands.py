@@ -22,7 +22,7 @@ ACCOUNT = (
     (r"make record|make adopt", "tests/pipeline/test_record_adopt.py"),
     (r"python -m rl4lms (prepare|base-model) .* --out results/tutorial/.*", TUTORIAL),
     (r"python docs/examples/tutorial/my_task\.py .*", TUTORIAL),
-    (r"python -c .*results/tutorial/.*", TUTORIAL),
+    (r"(?s)python -c .*results/tutorial/.*", TUTORIAL),
     (r"python docs/examples/\w+\.py --config_path docs/examples/\w+\.yml", "tests/cli/test_examples.py::test_example"),
     (r"python docs/examples/smollm2/.*", "tests/cli/test_smollm2.py::test_the_reward_rises"),
     (r"python -m rl4lms reward-model .* results/smollm2/.*", "tests/cli/test_smollm2.py::test_the_reward_rises"),
@@ -30,7 +30,7 @@ ACCOUNT = (
     (r"python scripts/synthetic_models\.py", "tests/scripts/test_synthetic_models.py"),
     (r"python scripts/training/.* params/synthetic/.*", "tests/scripts/test_synthetic_models.py"),
     (r"python scripts/training/.* my\.yml .*", "tests/cli/test_progress_of_a_run.py"),
-    (r"python scripts/doc_pictures\.py .*", "tests/scripts/test_doc_pictures.py"),
+    (r"make pictures .*", "tests/scripts/test_doc_pictures.py"),
     (r"torchrun .*", "tests/algorithms/test_data_parallel.py::test_the_training_script_under_torchrun"),
     (r"snakemake --cores \d+ grue_all( --config suite=real .*)?", "tests/pipeline/test_planning.py"),
     (r"snakemake --cores \d+ grue_all --config (tasks|algs)=.*", "tests/pipeline/test_planning.py"),
@@ -93,6 +93,8 @@ python -m rl4lms train --task imdb \\
     --seed 0
 
 cd x && dvc repro; A=1 python -c "print('# no comment')"
+python -c "if 1:
+    print(2)"
 ```
     python -m benchmarks.ppo     # indented
     prose that is indented
@@ -107,7 +109,8 @@ python = 1
         (7, "cd x"),
         (7, "dvc repro"),
         (7, "A=1 python -c \"print('# no comment')\""),
-        (9, "python -m benchmarks.ppo"),
+        (8, 'python -c "if 1:\n    print(2)"'),
+        (11, "python -m benchmarks.ppo"),
     ]
     assert found[4].words == ["python", "-c", "print('# no comment')"]
 

@@ -5,6 +5,7 @@ Needs Debian's `chromium` (or $CHROMIUM) and `pip install playwright`.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,12 +17,13 @@ import pytest
 
 from rl4lms.evaluation.scores import SuiteScores
 
-from .conftest import full_settings, write_suite
+from .conftest import full_settings, write_json, write_suite
 from .test_report import report_of
 
 pytestmark = pytest.mark.system
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+HOSTILE = "</script><img src=x onerror='window.hacked=1'><script>window.hacked=1</script>"
 PHONE = {"width": 390, "height": 844}
 
 
@@ -30,7 +32,14 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a suite of full size, whose texts are hostile."""
     directory = tmp_path_factory.mktemp("report")
     settings = full_settings()
-    scores = SuiteScores.read(write_suite(directory / "runs", settings), settings)
+    runs = write_suite(directory / "runs", settings)
+    for file in runs.glob("imdb/*/seed0/test_predictions.json"):
+        rows = json.loads(file.read_text())
+        for row in rows:
+            row |= {key: f"{HOSTILE}{row[key]}" for key in ("sample_id", "prompt_text", "generated_text")}
+            row["ref_text"] = f"<START-1>{HOSTILE}{row['ref_text'][9:]}"
+        write_json(file, rows)
+    scores = SuiteScores.read(runs, settings)
     (directory / "report.html").write_text(report_of(scores), encoding="utf-8")
     return directory / "report.html"
 
@@ -73,13 +82,16 @@ def column(page: Any, index: int) -> list[str]:
     return cells
 
 
-def shown_page(page: Any) -> list[str]:
-    ids: list[str] = page.eval_on_selector_all(".page:not([hidden])", "pages => pages.map(each => each.id)")
-    return ids
+def assert_page(page: Any, name: str) -> None:
+    """The page is shown, as soon as the browser has said that the address changed, and no other is."""
+    page.locator(f"#{name}").wait_for(state="visible")
+    assert page.eval_on_selector_all(".page:not([hidden])", "pages => pages.map(each => each.id)") == [name]
 
 
 def go(page: Any, name: str) -> None:
-    page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
+    link = page.get_by_role("navigation").get_by_role("link", name=name, exact=True)
+    link.click()
+    assert_page(page, link.get_attribute("href")[1:])
 
 
 def test_tables_sort_by_every_column_and_say_so(page: Any) -> None:
@@ -99,23 +111,23 @@ def test_tables_sort_by_every_column_and_say_so(page: Any) -> None:
 
 
 def test_pages_switch_by_link_and_by_the_browsers_back(page: Any) -> None:
-    assert shown_page(page) == ["results"]
+    assert_page(page, "results")
     go(page, "ToTTo")
-    assert shown_page(page) == ["task-totto"]
+    assert_page(page, "task-totto")
     assert page.title() == "ToTTo · GRUE: suite full"
     assert page.evaluate("document.activeElement.textContent") == "ToTTo"
     page.get_by_role("link", name="Samples of ToTTo").click()
-    assert shown_page(page) == ["samples"]
+    assert_page(page, "samples")
     assert page.get_by_role("combobox", name="Task", exact=True).input_value() == "totto"
     page.go_back()
-    assert shown_page(page) == ["task-totto"]
+    assert_page(page, "task-totto")
     page.get_by_role("link", name="Configurations of its runs").click()
-    assert shown_page(page) == ["configuration"]
+    assert_page(page, "configuration")
     page.go_back()
     page.go_back()
-    assert shown_page(page) == ["results"]
+    assert_page(page, "results")
     page.go_forward()
-    assert shown_page(page) == ["task-totto"]
+    assert_page(page, "task-totto")
     assert page.locator("nav a[aria-current=page]").all_inner_texts() == ["ToTTo"]
 
 
@@ -123,7 +135,7 @@ def test_pages_switch_by_link_and_by_the_browsers_back(page: Any) -> None:
 def test_a_strange_address_shows_a_page(page: Any, fragment: str) -> None:
     page.evaluate("fragment => { location.hash = fragment; }", fragment)
     page.wait_for_timeout(50)
-    assert shown_page(page) == ["samples" if fragment.startswith(("#samples", "#list")) else "results"]
+    assert_page(page, "samples" if fragment.startswith(("#samples", "#list")) else "results")
 
 
 def test_samples_are_searched_in_full_text(page: Any) -> None:
@@ -173,14 +185,17 @@ def test_samples_are_ordered_by_reward_and_shown_in_portions(page: Any) -> None:
 def test_texts_are_shown_as_they_are(page: Any) -> None:
     go(page, "Samples")
     first = page.locator("article").first
-    assert first.locator(".text").first.inner_text().startswith("<b>prompt</b> imdb")
-    assert first.locator("b").count() == 0
-    assert page.evaluate("typeof window.alerted") == "undefined"
+    assert first.locator(".text").first.inner_text().startswith(f"{HOSTILE}<b>prompt</b> imdb")
+    assert first.locator("h3").inner_text() == f"IMDB · {HOSTILE}test_0"
+    page.get_by_role("searchbox").fill("<img src=x")
+    assert page.locator("article").count() == 10
+    assert page.locator("main :is(img, script, b)").count() == 0
+    assert page.evaluate("window.hacked") is None
 
 
 def test_no_page_scrolls_sideways(page: Any) -> None:
     for link in page.locator("nav a").all():
-        link.click()
+        go(page, link.inner_text())
         for each in page.locator(".page:not([hidden]) summary").all()[:4]:
             each.click()
         width = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
@@ -205,7 +220,7 @@ def test_the_keyboard_reaches_everything(page: Any) -> None:
 
 def test_screen_readers_get_names_for_everything(page: Any) -> None:
     for link in page.locator("nav a").all():
-        link.click()
+        go(page, link.inner_text())
         unnamed = page.evaluate(
             """() => [...document.querySelectorAll("main :is(button, input, select, a, [role], summary)")]
                 .filter((each) => each.checkVisibility())

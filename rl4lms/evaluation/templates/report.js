@@ -149,6 +149,7 @@ function readState(query) {
   select();
 }
 
+document.documentElement.classList.add("scripted");
 fillForm();
 form.addEventListener("input", () => {
   select();
