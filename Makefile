@@ -13,7 +13,7 @@ ENVIRONMENT := $(VENV)/.installed
 SNAKEMAKE := snakemake --profile workflow/profiles/default --cores $(CORES)
 RESULTS := results/$(SUITE)/grue
 
-.PHONY: help env grue times test test-long test-system test-gpu test-network lint format type docs record adopt \
+.PHONY: help env grue times test test-long test-system test-gpu test-network lint format type docs pictures record adopt \
 	experiments release bench
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make times     where the benchmark's time went, by stage"
 	@echo "make test      fast and slow tests; also test-long, test-system, test-gpu, test-network"
 	@echo "make lint type docs    what CI checks besides; make format rewrites"
+	@echo "make pictures  of a finished suite's report and of the terminal, for docs/ (needs Chromium)"
 	@echo "make record    write a finished benchmark to dvc.lock and DVC's cache, running nothing"
 	@echo "make adopt     after dvc repro, checkout or pull: tell Snakemake that nothing is to be done"
 	@echo "make experiments   DVC's experiments: what each changed, and its scores (ARGS='-A --width 100')"
@@ -68,6 +69,9 @@ type: $(ENVIRONMENT)
 
 docs: $(ENVIRONMENT)
 	mkdocs build --quiet --strict
+
+pictures: $(ENVIRONMENT)
+	python scripts/doc_pictures.py results/$(SUITE)
 
 # `dvc commit -f` takes whatever lies there as the result of the stages, so the grid must be finished.
 record: $(ENVIRONMENT)

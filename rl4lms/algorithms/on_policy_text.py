@@ -12,6 +12,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
+from rl4lms.core import progress
 from rl4lms.core.errors import RunError
 from rl4lms.numerics.distributed import sum_gradients, sum_numbers
 from rl4lms.policies.base import LMActorCriticPolicy
@@ -64,6 +65,7 @@ class TextRollouts(OnPolicyAlgorithm):
         rollout_buffer.add_episodes(batch, self.iteration)
         self._check_reproduction(batch)
         info = rollout_info(batch, self.kl_controller.kl_coeff)
+        progress.numbers({"reward": info["rollout/ep_rew_mean"], "KL": info["rollout/kl_mean"]})
         if self.tracker is not None:
             self.tracker.log_rollout(self.iteration, info)
         self.kl_controller.step(info["rollout/kl_mean"])

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
-from typing import Any
 
 from rl4lms.config.compose import methods
 from rl4lms.config.params import Params
 from rl4lms.config.stages import stage_params
+from rl4lms.core import progress
 from rl4lms.core.io import read_json, write_json, write_text
 from rl4lms.core.manifest import MANIFEST_FILE, build_manifest
 from rl4lms.core.seals import check_seals
@@ -25,6 +26,7 @@ from rl4lms.evaluation.averages import task_average
 from rl4lms.evaluation.comparisons import reward_comparisons, supervised_comparisons, tasks_where
 from rl4lms.evaluation.curves import Curve, curve_rows, read_curves
 from rl4lms.evaluation.report import report
+from rl4lms.evaluation.report_configuration import Configuration
 from rl4lms.evaluation.scores import SuiteScores, to_csv
 from rl4lms.evaluation.suite import ZERO_SHOT, SuiteSettings
 from rl4lms.evaluation.table import Table
@@ -45,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     params: Params = args.params
     settings = SuiteSettings.from_params(params)
+    progress.phase("reading scores")
     check_seals([args.scores, *args.runs.glob("*/*/seed*/*.json*")])
     suite_scores = SuiteScores.read(args.scores, settings)
     curves = read_curves(args.runs, settings)
@@ -72,12 +75,12 @@ def read_files(runs: Path, scores_dir: Path, settings: SuiteSettings) -> list[Pa
 
 
 def write(
-    out: Path, suite_scores: SuiteScores, curves: Sequence[Curve], shown_configuration: Mapping[str, Any]
+    out: Path, suite_scores: SuiteScores, curves: Sequence[Curve], shown_configuration: Configuration
 ) -> list[Table]:
-    """Write everything into `out`, or nothing. Returns the tables. shown_configuration: see `report`."""
+    """Write everything into `out`, or nothing. Returns the tables."""
     settings = suite_scores.settings
+    progress.phase("tables")
     tables = grue_tables(suite_scores)
-    drawn = draw(suite_scores, curves)
     with publish_directory(out) as scratch:
         write_json(scratch / "metrics.json", headline(suite_scores))
         write_text(scratch / "scores.csv", to_csv(suite_scores.rows(), scores.COLUMNS))
@@ -86,14 +89,16 @@ def write(
         write_text(scratch / "grue.csv", method_csv(tables, settings.methods))
         write_text(scratch / "grue.md", markdown(tables, f"GRUE, suite {settings.suite}"))
         write_text(scratch / "grue.tex", latex(tables))
-        for name, png in drawn.items():
+        progress.phase("plots")
+        for name, png in draw(suite_scores, curves).items():
             (scratch / f"{name}.png").write_bytes(png)
-        write_text(scratch / "report.html", report(suite_scores, tables, drawn, shown_configuration))
+        progress.phase("report")
+        write_text(scratch / "report.html", report(suite_scores, tables, curves, shown_configuration))
     return tables
 
 
 def draw(suite_scores: SuiteScores, curves: Sequence[Curve]) -> dict[str, bytes]:
-    """name -> PNG, in the order of the report."""
+    """name -> PNG."""
     return {
         "summary": plots.summary(suite_scores),
         "learning_curves": plots.learning_curves(suite_scores, curves),
@@ -110,13 +115,14 @@ def headline(suite_scores: SuiteScores) -> dict[str, float]:
     return {**numbers, "tasks_supervised_better": len(supervised), "tasks_rl_raises_reward": len(rewarded)}
 
 
-def configuration(params: Params, runs: Path) -> dict[str, Any]:
-    """What the report shows, by file name: this stage's params, and config.json of a run of every trained method."""
-    files: dict[str, Any] = dict(stage_params(params, "aggregate"))
+def configuration(params: Params, runs: Path) -> Configuration:
+    """What the report shows: this stage's params, and config.json of every trained run."""
     grue = params.grue()
-    for task in grue["tasks"]:
-        for method in methods(grue["algs"]):
-            if method != ZERO_SHOT:
-                name = f"{task}/{method}/seed{grue['seeds'][0]}/config.json"
-                files[name] = read_json(runs / name)
-    return files
+    trained = [method for method in methods(grue["algs"]) if method != ZERO_SHOT]
+    return Configuration(
+        params=stage_params(params, "aggregate"),
+        runs={
+            (task, method, seed): read_json(runs / task / method / f"seed{seed}" / "config.json")
+            for task, method, seed in product(grue["tasks"], trained, grue["seeds"])
+        },
+    )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rl4lms.config.compose import methods, starting_point, task_params
+from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.io import read_json, read_jsonl, sha256_file, write_json
 from rl4lms.core.manifest import MANIFEST_FILE, build_manifest
@@ -58,8 +59,11 @@ def run(args: argparse.Namespace) -> None:
     )
     template = args.reference_model or default_reference(args.method, args.runs, args.base_model)
     references = LastModel(task.seq2seq)
+    seeds = args.seeds or params.grue()["seeds"]
     check_seals(path for path in (args.data, args.base_model, args.reward_model) if path is not None)
-    for seed in args.seeds or params.grue()["seeds"]:
+    for done, seed in enumerate(seeds):
+        progress.steps(done, len(seeds), "seed")
+        progress.phase("loading models")
         directory, out = args.runs / f"seed{seed}", args.out / f"seed{seed}"
         start = Path(template.replace("{seed}", str(seed)))
         check_seals([start, *(path for path in (directory / "model", directory / CURVE) if path.exists())])
@@ -77,6 +81,7 @@ def run(args: argparse.Namespace) -> None:
         write_json(out / MANIFEST_FILE, manifest)
         shown = ", ".join(f"{name} {result.metrics[name]:.4g}" for name in (task.main_metric, REWARD, KL_PER_TOKEN))
         log.info("%s/%s/seed%d: %s", args.task, args.method, seed, shown)
+    progress.steps(len(seeds), len(seeds), "seed")
 
 
 def heldout_perplexity(path: Path) -> float:

@@ -20,7 +20,10 @@ from types import ModuleType
 
 from rl4lms import __version__
 from rl4lms.config.params import Params
+from rl4lms.core import progress
 from rl4lms.core.errors import report
+from rl4lms.core.launch import launch_rank
+from rl4lms.core.progress_view import shown
 
 STAGES = {
     "prepare": ("prepare", "write a task's rows: generated, local or from the hub"),
@@ -79,8 +82,11 @@ def run_stage(stage: str, arguments: Sequence[str]) -> None:
     common, _ = common_parser(stage).parse_known_args(arguments)
     params = Params.open(common.params_dir, common.suite)
     prepare_process(params.grue()["n_threads"], common.quiet)
-    args = build_parser(stage).parse_args(arguments, argparse.Namespace(params=params))
-    load_stage(args.stage).run(args)
+    with shown(stage or "rl4lms", quiet=common.quiet or launch_rank() > 0):
+        progress.phase("loading")
+        args = build_parser(stage).parse_args(arguments, argparse.Namespace(params=params))
+        progress.title(run_title(args))
+        load_stage(args.stage).run(args)
     log.info("%s: %s", args.stage, cost())
 
 
@@ -113,6 +119,13 @@ def common_parser(name: str) -> argparse.ArgumentParser:
     return parser
 
 
+def run_title(args: argparse.Namespace) -> str:
+    """train imdb/ppo/seed0: the stage and what it is asked to make."""
+    named = [str(getattr(args, key)) for key in ("task", "method", "family", "name") if getattr(args, key, None)]
+    seed = getattr(args, "seed", None)
+    return " ".join([args.stage, "/".join([*named, *([] if seed is None else [f"seed{seed}"])])]).strip()
+
+
 def load_stage(name: str) -> ModuleType:
     return importlib.import_module(f"rl4lms.cli.{MODULES[name][0]}")
 
@@ -125,14 +138,18 @@ def cost() -> str:
     return f"{seconds:.1f} CPU s, {max(own.ru_maxrss, children.ru_maxrss) / unit:.0f} MB"
 
 
+def quiet_libraries() -> None:
+    for name, value in QUIET_LIBRARIES.items():
+        os.environ.setdefault(name, value)
+
+
 def prepare_process(n_threads: int, quiet: bool) -> None:
     """Threads, on whose number results may depend, what the libraries say by themselves, and our own log."""
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(n_threads)
     # The imports make a million objects that stay. To walk them costs a job 2 CPU-seconds: half now, half at its exit.
     gc.set_threshold(100_000, 20, 20)
     atexit.register(gc.freeze)
-    for name, value in QUIET_LIBRARIES.items():
-        os.environ.setdefault(name, value)
+    quiet_libraries()
     start_log(quiet)
 
 

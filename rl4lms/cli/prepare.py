@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rl4lms.config.stages import stage_params
+from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.io import sha256_file, write_json, write_jsonl
 from rl4lms.core.manifest import MANIFEST_FILE, build_manifest
@@ -65,6 +66,7 @@ def prepare(task: str, data: Mapping[str, Any], out: Path, data_dir: Path | None
     sizes = {split: data[f"n_{split}"] for split in SPLITS}
     build = _pool_builder(task, data)
     source = _source(task, data, sizes, data_dir)
+    progress.phase(f"rows of {source.name}")
     given = {split: source.rows(dataset, split) for split in SPLITS}
     kept = disjoint(given, dataset)
     for split, rows in kept.items():

@@ -13,12 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rl4lms.cli.main import quiet_libraries
 from rl4lms.config.inputs import check_paths, local_inputs
 from rl4lms.config.schema import RunConfig
 from rl4lms.config.yaml_file import load_yaml
+from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, report
 from rl4lms.core.launch import launch_rank, launch_size
 from rl4lms.core.names import check_name
+from rl4lms.core.progress_view import shown
 from rl4lms.core.registry import Registry
 from rl4lms.core.work_directory import LOG_FILE, work_directory
 from rl4lms.tracking.backends import BACKENDS, Backend, check_backends, open_backend
@@ -34,7 +37,10 @@ TRAINERS = Registry(
 def main(argv: Sequence[str] | None = None) -> int:
     """Train from a published configuration. Returns the exit code; 2, after one line on stderr, for bad input."""
     args = build_parser().parse_args(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    quiet_libraries()
+    stderr = logging.StreamHandler()
+    stderr.setLevel(logging.WARNING if args.quiet else logging.INFO)  # log.txt has every line
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[stderr])
     logger.setLevel(logging.INFO)
     try:
         check_backends(tracked(args))
@@ -42,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.dry_run:
             print(f"{args.config_path}: a valid configuration ({config.alg.id} on {config.datapool.id}).")
         else:
-            train(config, args)
+            with shown(args.experiment_name, quiet=args.quiet or launch_rank() > 0):
+                progress.phase("loading")
+                train(config, args)
     except Exception as error:
         return report(error)
     except KeyboardInterrupt:
@@ -68,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--track", nargs="+", default=[], metavar="BACKEND", help=f"log elsewhere as well: {', '.join(BACKENDS)}"
     )
     parser.add_argument("--dry-run", action="store_true", help="check the configuration and stop")
+    parser.add_argument("--quiet", action="store_true", help="warnings and errors only; log.txt has every line")
     parser.add_argument("--seed", type=int, help="in place of the configuration's seed")
     return parser
 

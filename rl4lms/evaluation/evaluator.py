@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rl4lms.core import progress
 from rl4lms.core.errors import DataError, RunError
 from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.metrics.base import BaseMetric
@@ -100,7 +101,8 @@ def _score(
     meta_infos = [sample.meta_data for sample in samples]
     corpus: dict[str, float] = {}
     per_sample: dict[str, list[float]] = {}
-    for metric in metrics:
+    for done, metric in enumerate(metrics):
+        progress.phase(f"{split}: {type(metric).__name__}, metric", done + 1, len(metrics))
         results: Mapping[str, tuple[list[float] | None, float]] = metric.compute(
             prompts, texts, references, meta_infos, model, split
         )

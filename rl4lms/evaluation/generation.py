@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.seeding import torch_generator
 from rl4lms.core.tables import PostProcessorRegistry
@@ -84,7 +85,9 @@ class TextGenerator:
         self.model.eval()
         batches = [order[first : first + self.batch_size] for first in range(0, len(order), self.batch_size)]
         decoded: dict[int, list[int]] = {}
-        for index in batches[rank() :: world_size()]:
+        own = batches[rank() :: world_size()]
+        for done, index in enumerate(own):
+            progress.phase("generating, batch", done + 1, len(own))
             ids, mask = (x.to(self.model.device) for x in left_pad([prompts[i] for i in index], self.pad_id))
             decoded.update(zip(index, self._decode(ids, mask, index), strict=True))
         rows = {i: row for part in gather(decoded) for i, row in part.items()}
@@ -143,6 +146,7 @@ def response_logprobs(
     scorer = Seq2SeqScorer if model.config.is_encoder_decoder else CausalScorer
     out: list[Tensor] = []
     for first in range(0, len(prompts), batch_size):
+        progress.phase("log-probabilities, text", first, len(prompts))
         rows = [list(r) or [pad_id] for r in responses[first : first + batch_size]]
         ids, mask = left_pad(prompts[first : first + batch_size], pad_id)
         width = max(len(r) for r in rows)

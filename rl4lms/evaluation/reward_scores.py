@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from rl4lms.core import progress
 from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.evaluation.generation import Generation
 from rl4lms.rollouts.scoring import BatchedScorer, Response
@@ -22,5 +23,8 @@ def reward_scores(task: TextTask, samples: Sequence[Sample], generation: Generat
         Response(sample, token_ids or [task.pad_id], True, text)
         for sample, token_ids, text in zip(samples, generation.token_ids, generation.texts, strict=True)
     ]
-    batches = (responses[first : first + batch_size] for first in range(0, len(responses), batch_size))
-    return [math.fsum(row) for batch in batches for row in scorer(batch)]
+    scores: list[float] = []
+    for first in range(0, len(responses), batch_size):
+        progress.phase("reward, text", first, len(responses))
+        scores += [math.fsum(row) for row in scorer(responses[first : first + batch_size])]
+    return scores

@@ -131,7 +131,7 @@ def detail_table(scores: SuiteScores, task: str) -> Table:
         cells = dict(zip(row.row_keys, (cells[1] for cells in row.rows), strict=True))
         head = Cell(f"{metric_label(metric)} {arrow(better)}".strip(), metric)
         rows.append((head, *(cells.get(method, Cell(NOT_MEASURED)) for method in settings.methods)))
-    notes = (_spread_note(scores), *_metric_notes(scores, [(task, metric) for metric in metrics]))
+    notes = (_spread_note(scores, "row"), *_metric_notes(scores, [(task, metric) for metric in metrics]))
     return Table(f"detail_{task}", "All metrics", columns, tuple(metrics), tuple(rows), notes)
 
 
@@ -163,14 +163,14 @@ def _over_seeds(scores: SuiteScores, task: str, metric: str) -> dict[str, Interv
     return intervals
 
 
-def _spread_note(scores: SuiteScores) -> str:
+def _spread_note(scores: SuiteScores, along: str = "column") -> str:
     n = len(scores.settings.seeds)
     if n == 1:
         return "One seed: no interval."
     if n < MIN_SEEDS_FOR_T:
-        return f"Mean over {n} seeds (lowest and highest in brackets); the best mean of a column in bold."
+        return f"Mean over {n} seeds (lowest and highest in brackets); the best mean of a {along} in bold."
     level = f"{scores.settings.level:.0%}"
-    return f"Mean over {n} seeds ± half its {level} Student-t interval; the best mean of a column in bold."
+    return f"Mean over {n} seeds ± half its {level} Student-t interval; the best mean of a {along} in bold."
 
 
 def _average_note(settings: SuiteSettings) -> str:

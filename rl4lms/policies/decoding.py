@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from rl4lms.core import progress
 from rl4lms.numerics.categorical import action_logprobs, masked_logits, sample_by_inverse_cdf
 from rl4lms.numerics.packing import pack_bits
 from rl4lms.policies.language_models import Session, open_session
@@ -89,6 +90,7 @@ def decode(
         mask_session.start(prompt_ids, prompt_mask)
     alive = torch.ones_like(rows, dtype=torch.bool)
     for step in range(spec.max_new_tokens):
+        progress.detail("token", step + 1, spec.max_new_tokens)
         mask = truncation_mask(logits, spec, step, eos_id)
         if mask_session is not None:
             mask = mask_session.narrow(mask, logits, eos_forbidden=step < spec.min_length)

@@ -10,6 +10,7 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import BaseBuffer
 from torch import Tensor
 
+from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.seeding import torch_generator
 from rl4lms.numerics.advantages import gae
@@ -76,7 +77,8 @@ class EpisodeRolloutBuffer(BaseBuffer):
         generator = torch_generator(self.seed, "minibatches", self.iteration, self._epoch)
         self._epoch += 1
         cut = self._episode_minibatches if self.minibatch == "episodes" else self._transition_minibatches
-        for rows, cols in cut(e.mask.cpu(), batch_size or e.n_steps, generator):
+        for n, (rows, cols) in enumerate(cut(e.mask.cpu(), batch_size or e.n_steps, generator), 1):
+            progress.phase(f"update, epoch {self._epoch}, minibatch", n)
             yield self._samples(rows.to(e.mask.device), cols.to(e.mask.device))
 
     @staticmethod

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from rl4lms.core import progress
 from rl4lms.core.seeding import torch_generator
 from rl4lms.data_pools.sampling import PromptSampler, weights_of
 from rl4lms.numerics.distributed import gather, rank, shares, world_size
@@ -75,6 +76,7 @@ class RolloutCollector:
         owners: list[int] = []  # the process of each episode
         steps = episodes = 0
         while steps < self.n_steps:
+            progress.phase("rollout, step", steps, self.n_steps)
             longest = self.task.max_episode_length if not episodes else max(steps / episodes, 1.0)
             n = min(math.ceil((self.n_steps - steps) / longest), MAX_WAVE)
             for owner, wave in self._generate_together(policy, iteration, range(episodes, episodes + n)):
@@ -143,6 +145,7 @@ class RolloutCollector:
             mask,
             None if bits is None else bits[:n],
         )
+        progress.phase("scoring the rollout")
         responses = self._responses(sequences, ended, wave.index[:n])
         scores = self._scores(responses, mask, owners)
         raw, reference = (torch.where(mask, x[:n], 0.0) for x in (wave.raw_logprobs, wave.ref_logprobs))

@@ -18,6 +18,7 @@ from typing import Any
 
 from rl4lms.core.errors import RunError
 from rl4lms.core.io import fsync, sha256_file, write_text
+from rl4lms.core.progress_view import lines
 from rl4lms.tracking.backends import Backend, untouched_generators
 
 logger = logging.getLogger("rl4lms")
@@ -63,6 +64,11 @@ class Tracker:
         if not self._quiet:
             logger.info("%s", message)
 
+    def log_progress(self, message: str) -> None:
+        """As `log_info`, but left out of a terminal on which a live view says the same."""
+        if not self._quiet:
+            lines.info("%s", message)
+
     def state_dict(self) -> dict[str, dict[str, Any]]:
         """Bytes and sha256 of every jsonl file of the run, which are on the disk when this returns."""
         state = {}
@@ -100,7 +106,7 @@ class Tracker:
         with open(self.run_dir / name, "a", encoding="utf-8") as f:
             f.write(json.dumps(checked, ensure_ascii=False) + "\n")
         if say:
-            self.log_info(f"{name.removesuffix('.jsonl')}: {_line(checked)}")
+            self.log_progress(f"{name.removesuffix('.jsonl')}: {_line(checked)}")
 
     def _send(self, step: int, values: Mapping[str, float]) -> None:
         for backend in self._backends:
@@ -115,6 +121,9 @@ class SilentTracker(Tracker):
         return
 
     def log_info(self, message: str) -> None:
+        return
+
+    def log_progress(self, message: str) -> None:
         return
 
     def load_state_dict(self, state: Mapping[str, Mapping[str, Any]]) -> None:

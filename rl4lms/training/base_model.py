@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.io import canonical_json, sha256_text, write_json
 from rl4lms.core.pretrained import model_from_pretrained
 from rl4lms.core.seeding import derive_seed
 from rl4lms.core.work_directory import publish, work_directory, work_path
 from rl4lms.tokenization.tokenizer import load_tokenizer, save_tokenizer, sentinel_tokens, train_bpe
-from rl4lms.training.fitting import Optimisation, Progress, fit
+from rl4lms.training.fitting import FitCheckpoints, Optimisation, fit
 from rl4lms.training.lm_data import (
     IGNORE,
     Batch,
@@ -119,6 +120,7 @@ def train(settings: BaseModelSettings, data_dir: Path, out_dir: Path) -> None:
         else:
             model, metrics = load_model(settings.model_name, settings.type), {}
             tokenizer = load_tokenizer(settings.model_name)
+        progress.phase("perplexity of held-out text")
         metrics["n_parameters"] = sum(p.numel() for p in model.parameters())
         metrics |= heldout_metrics(model, tokenizer, heldout)
         model.save_pretrained(work)
@@ -145,6 +147,7 @@ def _train_from_scratch(
         raise ConfigError(f"base_models.yaml: {settings.family}: expected model_name, or tokenizer and training.")
     documents = {task: read_documents(task, data_dir / task / "train.jsonl") for task in settings.tasks}
     causal = settings.type == "causal"
+    progress.phase("learning a vocabulary")
     tokenizer = train_bpe(
         vocabulary_text(documents),
         vocab_size,
@@ -154,9 +157,10 @@ def _train_from_scratch(
     )
     model = initial_model(settings, tokenizer, training.seed)
     groups = [encode_documents(tokenizer, texts) for texts in documents.values()]
-    progress = Progress(checkpoints, sha256_text(canonical_json(asdict(settings))))
+    progress.phase("training")
+    saves = FitCheckpoints(checkpoints, sha256_text(canonical_json(asdict(settings))))
     batches = _batches(settings.family, training, tokenizer, groups, causal)
-    losses = fit(model, batches, training.optimisation, progress)
+    losses = fit(model, batches, training.optimisation, saves)
     tail = losses[-max(len(losses) // 20, 1) :]
     metrics = {
         "train_loss": round(sum(tail) / len(tail), 6),

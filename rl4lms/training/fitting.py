@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from rl4lms.core import progress
 from rl4lms.core.errors import RunError
 from rl4lms.training.checkpoint import (
     generator_state,
@@ -72,10 +73,10 @@ def build_optimizer(model: PreTrainedModel, settings: Optimisation) -> torch.opt
 
 
 @dataclass(frozen=True)
-class Progress:
+class FitCheckpoints:
     """Where `fit` keeps its checkpoints, a tenth of the steps apart; digest: of what the run is determined by."""
 
-    checkpoints: Path
+    directory: Path
     digest: str
 
     def save(self, fitting: Fitting) -> None:
@@ -89,11 +90,11 @@ class Progress:
             "schedule": scheduler_state(fitting.schedule),
             "generators": generator_state(),
         }
-        save_checkpoint(self.checkpoints, len(fitting.losses), tensors, state)
+        save_checkpoint(self.directory, len(fitting.losses), tensors, state)
 
     def load(self, fitting: Fitting) -> None:
         """Restore the newest checkpoint, where there is one."""
-        found = load_newest_checkpoint(self.checkpoints, self.digest)
+        found = load_newest_checkpoint(self.directory, self.digest)
         if found is None:
             return
         tensors, state = found
@@ -119,7 +120,7 @@ def fit(
     model: PreTrainedModel,
     batches: Iterator[Mapping[str, Tensor]],
     settings: Optimisation,
-    progress: Progress | None = None,
+    checkpoints: FitCheckpoints | None = None,
 ) -> list[float]:
     """Train `model(**batch).loss` for `n_steps` batches; the loss of each step. Leaves the model in eval mode.
 
@@ -129,16 +130,18 @@ def fit(
     model.train()
     optimizer = build_optimizer(model, settings)
     fitting = Fitting(model, optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, settings.factor), [])
-    if progress is not None:
-        progress.load(fitting)
+    if checkpoints is not None:
+        checkpoints.load(fitting)
     every = math.ceil(settings.n_steps / N_SAVES)
     upcoming = itertools.islice(batches, len(fitting.losses), settings.n_steps)
     with Preemption() as preemption:
         for batch in upcoming:
             _step(fitting, batch)
             done = len(fitting.losses)
-            if progress is not None and (preemption.requested or done % every == 0 or done == settings.n_steps):
-                progress.save(fitting)
+            progress.steps(done, settings.n_steps, "step")
+            progress.numbers({"loss": fitting.losses[-1]})
+            if checkpoints is not None and (preemption.requested or done % every == 0 or done == settings.n_steps):
+                checkpoints.save(fitting)
                 if preemption.requested and done < settings.n_steps:
                     log.info("SIGTERM: saved after step %d of %d", done, settings.n_steps)
                     preemption.leave()

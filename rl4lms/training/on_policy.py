@@ -14,6 +14,7 @@ from stable_baselines3.common.logger import Logger
 
 from rl4lms.config.inputs import local_inputs
 from rl4lms.config.schema import AlgorithmConfig, RunConfig
+from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.io import write_json
 from rl4lms.core.manifest import build_manifest
@@ -89,8 +90,10 @@ class OnPolicyTrainer:
         if self.writes:
             write_json(self.out_dir / "config.json", self.config.to_dict())
             write_json(self.out_dir / "manifest.json", self.manifest())
+        progress.phase("loading")
         self.algorithm.set_logger(Logger(folder=None, output_formats=[]))
         done = self.load() if resume else 0
+        progress.steps(done, self.n_iters, "iteration")
         if done == 0:
             self.tracker.load_state_dict({})  # lines of a run that was killed before its first checkpoint
             self.evaluate_splits(0, ends=True)
@@ -152,6 +155,7 @@ class OnPolicyTrainer:
         """A checkpoint of everything the rest of the run depends on."""
         if not self.writes:
             return
+        progress.phase("saving a checkpoint")
         policy = self.algorithm.policy
         adam, rest = optimizer_tensors(policy.optimizer)
         tensors = {f"policy.{k}": v for k, v in parameters_of(policy, FROZEN).items()}
@@ -247,9 +251,10 @@ class IterationCallback(BaseCallback):
         self.trainer.tracker.log_timing(
             iteration - 1, {"time/iteration_s": wall, "time/iteration_cpu_s": cpu, "time/steps_per_s": n_steps / wall}
         )
-        self.trainer.tracker.log_info(
-            f"iteration {iteration}/{self.trainer.n_iters}: {wall:.1f} s, {n_steps / wall:.0f} steps/s"
-        )
+        progress.steps(iteration, self.trainer.n_iters, "iteration")
+        progress.numbers({"steps/s": n_steps / wall})
+        progress.phase("")
+        self.trainer.tracker.log_progress(progress.state().line(time.monotonic()))
 
 
 def train(

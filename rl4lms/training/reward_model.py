@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.io import canonical_json, read_jsonl, sha256_text, write_json
 from rl4lms.core.pretrained import model_from_pretrained
@@ -18,7 +19,7 @@ from rl4lms.core.seeding import derive_seed, numpy_generator
 from rl4lms.core.work_directory import publish, work_directory, work_path
 from rl4lms.metrics.learned import EOU_TOKEN, intent_classifier_input
 from rl4lms.tokenization.tokenizer import load_tokenizer, save_tokenizer, train_bpe
-from rl4lms.training.fitting import Optimisation, Progress, fit
+from rl4lms.training.fitting import FitCheckpoints, Optimisation, fit
 from rl4lms.training.lm_data import Batch, bucket, right_pad
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ def _train_from_scratch(
     if training is None or vocab_size is None:
         raise ConfigError(f"reward_models.yaml: {settings.name}: expected model_name, or tokenizer and training.")
     texts = read_texts(settings.task, data_dir / "train.jsonl", len(settings.labels))
+    progress.phase("learning a vocabulary")
     tokenizer = train_bpe(
         (text.head + text.tail for text in texts),
         vocab_size,
@@ -168,8 +170,9 @@ def _train_from_scratch(
     with torch.random.fork_rng(devices=[]):  # the weights' and the dropout's draws
         torch.manual_seed(derive_seed(training.seed, "reward-model", settings.name, "weights"))
         model = initial_model(settings, tokenizer)
-        progress = Progress(checkpoints, sha256_text(canonical_json(asdict(settings))))
-        losses = fit(model, _batches(settings.name, training, tokenizer, texts), optimisation, progress)
+        progress.phase("training")
+        saves = FitCheckpoints(checkpoints, sha256_text(canonical_json(asdict(settings))))
+        losses = fit(model, _batches(settings.name, training, tokenizer, texts), optimisation, saves)
     tail = losses[-max(len(losses) // 20, 1) :]
     return model, tokenizer, {"train_loss": round(sum(tail) / len(tail), 6), "n_train": len(texts)}
 

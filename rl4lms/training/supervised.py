@@ -14,6 +14,7 @@ from transformers.trainer_callback import TrainerState
 
 from rl4lms.config.inputs import local_inputs
 from rl4lms.config.schema import ComponentConfig, RunConfig, SupervisedConfig
+from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, DataError, RunError
 from rl4lms.core.io import write_json
 from rl4lms.core.manifest import build_manifest
@@ -192,6 +193,8 @@ class _Follow(TrainerCallback):
             self._ask("test", 0)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        progress.phase("training")
+        progress.steps(state.global_step, state.max_steps, "step")
         if self.preemption.requested:
             control.should_save = True
         ends_epoch = state.global_step >= state.max_steps or math.isclose(state.epoch, round(state.epoch), abs_tol=1e-9)
@@ -208,6 +211,7 @@ class _Follow(TrainerCallback):
         if "loss" in logs:
             if not math.isfinite(logs["loss"]):
                 raise RunError(f"step {step}: the loss is {logs['loss']}; lower alg.training_args.learning_rate.")
+            progress.numbers({"loss": float(logs["loss"])})
             names = ("loss", "learning_rate", "grad_norm", "epoch")
             self.tracker.log_training(step, {f"train/{n}": float(logs[n]) for n in names if n in logs})
         elif "train_runtime" in logs:
@@ -220,6 +224,7 @@ class _Follow(TrainerCallback):
 
     def _validate(self, epoch: int) -> None:
         part = self.part
+        progress.phase("validation loss")
         loss = target_loss(part.model, part.val, part.pad_id, causal=part.causal, batch_size=part.eval_batch_size)
         self.tracker.log_split_metrics("val", epoch, {"eval/loss": loss})
         self._ask("val", epoch)

@@ -29,7 +29,22 @@ MAIN_METRICS = {
     "iwslt2017": "lexical/sacrebleu",
 }
 CORPUS_VALUES = ("lexical/sacrebleu",)  # not the mean of the scores per sample
-LEVELS = {"zero_shot": 0.2, "supervised": 0.4, "ppo": 0.35, "supervised_ppo": 0.55}
+LEVELS = {
+    "zero_shot": 0.2,
+    "supervised": 0.4,
+    "ppo": 0.35,
+    "supervised_ppo": 0.55,
+    "nlpo": 0.37,
+    "supervised_nlpo": 0.57,
+}
+# The size of the embedded suite: seven tasks, six methods, two seeds.
+FULL = {
+    **MAIN_METRICS,
+    "cnn_dailymail": "lexical/rouge_rouge1",
+    "totto": "table_to_text/parent_overall_f_score",
+    "narrative_qa": "lexical/rouge_l_max",
+    "daily_dialog": "intent/accuracy",
+}
 
 
 def make_settings(**changes: Any) -> SuiteSettings:
@@ -118,6 +133,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory, settings: SuiteSettings) -> P
 @pytest.fixture(scope="session")
 def scores(runs: Path, settings: SuiteSettings) -> SuiteScores:
     return SuiteScores.read(runs, settings)
+
+
+def full_settings() -> SuiteSettings:
+    scales = {**SCALES, **{metric: MetricScale(0.0, 1.0) for metric in FULL.values()}}
+    return make_settings(
+        suite="full", tasks=tuple(FULL), main_metrics=FULL, methods=tuple(methods(["ppo", "nlpo"])), scales=scales
+    )
 
 
 @pytest.fixture

@@ -46,7 +46,9 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = write_suite(tmp_path_factory.mktemp("aggregate") / "runs", settings)
     for task in settings.tasks:
         for method in settings.methods[1:]:
-            write_json(runs / task / method / "seed0" / "config.json", {"alg": {"id": algorithm_of(method) or method}})
+            for seed in settings.seeds:
+                config = {"alg": {"id": algorithm_of(method) or method}, "seed": seed}
+                write_json(runs / task / method / f"seed{seed}" / "config.json", config)
     return runs
 
 
@@ -88,7 +90,8 @@ def test_the_same_again_writes_the_same_bytes(params: Path, suite: Path, out: Pa
 def test_report_shows_params_and_resolved_configurations(out: Path) -> None:
     html = (out / "report.html").read_text()
     assert "tasks/imdb.yaml" in html
-    assert "imdb/supervised_ppo/seed0/config.json" in html
+    assert html.count("Seed 1: the same but for") == len(MAIN_METRICS) * 3  # of supervised, ppo and supervised_ppo
+    assert html.count('<pre tabindex="0">seed: 1</pre>') == len(MAIN_METRICS) * 3
 
 
 def test_a_missing_run_writes_nothing(

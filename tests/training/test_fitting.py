@@ -13,7 +13,7 @@ import torch
 
 from rl4lms.core.errors import RunError
 from rl4lms.training import fitting
-from rl4lms.training.fitting import Optimisation, Progress, fit
+from rl4lms.training.fitting import FitCheckpoints, Optimisation, fit
 from tests.conftest import VOCAB, tiny_config
 
 SETTINGS = Optimisation(n_steps=20, learning_rate=1e-3, warmup_steps=3, weight_decay=0.01)
@@ -33,9 +33,9 @@ def batches() -> Iterator[dict[str, torch.Tensor]]:
         yield {"input_ids": ids, "labels": ids}
 
 
-def fitted(progress: Progress | None) -> tuple[list[float], dict[str, torch.Tensor]]:
+def fitted(checkpoints: FitCheckpoints | None) -> tuple[list[float], dict[str, torch.Tensor]]:
     trained = model()
-    losses = fit(trained, batches(), SETTINGS, progress)
+    losses = fit(trained, batches(), SETTINGS, checkpoints)
     return losses, trained.state_dict()
 
 
@@ -50,7 +50,7 @@ class Cut(Exception):
 
 @pytest.mark.parametrize("step", [1, 2, 9, 19])
 def test_a_loop_that_dies_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: Any, step: int) -> None:
-    progress, one_step = Progress(tmp_path / "checkpoints", "d"), fitting._step
+    checkpoints, one_step = FitCheckpoints(tmp_path / "checkpoints", "d"), fitting._step
 
     def dies(state: Any, batch: Any) -> None:
         if len(state.losses) == step:
@@ -60,15 +60,15 @@ def test_a_loop_that_dies_goes_on_to_the_same_weights(tmp_path: Path, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(fitting, "_step", dies)
         with pytest.raises(Cut):
-            fitted(progress)
+            fitted(checkpoints)
     torch.rand(5)
-    assert_equal(fitted(progress), fitted(None))
-    assert_equal(fitted(progress), fitted(None))  # from its last checkpoint there is no step left
+    assert_equal(fitted(checkpoints), fitted(None))
+    assert_equal(fitted(checkpoints), fitted(None))  # from its last checkpoint there is no step left
     assert [p.name for p in sorted((tmp_path / "checkpoints").iterdir())] == ["00000018", "00000020"]
 
 
 def test_sigterm_saves_and_leaves_with_143(tmp_path: Path, monkeypatch: Any) -> None:
-    progress, one_step = Progress(tmp_path / "checkpoints", "d"), fitting._step
+    checkpoints, one_step = FitCheckpoints(tmp_path / "checkpoints", "d"), fitting._step
 
     def told(state: Any, batch: Any) -> None:
         one_step(state, batch)
@@ -78,13 +78,13 @@ def test_sigterm_saves_and_leaves_with_143(tmp_path: Path, monkeypatch: Any) -> 
     with monkeypatch.context() as patch:
         patch.setattr(fitting, "_step", told)
         with pytest.raises(SystemExit) as left:
-            fitted(progress)
+            fitted(checkpoints)
     assert left.value.code == 143
     assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir())[-1] == "00000007"
-    assert_equal(fitted(progress), fitted(None))
+    assert_equal(fitted(checkpoints), fitted(None))
 
 
 def test_progress_of_other_settings_is_refused(tmp_path: Path) -> None:
-    fitted(Progress(tmp_path / "checkpoints", "d"))
+    fitted(FitCheckpoints(tmp_path / "checkpoints", "d"))
     with pytest.raises(RunError, match=f"no usable checkpoint .* Delete {tmp_path} to start this run over"):
-        fitted(Progress(tmp_path / "checkpoints", "another"))
+        fitted(FitCheckpoints(tmp_path / "checkpoints", "another"))

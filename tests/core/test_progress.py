@@ -1,0 +1,193 @@
+"""What a run says of itself while it runs, and that saying it changes nothing."""
+
+from __future__ import annotations
+
+import io
+import logging
+import random
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from rl4lms.core import progress, progress_view
+from rl4lms.core.progress import Count, clock, figure
+from rl4lms.core.progress_view import shown, sparkline, view
+
+
+@pytest.fixture(autouse=True)
+def log_of_info(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    with caplog.at_level(logging.INFO, logger="rl4lms"):
+        yield
+    progress.begin("")
+
+
+def drawn(width: int = 80) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(view())
+    assert isinstance(console.file, io.StringIO)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def state_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten iterations of fifty in 20 s, after a start that took 5 s."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    progress.begin("train imdb/ppo/seed0")
+    now[0] += 5
+    progress.steps(0, 50, "iteration")
+    for k in range(10):
+        now[0] += 2
+        progress.numbers({"reward": 0.5 + k / 100, "KL": 1e-9})
+        progress.steps(k + 1, 50, "iteration")
+    progress.numbers({"steps/s": 1234.5})
+    progress.phase("rollout, step", 320, 512)
+    progress.detail("token", 7, 48)
+
+
+def test_the_view_has_all_of_it_on_four_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    state_of_a_run(monkeypatch)
+    head, bar, numbers, doing = drawn(78)
+    assert head == "train imdb/ppo/seed0" + " " * 38 + "0:25 gone, 1:20 left"
+    assert bar.startswith("iteration 10/50 ━━━━━━━")
+    assert bar.endswith(" 20 %")
+    assert numbers == "reward 0.59 ▁▂▃▃▄▅▆▆▇█  KL 0   steps/s 1,234"
+    assert doing == "rollout, step 320/512, token 7/48"
+
+
+def test_the_view_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    state_of_a_run(monkeypatch)
+    assert max(map(len, drawn(40))) <= 40
+
+
+def test_a_line_has_all_of_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    state_of_a_run(monkeypatch)
+    assert progress.state().line(time.monotonic()) == (
+        "train imdb/ppo/seed0: iteration 10/50, rollout, step 320/512, token 7/48, reward 0.59, KL 0, steps/s 1,234, "
+        "0:25 gone, 1:20 left"
+    )
+
+
+def test_what_remains_is_counted_from_where_a_resumed_run_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    progress.begin("run")
+    progress.steps(40, 50, "iteration")
+    assert progress.state().remaining(now[0]) is None
+    now[0] = 6.0
+    progress.steps(42, 50, "iteration")
+    assert progress.state().remaining(now[0]) == pytest.approx(24.0)
+    progress.steps(0, 3, "seed")  # another whole has its own clock
+    assert progress.state().remaining(now[0]) is None
+
+
+def test_counts_clocks_figures_and_sparklines_read_well() -> None:
+    assert [str(c) for c in (Count("saving"), Count("minibatch", 3), Count("token", 3, 9))] == [
+        "saving",
+        "minibatch 3",
+        "token 3/9",
+    ]
+    assert [clock(s) for s in (0.4, 83, 7384)] == ["0:00", "1:23", "2:03:04"]
+    assert [figure(x) for x in (1234.5, 12.345, -0.01234, 1e-9)] == ["1,234", "12.3", "-0.0123", "0"]
+    assert sparkline(()) == sparkline((1.0,)) == ""
+    assert sparkline((2.0, 2.0)) == "▁▁"
+    assert sparkline(tuple(float(i) for i in range(1000)), 8) == "▁▂▃▄▅▆▇█"
+
+
+def test_a_log_is_never_silent_for_longer_than_the_beat(caplog: pytest.LogCaptureFixture) -> None:
+    progress.begin("other")
+    with shown("evaluate imdb", beat_s=0.05):
+        progress.phase("generating, batch", 2, 9)
+        time.sleep(0.5)  # as a call into C would
+    beats = [record for record in caplog.records if record.name == "rl4lms.progress"]
+    assert 3 <= len(beats) <= 10
+    said = re.compile(r"evaluate imdb: generating, batch 2/9, 0:0\d gone")
+    assert all(said.fullmatch(record.getMessage()) for record in beats)
+    assert "heartbeat" not in [thread.name for thread in threading.enumerate()]
+    n = len(caplog.records)
+    time.sleep(0.15)
+    assert len(caplog.records) == n
+
+
+def test_a_log_that_speaks_by_itself_gets_no_beat(caplog: pytest.LogCaptureFixture) -> None:
+    with shown("train", beat_s=0.3):
+        for _ in range(10):
+            logging.getLogger("rl4lms.training").info("a line")
+            time.sleep(0.05)
+    assert [record.getMessage() for record in caplog.records] == ["a line"] * 10
+
+
+def test_being_shown_draws_from_no_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    def draw() -> tuple[float, float, float]:
+        return random.random(), float(np.random.rand()), float(torch.rand(1))
+
+    def seed() -> None:
+        random.seed(0)
+        np.random.seed(0)
+        torch.manual_seed(0)
+
+    terminal(monkeypatch)
+    seed()
+    expected = draw()
+    seed()
+    with shown("train", beat_s=0.01):
+        progress.steps(1, 2, "iteration")
+        progress.numbers({"reward": 1.0})
+        time.sleep(0.4)
+    assert draw() == expected
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def terminal(monkeypatch: pytest.MonkeyPatch, kind: str = "xterm") -> Terminal:
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", kind)
+    monkeypatch.setenv("COLUMNS", "80")
+    return stream
+
+
+def test_on_a_terminal_it_lives_and_the_log_scrolls_above(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = terminal(monkeypatch)
+    handler = logging.StreamHandler()
+    logging.getLogger().addHandler(handler)
+    try:
+        with shown("train imdb"):
+            logging.getLogger("rl4lms.training").info("resumed after iteration 3")
+            progress_view.lines.info("iteration 4: said by the view")
+            progress.steps(4, 5, "iteration")
+        logging.getLogger("rl4lms.training").info("afterwards")
+        progress_view.lines.info("no view any more")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    text = stream.getvalue()
+    assert "resumed after iteration 3" in text
+    assert "said by the view" not in text
+    assert text.endswith("80 %\nafterwards\nno view any more\n")
+    assert handler.stream is stream
+
+
+def test_after_an_error_the_view_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = terminal(monkeypatch)
+    with pytest.raises(ZeroDivisionError), shown("train imdb"):
+        raise ZeroDivisionError
+    assert sys.stderr is stream
+    last = stream.getvalue().rpartition("\x1b[?25h")[2]  # what follows the cursor's return
+    assert "train imdb" not in last
+
+
+@pytest.mark.parametrize(("quiet", "kind"), [(True, "xterm"), (False, "dumb"), (False, "")])
+def test_quiet_and_dumb_terminals_get_no_view(quiet: bool, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = terminal(monkeypatch, kind)
+    with shown("train", quiet=quiet):
+        progress.steps(1, 2, "iteration")
+    assert stream.getvalue() == ""
