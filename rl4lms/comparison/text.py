@@ -64,8 +64,9 @@ def printable(value: Any) -> str:
 
 
 def _group(title: str, found: Sequence[Difference]) -> Iterator[str]:
-    rows = [(printable(d.key), *_values(d)) for d in found]
-    fits = all(len(key) <= _KEY and max(len(a), len(b)) <= _VALUE for key, a, b in rows)
+    alone = [d for d in found if d.group == "inputs" and not (d.in_a and d.in_b)]
+    rows = [(printable(d.key), *_values(d)) for d in found if d not in alone]
+    fits = bool(rows) and all(len(key) <= _KEY and max(len(a), len(b)) <= _VALUE for key, a, b in rows)
     yield f"{title:<{_KEY + 4}}{'A':<{_VALUE + 2}}B" if fits else title
     for key, a, b in rows:
         if fits:
@@ -74,6 +75,8 @@ def _group(title: str, found: Sequence[Difference]) -> Iterator[str]:
             yield f"  {key}"
             yield from _wrapped("A", a)
             yield from _wrapped("B", b)
+    for d in sorted(alone, key=lambda d: d.in_b):
+        yield f"  {'B' if d.in_b else 'A'} alone  {d.b if d.in_b else d.a}  {printable(d.key)}"
 
 
 def _values(difference: Difference) -> tuple[str, str]:

@@ -39,6 +39,17 @@ def test_two_runs_on_80_columns(make_run: MakeRun, capsys: pytest.CaptureFixture
     assert "  2 more are equal" in lines
 
 
+def test_inputs_of_one_run_alone_are_a_line_each(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    warm = {"data/train.jsonl": "1" * 64, "warm/model.safetensors": "3" * 64}
+    lines = compare(capsys, make_run("ppo"), make_run("nlpo", manifest={"inputs": warm})).splitlines()
+    i = lines.index("Inputs (sha256)")
+    assert lines[i + 1 : i + 4] == [
+        "  A alone  222222222222  base/model.safetensors",
+        "  B alone  333333333333  warm/model.safetensors",
+        "",
+    ]
+
+
 def test_equal_runs(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
     run = make_run("ppo")
     text = compare(capsys, run, run)

@@ -14,9 +14,10 @@ import pytest
 
 from rl4lms.crowd.annotations import read_answers
 from rl4lms.crowd.pages import render_pages
-from rl4lms.crowd.study import Study, make_study
+from rl4lms.crowd.study import KINDS, Study, make_study
+from rl4lms.crowd.wording import WORDING
 
-from .conftest import HOSTILE, row
+from .conftest import HOSTILE, predictions, row
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [pytest.mark.system, pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")]
@@ -47,6 +48,16 @@ def study() -> Study:
 @pytest.fixture(scope="module")
 def page(study: Study) -> str:
     return render_pages(study)["page_01.html"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_pages_of_every_task_open_without_an_error(kind: str, tmp_path: Path) -> None:
+    for task in WORDING:
+        study = make_study(kind, task, predictions(task), n_samples=3, per_page=20, seed=0)
+        (text,) = render_pages(study).values()
+        seen = visit(tmp_path, text, "seen.asked = names.length; seen.said = said();")
+        n = len(study.items) * len(study.questions)
+        assert (seen["errors"], seen["asked"], seen["said"]) == ([], n, f"0 of {n} answered"), task
 
 
 def test_a_worker_answers_and_saves_what_import_reads(study: Study, page: str, tmp_path: Path) -> None:
@@ -107,7 +118,7 @@ def test_an_address_cannot_send_the_answers_elsewhere(page: str, tmp_path: Path)
         assert (seen["errors"], seen["action"], seen["standalone"]) == ([], "", False), service
 
 
-@pytest.mark.parametrize("kind", ["likert", "pairwise"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_wider_than_a_phone(kind: str, tmp_path: Path) -> None:
     rows = {m: [row(0, "word " * 300, "x" * 400 + m)] for m in ("a", "b")}
     study = make_study(kind, "narrative_qa", rows, n_samples=None, per_page=10, seed=0)
