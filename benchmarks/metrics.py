@@ -73,8 +73,9 @@ def clear_caches() -> None:
     """Empty every functools cache of the metrics that holds texts or words, not the ones that hold what was loaded."""
     kept = {"_word_tokenizer", "_porter_stemmer", "_tokenizer", "irregular_forms", "synonym_source"}
     for item in gc.get_objects():
-        is_cache = isinstance(item, functools._lru_cache_wrapper)
-        if is_cache and item.__module__.startswith("rl4lms.metrics") and item.__name__ not in kept:
+        if type(item) is not functools._lru_cache_wrapper:  # isinstance would wake the lazy modules of other packages
+            continue
+        if item.__module__.startswith("rl4lms.metrics") and item.__name__ not in kept:
             item.cache_clear()
 
 
