@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -15,16 +16,22 @@ def ngram_counts(words: Sequence[str], order: int) -> Counter[tuple[str, ...]]:
     return Counter(zip(*(words[i:] for i in range(order)), strict=False))
 
 
+def _all_ngrams(words: Sequence[str]) -> Counter[tuple[str, ...]]:
+    """Of orders 1 to 4, in one table: an n-gram's length is its order."""
+    orders = (zip(*(words[i:] for i in range(order)), strict=False) for order in range(1, MAX_ORDER + 1))
+    return Counter(itertools.chain.from_iterable(orders))
+
+
 def bleu_statistics(text: str, references: Sequence[str]) -> list[int]:
     """[words of the text, words of the shortest reference, clipped matches x 4, n-grams of the text x 4]."""
     words, reference_words = text.split(), [r.split() for r in references]
-    matches, totals = [], []
-    for order in range(1, MAX_ORDER + 1):
-        allowed: Counter[tuple[str, ...]] = Counter()
-        for reference in reference_words:
-            allowed |= ngram_counts(reference, order)
-        matches.append((ngram_counts(words, order) & allowed).total())
-        totals.append(max(0, len(words) - order + 1))
+    counts, allowed = _all_ngrams(words), _all_ngrams(reference_words[0])
+    for reference in reference_words[1:]:
+        allowed |= _all_ngrams(reference)
+    matches = [0] * MAX_ORDER
+    for ngram in counts.keys() & allowed.keys():
+        matches[len(ngram) - 1] += min(counts[ngram], allowed[ngram])
+    totals = [max(0, len(words) - order + 1) for order in range(1, MAX_ORDER + 1)]
     return [len(words), min(map(len, reference_words)), *matches, *totals]
 
 

@@ -24,6 +24,11 @@ _CACHE = 1 << 14
 Ngram = tuple[str, ...]
 
 
+@functools.lru_cache(maxsize=8)
+def _idf_by_count(n_documents: int) -> list[float]:
+    return [math.log(n_documents) - math.log(max(1, count)) for count in range(n_documents + 1)]
+
+
 class DocumentFrequencies(NamedTuple):
     """In how many of `n_documents` samples some reference holds an n-gram (of order 1 to 4)."""
 
@@ -44,7 +49,7 @@ class DocumentFrequencies(NamedTuple):
 
     def idf(self, ngram: Ngram) -> float:
         """log(documents / documents that hold it), in [0, log documents]; an unseen n-gram counts as seen once."""
-        return math.log(self.n_documents) - math.log(max(1, self.counts.get(ngram, 0)))
+        return _idf_by_count(self.n_documents)[self.counts.get(ngram, 0)]
 
 
 class _Vector(NamedTuple):
@@ -60,9 +65,9 @@ def _orders(words: Words) -> list[Counter[Ngram]]:
 
 
 def _vector(words: Words, frequencies: DocumentFrequencies) -> _Vector:
-    weights = [{g: n * frequencies.idf(g) for g, n in order.items()} for order in _orders(words)]
-    norms = [math.sqrt(math.fsum(w * w for w in order.values())) for order in weights]
-    return _Vector(weights, norms, max(0, len(words) - 1))
+    idf, counts = _idf_by_count(frequencies.n_documents), frequencies.counts
+    weights = [{g: n * idf[counts.get(g, 0)] for g, n in order.items()} for order in _orders(words)]
+    return _Vector(weights, [math.hypot(*order.values()) for order in weights], max(0, len(words) - 1))
 
 
 def _similarity(text: _Vector, reference: _Vector) -> float:

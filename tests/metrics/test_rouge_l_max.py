@@ -77,8 +77,6 @@ def test_bad_arguments() -> None:
         RougeLMax(length_limit_type="word")
     with pytest.raises(ConfigError, match="weight_factor"):
         RougeLMax(weight_factor=0)
-    with pytest.raises(ConfigError, match="ensure_compatibility"):
-        RougeLMax(ensure_compatibility=False)
 
 
 def test_missing_word_tables_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,3 +86,26 @@ def test_missing_word_tables_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch
         RougeLMax()
     rouge_l_max.irregular_forms.cache_clear()
     assert RougeLMax(stemming=False).f_score(WORDS[0], WORDS[0]) == 1.0
+
+
+class _OneSentence:
+    def tokenize(self, text: str) -> list[str]:
+        return [text] if text else []
+
+
+def test_without_compatibility_nltks_own_stems_and_cannot_is_two_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rouge_l_max, "_punkt", _OneSentence)
+    metric = RougeLMax(ensure_compatibility=False)
+    assert metric.f_score("he cannot", "he can not") == 1.0 > RougeLMax().f_score("he cannot", "he can not")
+    assert metric.f_score("", "he") == 0.0
+
+
+def test_without_punkt_the_error_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(language: str) -> None:
+        raise LookupError
+
+    monkeypatch.setattr("nltk.tokenize.punkt.PunktTokenizer", missing)
+    rouge_l_max._punkt.cache_clear()
+    with pytest.raises(ConfigError, match="nltk.downloader punkt_tab"):
+        RougeLMax(ensure_compatibility=False)
+    rouge_l_max._punkt.cache_clear()
