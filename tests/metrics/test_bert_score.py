@@ -150,7 +150,7 @@ def test_bad_arguments(encoder_dir: str, tmp_path: Path, monkeypatch: pytest.Mon
         BertScoreMetric(model_name=encoder_dir)
     with pytest.raises(ConfigError, match="num_layers should be between 0 and 2"):
         BertScoreMetric(model_name=encoder_dir, num_layers=3)
-    with pytest.raises(ConfigError, match="no such directory or hub model"):
+    with pytest.raises(ConfigError, match="be loaded"):
         BertScoreMetric(model_name=str(tmp_path / "absent"), num_layers=3)
     with pytest.raises(ConfigError, match="batch_size must be at least 1"):
         BertScoreMetric(model_name=encoder_dir, num_layers=1, batch_size=0)
