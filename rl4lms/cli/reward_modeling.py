@@ -7,9 +7,10 @@ is a report on a split that neither saw. Exit code 2 and one line for bad input,
 from __future__ import annotations
 
 import argparse
+import contextlib
+import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -108,26 +109,32 @@ def _settings(name: str, params: Params) -> RewardModelSettings:
     return RewardModelSettings.from_params(name, params.reward_model(name))
 
 
-def _prepare(task: str, params: Params, source: Path, out: Path) -> None:
-    """All local rows as train.jsonl, validation.jsonl and test.jsonl, no key in two of them."""
+@contextlib.contextmanager
+def _local_rows(task: str, params: Params, source: Path, out: Path) -> Iterator[Path]:
+    """A directory with all local rows as train.jsonl, validation.jsonl and test.jsonl, no key in two of them.
+
+    Beside `out`, under one name, so that a training that is started again finds the same inputs; removed at the end.
+    """
     data = params.task(task)["data"]
-    prepare(task, {**data, "folder": None, "n_train": None, "n_val": None, "n_test": None}, out, source)
+    rows = out.parent / f".{out.name}.rows"
+    try:
+        prepare(task, {**data, "folder": None, "n_train": None, "n_val": None, "n_test": None}, rows, source)
+        yield rows
+    finally:
+        shutil.rmtree(rows, ignore_errors=True)
 
 
 def _train_classifier(name: str, args: argparse.Namespace, params: Params) -> None:
     settings = _settings(name, params)
-    with tempfile.TemporaryDirectory(prefix=f"{name}-") as scratch:
-        rows = Path(scratch)
-        _prepare(settings.task, params, args.data, rows)
+    with _local_rows(settings.task, params, args.data, args.out) as rows:
         reward_model.train(settings, rows, args.out)
         _report(settings, str(args.out), rows / "test.jsonl", args.out)
 
 
 def _evaluate_classifier(name: str, args: argparse.Namespace, params: Params) -> None:
     settings = _settings(name, params)
-    with tempfile.TemporaryDirectory(prefix=f"{name}-") as scratch:
-        _prepare(settings.task, params, args.data, Path(scratch))
-        _report(settings, args.model, Path(scratch) / f"{args.split}.jsonl", args.out)
+    with _local_rows(settings.task, params, args.data, args.out) as rows:
+        _report(settings, args.model, rows / f"{args.split}.jsonl", args.out)
 
 
 def _report(settings: RewardModelSettings, model: str, rows: Path, out: Path) -> None:
