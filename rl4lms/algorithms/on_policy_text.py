@@ -114,7 +114,7 @@ class TextRollouts(OnPolicyAlgorithm):
         values, logprobs, _ = self.policy.evaluate_actions(view, view.gather(view.sequences.response_ids))
         at = (view.rows, view.cols)
         errors = (logprobs - batch.logprobs[at]).abs(), (values - batch.values[at]).abs()
-        half = next(self.policy.policy_model.parameters()).dtype in (torch.bfloat16, torch.float16)
+        half = self.policy.half_precision
         worst = float(errors[0].mean() if half else max(float(errors[0].max()), float(errors[1].max())))
         limit = HALF_RAISE if half else FP32_TOLERANCE
         if not worst <= limit:

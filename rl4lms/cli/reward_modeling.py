@@ -7,21 +7,33 @@ is a report on a split that neither saw. Exit code 2 and one line for bad input,
 from __future__ import annotations
 
 import argparse
+import contextlib
+import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import torch
 
 from rl4lms.cli.main import prepare_process
+from rl4lms.cli.prepare import prepare
 from rl4lms.config.params import Params
 from rl4lms.core.errors import ConfigError, UserError
 from rl4lms.core.io import write_json, write_text
+from rl4lms.evaluation.classification import classification_report, report_text, rounded
+from rl4lms.metrics.classifier import TextClassifier
+from rl4lms.metrics.preference import PreferenceModel
+from rl4lms.training import preference_model, reward_model
+from rl4lms.training.preference_model import (
+    REPORT,
+    REPORT_TEXT,
+    PreferenceSettings,
+    read_comparisons,
+    split_comparisons,
+    write_report,
+)
+from rl4lms.training.reward_model import RewardModelSettings, read_texts
 
-if TYPE_CHECKING:
-    from rl4lms.training.reward_model import RewardModelSettings
-
-REPORT, REPORT_TEXT = "report.json", "report.txt"
 SPLITS = ("train", "validation", "test")
 
 
@@ -79,59 +91,57 @@ def _run(
     args = parser.parse_args(argv)
     try:
         params = Params.open(args.params_dir, args.suite)
-        prepare_process(params.grue()["n_threads"], quiet=True)
+        n_threads = params.grue()["n_threads"]
+        prepare_process(n_threads, quiet=True)
+        torch.set_num_threads(n_threads)  # loaded already, so the environment comes too late for it
         work(args, params)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted; nothing was written.", file=sys.stderr)
+        print("interrupted; the same command starts again.", file=sys.stderr)
         return 130
     print((args.out / REPORT_TEXT).read_text(encoding="utf-8"), end="")
     return 0
 
 
 def _settings(name: str, params: Params) -> RewardModelSettings:
-    from rl4lms.training.reward_model import RewardModelSettings
-
     return RewardModelSettings.from_params(name, params.reward_model(name))
 
 
-def _prepare(task: str, params: Params, source: Path, out: Path) -> None:
-    """All local rows as train.jsonl, validation.jsonl and test.jsonl, no key in two of them."""
-    from rl4lms.cli.prepare import prepare
+@contextlib.contextmanager
+def _local_rows(task: str, params: Params, source: Path, out: Path) -> Iterator[Path]:
+    """A directory with all local rows as train.jsonl, validation.jsonl and test.jsonl, no key in two of them.
 
+    Beside `out`, under one name, so that a training that is started again finds the same inputs; removed at the end.
+    """
     data = params.task(task)["data"]
-    prepare(task, {**data, "folder": None, "n_train": None, "n_val": None, "n_test": None}, out, source)
+    rows = out.parent / f".{out.name}.rows"
+    try:
+        prepare(task, {**data, "folder": None, "n_train": None, "n_val": None, "n_test": None}, rows, source)
+        yield rows
+    finally:
+        shutil.rmtree(rows, ignore_errors=True)
 
 
 def _train_classifier(name: str, args: argparse.Namespace, params: Params) -> None:
-    from rl4lms.training.reward_model import train
-
     settings = _settings(name, params)
-    with tempfile.TemporaryDirectory(prefix=f"{name}-") as scratch:
-        rows = Path(scratch)
-        _prepare(settings.task, params, args.data, rows)
-        train(settings, rows, args.out)
+    with _local_rows(settings.task, params, args.data, args.out) as rows:
+        reward_model.train(settings, rows, args.out)
         _report(settings, str(args.out), rows / "test.jsonl", args.out)
 
 
 def _evaluate_classifier(name: str, args: argparse.Namespace, params: Params) -> None:
     settings = _settings(name, params)
-    with tempfile.TemporaryDirectory(prefix=f"{name}-") as scratch:
-        _prepare(settings.task, params, args.data, Path(scratch))
-        _report(settings, args.model, Path(scratch) / f"{args.split}.jsonl", args.out)
+    with _local_rows(settings.task, params, args.data, args.out) as rows:
+        _report(settings, args.model, rows / f"{args.split}.jsonl", args.out)
 
 
 def _report(settings: RewardModelSettings, model: str, rows: Path, out: Path) -> None:
     """The texts as rewards ask about them, by the class that rewards ask."""
-    from rl4lms.evaluation.classification import classification_report, report_text, rounded
-    from rl4lms.metrics.classifier import load_classifier
-    from rl4lms.training.reward_model import read_texts
-
     labels = list(settings.labels)
     texts = read_texts(settings.task, rows, len(labels))
-    classifier = load_classifier(model)
+    classifier = TextClassifier(model)
     if classifier.n_labels != len(labels):
         raise ConfigError(f'classifier "{model}": {classifier.n_labels} labels, expected {len(labels)}: {labels}.')
     chances = classifier.probabilities([text.head + text.tail for text in texts]).double().tolist()
@@ -141,8 +151,6 @@ def _report(settings: RewardModelSettings, model: str, rows: Path, out: Path) ->
 
 
 def _train_preference(args: argparse.Namespace, params: Params) -> None:
-    from rl4lms.training.preference_model import PreferenceSettings, read_comparisons, split_comparisons, train
-
     given = params.preference_model()
     settings = PreferenceSettings.from_params({**given, "model_name": args.model or given["model_name"]})
     comparisons = read_comparisons(args.data)
@@ -150,13 +158,10 @@ def _train_preference(args: argparse.Namespace, params: Params) -> None:
         heldout = read_comparisons(args.heldout)
     else:
         comparisons, heldout = split_comparisons(comparisons, settings.heldout_share)
-    train(settings, comparisons, heldout, args.out)
+    preference_model.train(settings, comparisons, heldout, args.out)
 
 
 def _evaluate_preference(args: argparse.Namespace, params: Params) -> None:
-    from rl4lms.metrics.preference import PreferenceModel
-    from rl4lms.training.preference_model import PreferenceSettings, evaluate, read_comparisons, write_report
-
     settings = PreferenceSettings.from_params(params.preference_model())
     comparisons = read_comparisons(args.data)
-    write_report(evaluate(PreferenceModel(args.model), comparisons, settings.include_prompt), args.out)
+    write_report(preference_model.evaluate(PreferenceModel(args.model), comparisons, settings.include_prompt), args.out)

@@ -1,13 +1,15 @@
 """BERTScore (Zhang et al., 2020, arXiv:1904.09675): greedy matching of contextual token embeddings by cosine.
 
-Encoder layers and matching are the bert-score package's (extra `bert`). Its own front end is not used: under
-transformers 5 it fails on an empty text and loses the space that RoBERTa's first word must have before it, and it
-batches in the order of a set of strings, so that the last digits change from process to process.
+Encoders, their tuned layers and the languages' defaults are the bert-score package's (extra `bert`), and so are the
+scores. Its front end is not used: under transformers 5 it fails on an empty text and loses the space that RoBERTa's
+first word must have before it, and it batches in the order of a set of strings, so that last digits change from
+process to process.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -112,10 +114,28 @@ class Encoder:
 
         texts, references = ([tokens[text] for text in side] for side in zip(*pairs, strict=True))
         with torch.inference_mode():
-            padded = (*_pad(references, self.device), *_pad(texts, self.device))
-            _, _, f_scores = self._package.greedy_cos_idf(*padded)
-        scores: list[float] = f_scores.tolist()
+            scores: list[float] = greedy_f(*_pad(texts, self.device), *_pad(references, self.device)).tolist()
         return scores
+
+
+def greedy_f(
+    states: Tensor, mask: Tensor, weights: Tensor, other_states: Tensor, other_mask: Tensor, other_weights: Tensor
+) -> Tensor:
+    """Eq. 1 to 4: (B,) F of texts, states (B, T, D), and references, (B, R, D), by each token's most similar other.
+
+    bert-score takes padding for a token of similarity 0, which is the best match where all others are negative: there
+    it scores a pair otherwise in a batch than alone. 0 where precision and recall differ in sign, or are both 0.
+    """
+    from torch import where
+    from torch.nn.functional import normalize
+
+    similarity = normalize(states, dim=-1) @ normalize(other_states, dim=-1).transpose(1, 2)  # (B, T, R)
+    best = where(other_mask[:, None, :], similarity, -math.inf).amax(dim=2)  # (B, T)
+    other_best = where(mask[:, :, None], similarity, -math.inf).amax(dim=1)  # (B, R)
+    precision = (best * weights).sum(dim=1) / weights.sum(dim=1)
+    recall = (other_best * other_weights).sum(dim=1) / other_weights.sum(dim=1)
+    agree = precision * recall > 0
+    return where(agree, 2 * precision * recall / where(agree, precision + recall, 1.0), 0.0)
 
 
 def _batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
@@ -123,12 +143,12 @@ def _batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 
 def _pad(rows: Sequence[Tokens], device: str) -> tuple[Tensor, Tensor, Tensor]:
-    """-> embeddings (B, L, D), mask (B, L) bool and weights (B, L), as bert-score's matching takes them."""
+    """-> embeddings (B, L, D), mask (B, L) bool and weights (B, L), 0 at padding."""
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
     lengths = torch.tensor([[len(row.weights)] for row in rows])
-    states = pad_sequence([row.states for row in rows], batch_first=True, padding_value=1.0)  # masked, must not be 0
+    states = pad_sequence([row.states for row in rows], batch_first=True)
     weights = pad_sequence([row.weights for row in rows], batch_first=True)
     mask = torch.arange(states.shape[1]) < lengths
     return states.to(device), mask.to(device), weights.to(device)

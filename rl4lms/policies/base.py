@@ -188,6 +188,11 @@ class LMActorCriticPolicy(BasePolicy):
     def temperature(self) -> float:
         return float(self.generation_kwargs.get("temperature") or 1.0)
 
+    @property
+    def half_precision(self) -> bool:
+        """Whether the weights are of 16 bits, where a cached step and a full pass round differently."""
+        return next(self.policy_model.parameters()).dtype in (torch.bfloat16, torch.float16)
+
     def _chunks(self, sequences: Sequences) -> list[Tensor]:
         rows = max(1, MAX_LOGITS // max(1, sequences.response_ids.shape[1] * self.vocab_size))
         return list(torch.arange(len(sequences), device=sequences.prompt_ids.device).split(rows))

@@ -116,8 +116,7 @@ class RolloutCollector:
             prompt_ids, prompt_mask, decoded.response_ids, decoded.response_mask, decoded.action_mask_bits
         )
         logprobs, raw = decoded.logprobs, decoded.raw_logprobs
-        if next(policy.policy_model.parameters()).dtype in (torch.bfloat16, torch.float16):
-            # Half precision: a cached step and a full pass round differently; the update's own path is the one kept.
+        if policy.half_precision:  # the update's own path is the one kept
             logprobs, raw = policy.sequence_logprobs(sequences)
         reference, values = policy.reference_logprobs(sequences), policy.sequence_values(sequences)
         return _Wave(sequences, logprobs, raw, reference, values, index)

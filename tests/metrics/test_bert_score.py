@@ -8,7 +8,7 @@ import torch
 
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.tables import MetricRegistry
-from rl4lms.metrics.bert_score import BertScoreMetric, Encoder
+from rl4lms.metrics.bert_score import BertScoreMetric, Encoder, greedy_f
 from tests.metrics.model_files import POSITIONS, WORDS, packaged_encoder
 
 bert_score = pytest.importorskip("bert_score", reason="the extra bert is not installed")
@@ -79,6 +79,19 @@ def test_by_hand_on_the_encoders_own_states(encoder_dir: str) -> None:
     assert value == pytest.approx(expected, abs=1e-6)
 
 
+def test_padding_is_no_match() -> None:
+    """All similarities negative, beside a pair with more tokens."""
+    text, reference = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[-0.6, -0.8]])
+    padded = torch.zeros(1, 3, 2)
+    padded[:, :1] = reference
+    one, three = torch.ones(1, 2), torch.tensor([[1.0, 0.0, 0.0]])
+    alone = greedy_f(text[None], one.bool(), one, reference[None], torch.ones(1, 1).bool(), torch.ones(1, 1))
+    batched = greedy_f(text[None], one.bool(), one, padded, three.bool(), three)
+    precision, recall = -0.7, -0.6
+    assert alone.item() == pytest.approx(2 * precision * recall / (precision + recall))
+    assert batched.item() == alone.item()
+
+
 def test_empty_texts_score_zero_and_long_ones_are_cut(encoder_dir: str) -> None:
     metric = BertScoreMetric(model_name=encoder_dir, num_layers=2, device="cpu")
     long = " ".join(WORDS * 200)
@@ -137,7 +150,7 @@ def test_bad_arguments(encoder_dir: str, tmp_path: Path, monkeypatch: pytest.Mon
         BertScoreMetric(model_name=encoder_dir)
     with pytest.raises(ConfigError, match="num_layers should be between 0 and 2"):
         BertScoreMetric(model_name=encoder_dir, num_layers=3)
-    with pytest.raises(ConfigError, match="no such directory or hub model"):
+    with pytest.raises(ConfigError, match="be loaded"):
         BertScoreMetric(model_name=str(tmp_path / "absent"), num_layers=3)
     with pytest.raises(ConfigError, match="batch_size must be at least 1"):
         BertScoreMetric(model_name=encoder_dir, num_layers=1, batch_size=0)

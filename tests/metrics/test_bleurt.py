@@ -140,7 +140,5 @@ def test_a_checkpoint_of_128_tokens_reads_no_more(tmp_path: Path) -> None:
 def test_bad_models(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="a classifier with 3 labels, expected one"):
         BleurtMetric(save_bert(tmp_path / "three", "ForSequenceClassification", num_labels=3))
-    with pytest.raises(
-        ConfigError, match='BLEURT model "lucadiliello/bleurt-base-128": no such directory or hub model'
-    ):
+    with pytest.raises(ConfigError, match=r"BLEURT model .*lucadiliello/bleurt-base-128.* be loaded"):
         BleurtMetric()

@@ -52,6 +52,7 @@ def test_sentiment(reviews: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     report = json.loads((out / "report.json").read_text())
     assert printed == (out / "report.txt").read_text()
     assert list(report["classes"]) == ["negative", "positive"]
+    assert not list(tmp_path.glob(".*"))  # the rows are gone
     assert 0 < report["n"] < 100
     reward = RewardFunctionRegistry.get("learned_reward", {"model_name": str(out), "label_ix": 1})
     assert len(reward(["p"], ["great"], [["r"]], [True])) == 1
