@@ -16,9 +16,14 @@ WMT_SPLITS: dict[str, tuple[str, ...]] = {
 
 
 def wmt(wmt_id: str, source: str, target: str) -> DataSet:
-    """A language pair of a year's shared task, whichever way round it is translated. Raises ConfigError for a year."""
+    """A language pair of a year's shared task, whichever way round it is translated.
+
+    Raises ConfigError for an unknown year, and for one language twice.
+    """
     if wmt_id not in WMT_SPLITS:
         raise ConfigError(unknown("wmt_id", wmt_id, WMT_SPLITS, "wmt16"))
+    if source == target:
+        raise ConfigError(f"wmt16: source_language and target_language are both {source}; expected two languages.")
     # The hub puts English last, and of the one pair without it (wmt19) French first.
     pair = "-".join(sorted((source, target), key=lambda language: (language == "en", language != "fr")))
     return _pairs(

@@ -62,6 +62,8 @@ def test_where_the_hub_has_each_pair() -> None:
     assert [hub.of(s).path for s in ("train", "test")] == ["Helsinki-NLP/news_commentary", "wmt/wmt16"]
     with pytest.raises(ConfigError, match='wmt16: unknown wmt_id "wmt13"'):
         wmt("wmt13", "en", "de")
+    with pytest.raises(ConfigError, match="wmt16: source_language and target_language are both en"):
+        wmt("wmt16", "en", "en")
 
 
 @pytest.fixture
