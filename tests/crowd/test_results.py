@@ -217,6 +217,13 @@ def test_preferences_are_majorities_with_the_texts_as_generated() -> None:
     assert set(found) == {"test_0", "test_1"}
 
 
+def test_what_is_chosen_does_not_depend_on_which_text_came_first(pairwise: Study) -> None:
+    found = preferences(pairwise, choices(pairwise, "ppo", "ann"))
+    assert {item.methods.index("ppo") for item in pairwise.items if "ppo" in item.methods} == {0, 1}
+    assert len(found) == 12
+    assert all(row["chosen"].startswith("ppo wrote") and not row["rejected"].startswith("ppo") for row in found)
+
+
 def test_the_summary_shows_what_was_found(likert: Study, pairwise: Study) -> None:
     text = summary(results(likert, ratings(likert, "ann", "bob")), 0)
     assert "72 answers of 2 workers, about 18 of 18 items." in text
