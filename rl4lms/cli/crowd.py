@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rl4lms.core.errors import ConfigError, DataError
-from rl4lms.core.io import publish_directory, write_json, write_jsonl, write_text
+from rl4lms.core.io import write_json, write_jsonl, write_text
 from rl4lms.crowd.annotations import Answer, answers_of, page_rows, read_handed_in
 from rl4lms.crowd.pages import write_study
 from rl4lms.crowd.results import preferences, results
@@ -115,13 +115,12 @@ def _import(args: argparse.Namespace) -> None:
     found = results(study, answers, seed=args.seed)
     pairs = preferences(study, answers) if study.kind == "pairwise" else []
     text = summary(found, len(pairs))
-    with publish_directory(args.out) as scratch:
-        write_text(scratch / "answers.csv", to_csv(_answer_rows(study, answers), ANSWER_COLUMNS))
-        write_text(scratch / "pages.csv", to_csv(page_rows(handed_in), PAGE_COLUMNS))
-        write_json(scratch / "results.json", found.to_dict())
-        write_text(scratch / "results.md", text)
-        if study.kind == "pairwise":
-            write_jsonl(scratch / "preferences.jsonl", pairs)
+    write_text(args.out / "answers.csv", to_csv(_answer_rows(study, answers), ANSWER_COLUMNS))
+    write_text(args.out / "pages.csv", to_csv(page_rows(handed_in), PAGE_COLUMNS))
+    write_json(args.out / "results.json", found.to_dict())
+    write_text(args.out / "results.md", text)
+    if study.kind == "pairwise":
+        write_jsonl(args.out / "preferences.jsonl", pairs)
     log.info("%s", text)
     log.info("Results: %s", args.out)
 
