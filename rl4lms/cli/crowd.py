@@ -10,8 +10,7 @@ from typing import Any
 
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.io import write_json, write_jsonl, write_text
-from rl4lms.core.work_directory import publish_directory
-from rl4lms.crowd.annotations import Answer, read_answers
+from rl4lms.crowd.annotations import Answer, answers_of, page_rows, read_handed_in
 from rl4lms.crowd.pages import write_study
 from rl4lms.crowd.results import preferences, results
 from rl4lms.crowd.study import KEY_FILE, KINDS, Study, make_study
@@ -23,6 +22,7 @@ from rl4lms.evaluation.scores import to_csv
 log = logging.getLogger(__name__)
 
 ANSWER_COLUMNS = ("item", "sample_id", "methods", "worker", "question", "answer")
+PAGE_COLUMNS = ("worker", "page", "seconds", "comment")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,16 +110,17 @@ def _predictions(path: Path, split: str) -> list[dict[str, Any]]:
 
 def _import(args: argparse.Namespace) -> None:
     study = Study.read(args.study / KEY_FILE if args.study.is_dir() else args.study)
-    answers = read_answers(_files(args.answers), study)
+    handed_in = read_handed_in(_files(args.answers), study)
+    answers = answers_of(handed_in, study)
     found = results(study, answers, seed=args.seed)
     pairs = preferences(study, answers) if study.kind == "pairwise" else []
     text = summary(found, len(pairs))
-    with publish_directory(args.out) as scratch:
-        write_text(scratch / "answers.csv", to_csv(_answer_rows(study, answers), ANSWER_COLUMNS))
-        write_json(scratch / "results.json", found.to_dict())
-        write_text(scratch / "results.md", text)
-        if study.kind == "pairwise":
-            write_jsonl(scratch / "preferences.jsonl", pairs)
+    write_text(args.out / "answers.csv", to_csv(_answer_rows(study, answers), ANSWER_COLUMNS))
+    write_text(args.out / "pages.csv", to_csv(page_rows(handed_in), PAGE_COLUMNS))
+    write_json(args.out / "results.json", found.to_dict())
+    write_text(args.out / "results.md", text)
+    if study.kind == "pairwise":
+        write_jsonl(args.out / "preferences.jsonl", pairs)
     log.info("%s", text)
     log.info("Results: %s", args.out)
 

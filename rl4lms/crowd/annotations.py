@@ -11,13 +11,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rl4lms.core.errors import DataError
 from rl4lms.core.io import open_text
 from rl4lms.crowd.study import Study
 
-LONG = ("worker", "question", "answer")
 _WORKER_COLUMNS = ("worker", "WorkerId", "worker_id", "Participant id")
 _FIELD = "Answer."
 
@@ -32,47 +30,70 @@ class Answer:
     value: str
 
 
-def read_answers(paths: Iterable[Path], study: Study) -> list[Answer]:
-    """All answers of the files, sorted; questions left open are absent, a repeated answer counts once.
+@dataclass(frozen=True)
+class HandedIn:
+    """A worker's page, or a row of a table of answers. where: for messages; answers: field -> value, "" left open.
 
-    Raises DataError naming the file for answers to another study, an unknown item or value, a missing worker, and a
-    worker who answered one question in two ways.
+    seconds, comment: "" where the form that it came in has none.
     """
-    found: dict[tuple[str, str, str], tuple[str, Path]] = {}
-    items, questions = {item.id for item in study.items}, study.questions
+
+    where: str
+    study: str
+    worker: str
+    page: str
+    answers: Mapping[str, str]
+    seconds: str = ""
+    comment: str = ""
+
+
+def read_handed_in(paths: Iterable[Path], study: Study) -> list[HandedIn]:
+    """What the files hold. Raises DataError naming the file for answers to another study and for a missing worker."""
+    found = []
     for path in paths:
-        for worker, field, value in _fields(path, study):
+        for each in _of_json(path) if path.suffix.lower() == ".json" else _of_csv(path, study):
+            if each.study not in ("", study.digest):
+                raise DataError(f"{each.where}: answers to the study {each.study}; this key is of {study.digest}.")
+            if not each.worker and any(each.answers.values()):
+                raise DataError(
+                    f"{each.where}: answers without a worker; agreement is between workers, so each needs a name."
+                )
+            found.append(each)
+    return found
+
+
+def answers_of(handed_in: Iterable[HandedIn], study: Study) -> list[Answer]:
+    """All answers, sorted; questions left open are absent, a repeated answer counts once.
+
+    Raises DataError naming the file for an unknown item or value, and a worker who answered one question in two ways.
+    """
+    found: dict[tuple[str, str, str], tuple[str, str]] = {}
+    items, questions = {item.id for item in study.items}, study.questions
+    for each in handed_in:
+        for field, value in each.answers.items():
             item, _, question = field.rpartition(".")
+            if not value:
+                continue
             if item not in items or question not in questions:
-                raise DataError(f"{path}: {field}: not a question of this study ({study.digest}).")
+                raise DataError(f"{each.where}: {field}: not a question of this study ({study.digest}).")
             if value not in questions[question]:
                 expected = ", ".join(questions[question])
-                raise DataError(f"{path}: {field}: found {value!r}; expected one of {expected}.")
-            before, where = found.setdefault((item, question, worker), (value, path))
+                raise DataError(f"{each.where}: {field}: found {value!r}; expected one of {expected}.")
+            before, where = found.setdefault((item, question, each.worker), (value, each.where))
             if before != value:
                 raise DataError(
-                    f"{path}: {worker} answers {field} with {value}, in {where} with {before}; keep one of the two."
+                    f"{each.where}: {each.worker} answers {field} with {value}, in {where} with {before}; keep one of "
+                    "the two."
                 )
     return [Answer(*key, value) for key, (value, _) in sorted(found.items())]
 
 
-def _fields(path: Path, study: Study) -> Iterator[tuple[str, str, str]]:
-    """(worker, field, value) of every answer in a file that is not empty."""
-    records = _json_records(path) if path.suffix.lower() == ".json" else _csv_records(path, study)
-    for where, record_study, worker, answers in records:
-        if record_study not in ("", study.digest):
-            raise DataError(f"{where}: answers to the study {record_study}; this key is of {study.digest}.")
-        for field, value in answers.items():
-            if value == "":
-                continue
-            if not worker:
-                raise DataError(
-                    f"{where}: answers without a worker; agreement is between workers, so each needs a name."
-                )
-            yield worker, field, value
+def page_rows(handed_in: Iterable[HandedIn]) -> list[dict[str, str]]:
+    """worker, page, seconds and comment of every page that was handed in, each once."""
+    rows = {(h.worker, h.page, h.seconds, h.comment) for h in handed_in if h.worker}
+    return [dict(zip(("worker", "page", "seconds", "comment"), row, strict=True)) for row in sorted(rows)]
 
 
-def _json_records(path: Path) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+def _of_json(path: Path) -> Iterator[HandedIn]:
     with open_text(path) as f:
         try:
             content = json.load(f)
@@ -83,33 +104,32 @@ def _json_records(path: Path) -> Iterator[tuple[str, str, str, dict[str, str]]]:
         answers = record.get("answers") if isinstance(record, dict) else None
         if not isinstance(answers, dict) or not all(isinstance(v, str | int) for v in answers.values()):
             raise DataError(f'{where}: expected an object with "worker" and "answers", as a page saves it.')
-        given = {field: str(value).strip() for field, value in answers.items()}
-        yield where, str(record.get("study", "")), str(record.get("worker", "")).strip(), given
+        facts = {key: str(record.get(key, "")).strip() for key in ("study", "worker", "page", "seconds", "comment")}
+        yield HandedIn(where=where, answers={k: str(v).strip() for k, v in answers.items()}, **facts)
 
 
-def _csv_records(path: Path, study: Study) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+def _of_csv(path: Path, study: Study) -> Iterator[HandedIn]:
     with open_text(path) as f:
         reader = csv.DictReader(f)
         try:
             rows, names = list(reader), reader.fieldnames or []
         except (csv.Error, UnicodeDecodeError) as error:
             raise DataError(f"{path}: not a CSV file in UTF-8 ({error}).") from None
-    columns = [str(name).lstrip("\ufeff") for name in names]
-    rows = [dict(zip(columns, row.values(), strict=False)) for row in rows]
-    worker_column = next((name for name in _WORKER_COLUMNS if name in columns), None)
-    if worker_column is None:
+    columns = [str(name).lstrip("\ufeff").strip() for name in names]
+    worker = next((name for name in _WORKER_COLUMNS if name in columns), None)
+    if worker is None:
         found = ", ".join(columns) or "none"
         raise DataError(f"{path}: no column of workers; expected one of {', '.join(_WORKER_COLUMNS)}, found {found}.")
-    long = {"question", "answer"} <= set(columns)
+    fields = {name: name.removeprefix(_FIELD) for name in columns}
     for i, row in enumerate(rows):
-        given = {row["question"]: row["answer"]} if long else _columns(row, study)
-        answers = {str(field).strip(): str(value or "").strip() for field, value in given.items()}
-        record_study = row.get("study") or row.get(f"{_FIELD}study") or ""
-        yield f"{path}, row {i + 2}", str(record_study).strip(), str(row[worker_column] or "").strip(), answers
+        given = {fields[name]: str(value or "").strip() for name, value in zip(columns, row.values(), strict=False)}
+        facts = {key: given.get(key, "") for key in ("study", "page", "seconds", "comment")}
+        yield HandedIn(where=f"{path}, row {i + 2}", worker=given[worker], answers=_answers(given, study), **facts)
 
 
-def _columns(row: Mapping[str, Any], study: Study) -> dict[str, Any]:
-    """The columns of a wide table that are form fields; an item's that is not of this study is refused later."""
+def _answers(given: Mapping[str, str], study: Study) -> dict[str, str]:
+    """Of a row of the pages' csv, its one answer; of a wide one, the columns named as fields of any study are."""
+    if {"question", "answer"} <= given.keys():
+        return {given["question"]: given["answer"]}
     questions = study.questions
-    named = {name.removeprefix(_FIELD): value for name, value in row.items()}
-    return {name: value for name, value in named.items() if name.rpartition(".")[2] in questions and "." in name}
+    return {name: value for name, value in given.items() if "." in name and name.rpartition(".")[2] in questions}

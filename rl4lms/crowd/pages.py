@@ -12,8 +12,7 @@ from pathlib import Path
 import jinja2
 
 from rl4lms.core.errors import ConfigError, DataError
-from rl4lms.core.io import read_json, write_json, write_text
-from rl4lms.core.work_directory import publish_directory
+from rl4lms.core.io import write_json, write_text
 from rl4lms.crowd.sources import output_of, source_of
 from rl4lms.crowd.study import KEY_FILE, Item, Study
 from rl4lms.crowd.wording import CHOICES, PREFERENCE, SCALE, wording_of
@@ -31,13 +30,13 @@ def write_study(study: Study, out: Path, submit_to: str | None = None) -> list[P
     """
     rendered = render_pages(study, submit_to)
     key = out / KEY_FILE
-    if key.is_file() and read_json(key).get("study") != study.digest:
+    if key.is_file() and Study.read(key) != study:
         raise DataError(f"{key}: the key of another study; write to another directory, or remove this one first.")
-    with publish_directory(out) as scratch:
-        write_json(scratch / KEY_FILE, study.to_dict())
-        for name, text in rendered.items():
-            write_text(scratch / "pages" / name, text)
-    return [out / "pages" / name for name in rendered]
+    write_json(key, study.to_dict())
+    pages = {out / "pages" / name: text for name, text in rendered.items()}
+    for page, text in pages.items():
+        write_text(page, text)
+    return list(pages)
 
 
 def render_pages(study: Study, submit_to: str | None = None) -> dict[str, str]:

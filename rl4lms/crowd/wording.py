@@ -62,7 +62,7 @@ WORDING = {
         compare="Which continuation makes more sense and speaks more positively of the film? Sense comes first.",
     ),
     "common_gen": Wording(
-        intro="You see a few words, and a sentence that a computer wrote with them. Their other forms count too.",
+        intro="You see a few words, and a sentence that a computer wrote with them. Other forms of a word count too.",
         source="Words to use",
         output="sentence",
         criteria=(

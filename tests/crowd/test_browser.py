@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rl4lms.crowd.annotations import read_answers
+from rl4lms.crowd.annotations import answers_of, read_handed_in
 from rl4lms.crowd.pages import render_pages
 from rl4lms.crowd.study import KINDS, Study, make_study
 from rl4lms.crowd.wording import WORDING
@@ -82,7 +82,7 @@ def test_a_worker_answers_and_saves_what_import_reads(study: Study, page: str, t
     for name, text in seen["files"].items():
         saved = tmp_path / name
         saved.write_text(text)
-        answers = read_answers([saved], study)
+        answers = answers_of(read_handed_in([saved], study), study)
         assert len(answers) == 8 and {a.worker for a in answers} == {'An"n, =1'}
     record = json.loads(next(t for n, t in seen["files"].items() if n.endswith(".json")))
     assert record["comment"] == 'odd "comment"\nhere'

@@ -49,7 +49,7 @@ def test_from_predictions_to_preferences(write: Write, tmp_path: Path, caplog: p
     with caplog.at_level("INFO", "rl4lms"):
         assert main(["crowd", "import", *given]) == 0
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        "answers.csv", "preferences.jsonl", "results.json", "results.md",
+        "answers.csv", "pages.csv", "preferences.jsonl", "results.json", "results.md",
     }  # fmt: skip
     rows = read_jsonl(tmp_path / "out/preferences.jsonl")
     assert len(rows) == 10
@@ -70,7 +70,7 @@ def test_ratings_have_no_preferences(write: Write, tmp_path: Path) -> None:
     answer_all(Study.read(tmp_path / "study/key.json"), tmp_path / "answers", "ann")
     given = ["--study", str(tmp_path / "study/key.json"), "--answers", str(tmp_path / "answers/ann.json")]
     assert main(["crowd", "import", *given, "--out", str(tmp_path / "out")]) == 0
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"answers.csv", "results.json", "results.md"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"answers.csv", "pages.csv", "results.json", "results.md"}
     lines = (tmp_path / "out/answers.csv").read_text().splitlines()
     assert lines[0] == "item,sample_id,methods,worker,question,answer"
     assert lines[1].startswith("i001,test_") and lines[1].endswith(",supervised,ann,coherence,3")

@@ -188,6 +188,9 @@ def test_written_pages_are_equal_for_equal_input_and_another_studys_key_is_kept(
         write_study(study_of("imdb", "likert", seed=1), tmp_path)
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
     assert "ppo" in (tmp_path / "key.json").read_text()
+    (tmp_path / "key.json").write_text("[]")
+    with pytest.raises(DataError, match="key.json: not the key of a study"):
+        write_study(study, tmp_path)
 
 
 def test_a_form_may_be_posted_where_the_user_says_and_to_mechanical_turk() -> None:

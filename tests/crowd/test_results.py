@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rl4lms.core.errors import DataError
-from rl4lms.crowd.annotations import Answer, read_answers
+from rl4lms.crowd.annotations import Answer, answers_of, page_rows, read_handed_in
 from rl4lms.crowd.results import preferences, results
 from rl4lms.crowd.study import Study, make_study
 from rl4lms.crowd.summary import summary
@@ -29,6 +29,10 @@ def likert() -> Study:
 @pytest.fixture(scope="module")
 def pairwise() -> Study:
     return make_study("pairwise", "imdb", predictions("imdb"), n_samples=6, per_page=9, seed=0)
+
+
+def read_answers(paths: list[Path], study: Study) -> list[Answer]:
+    return answers_of(read_handed_in(paths, study), study)
 
 
 def ratings(study: Study, *workers: str) -> list[Answer]:
@@ -116,6 +120,24 @@ def test_an_answer_twice_counts_once_and_two_answers_are_refused(likert: Study, 
         read_answers(files, likert)
 
 
+def test_who_handed_in_which_page_in_what_time_with_what_comment(likert: Study, tmp_path: Path) -> None:
+    record = page_json(likert, [], "ann") | {"comment": "one,\n=two"}
+    (tmp_path / "a.json").write_text(json.dumps([record, record, record | {"page": "02", "seconds": 7}]))
+    wide = {
+        "WorkerId": "bob",
+        "Answer.page": "01",
+        "Answer.seconds": "60",
+        "Answer.comment": "ok",
+        "i001.coherence": "",
+    }
+    (tmp_path / "b.csv").write_text(table([wide, wide | {"WorkerId": ""}]))
+    assert page_rows(read_handed_in([tmp_path / "a.json", tmp_path / "b.csv"], likert)) == [
+        {"worker": "ann", "page": "01", "seconds": "3", "comment": "one,\n=two"},
+        {"worker": "ann", "page": "02", "seconds": "7", "comment": "one,\n=two"},
+        {"worker": "bob", "page": "01", "seconds": "60", "comment": "ok"},
+    ]
+
+
 def test_files_that_are_no_answers(likert: Study, tmp_path: Path) -> None:
     for name, text, message in (
         ("a.json", "{", "not valid JSON"),
@@ -193,6 +215,13 @@ def test_preferences_are_majorities_with_the_texts_as_generated() -> None:
     }  # fmt: skip
     assert found["test_1"]["chosen"] == "Yes .<EOU> 1"
     assert set(found) == {"test_0", "test_1"}
+
+
+def test_what_is_chosen_does_not_depend_on_which_text_came_first(pairwise: Study) -> None:
+    found = preferences(pairwise, choices(pairwise, "ppo", "ann"))
+    assert {item.methods.index("ppo") for item in pairwise.items if "ppo" in item.methods} == {0, 1}
+    assert len(found) == 12
+    assert all(row["chosen"].startswith("ppo wrote") and not row["rejected"].startswith("ppo") for row in found)
 
 
 def test_the_summary_shows_what_was_found(likert: Study, pairwise: Study) -> None:

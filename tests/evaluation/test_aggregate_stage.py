@@ -65,7 +65,7 @@ def out(params: Path, suite: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_declared_outputs_are_written(out: Path) -> None:
-    assert {path.name for path in out.iterdir()} == OUTPUTS | {"manifest.json"}
+    assert {path.name for path in out.glob("[!.]*")} == OUTPUTS | {"manifest.json"}
     assert all(path.stat().st_size > 50 for path in out.iterdir())
 
 
