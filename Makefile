@@ -11,6 +11,7 @@ export OMP_NUM_THREADS := 1
 export PYTHONDONTWRITEBYTECODE :=
 ENVIRONMENT := $(VENV)/.installed
 SNAKEMAKE := snakemake --profile workflow/profiles/default --cores $(CORES)
+SETTLE := snakemake --touch --forceall --cores 1 --quiet all -- grue_all
 RESULTS := results/$(SUITE)/grue
 
 .PHONY: help env grue times test test-long test-system test-gpu test-network lint format type docs pictures record adopt \
@@ -73,16 +74,18 @@ docs: $(ENVIRONMENT)
 pictures: $(ENVIRONMENT)
 	python scripts/doc_pictures.py results/$(SUITE)
 
-# `dvc commit -f` takes whatever lies there as the result of the stages, so the grid must be finished.
+# `dvc commit -f` takes whatever lies there as the result of the stages, so the grid must be finished. It links files
+# anew, by whose times Snakemake would train again what is too large for it to compare by content.
 record: $(ENVIRONMENT)
 	@$(SNAKEMAKE) -n grue_all 2>&1 | grep -q "Nothing to be done" || \
 		{ echo "record: the benchmark is not finished or not up to date; run make grue first." >&2; exit 1; }
 	dvc commit -f
+	@$(SETTLE)
 	dvc status
 
 adopt: $(ENVIRONMENT)
 	@dvc status -q || { echo "adopt: dvc status finds changes; run dvc repro or dvc checkout first." >&2; exit 1; }
-	snakemake --touch --forceall --cores 1 --quiet all -- grue_all
+	$(SETTLE)
 
 experiments: $(ENVIRONMENT)
 	@python scripts/show_experiments.py $(ARGS)

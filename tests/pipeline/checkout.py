@@ -71,7 +71,7 @@ class Checkout:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=1200,
+            timeout=3600,
         )
         if check and result.returncode:
             raise AssertionError(f"{' '.join(command)}: exit code {result.returncode}\n{result.stdout}")

@@ -39,7 +39,7 @@ def run_experiments(checkout: Checkout) -> str:
             path = key if "." in key else f"args.{key}"
             change = f"params/algs/ppo.yaml:{path}={value}"
             checkout.run("dvc", "exp", "run", "--queue", "--name", f"{key.rpartition('.')[2]}-{value}", "-S", change)
-    checkout.run("dvc", "exp", "run", "--run-all")
+    checkout.run("dvc", "exp", "run", "--run-all", "--jobs", "2")
     return checkout.target("experiments", COLUMNS="80")
 
 

@@ -46,6 +46,8 @@ def install() -> None:
 @contextlib.contextmanager
 def one_node(root: Path) -> Iterator[None]:
     """A running cluster whose files lie under `root`. Raises SlurmError."""
+    if CONFIG.is_symlink() and not _answers():
+        CONFIG.unlink()  # what a killed run has left
     if CONFIG.exists():
         raise SlurmError(f"{CONFIG} is there: this machine has a SLURM of its own, which is left alone.")
     for name in ("munge", "state", "spool"):
@@ -54,7 +56,6 @@ def one_node(root: Path) -> Iterator[None]:
     config = root / "slurm.conf"
     config.write_text(configuration(root))
     CONFIG.parent.mkdir(exist_ok=True)
-    CONFIG.unlink(missing_ok=True)  # a link that a killed run has left
     CONFIG.symlink_to(config)
     daemons: list[subprocess.Popen[bytes]] = []
     try:
@@ -119,8 +120,9 @@ def _munged(root: Path) -> list[str]:
 
 
 def _start(root: Path, *command: str) -> subprocess.Popen[bytes]:
+    """A daemon that ends with this process, however that ends."""
     with (root / f"{command[0]}.log").open("wb") as log:
-        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        return subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *command], stdout=log, stderr=subprocess.STDOUT)
 
 
 def _wait(root: Path, daemon: str, ready: Callable[[], bool], seconds: float = 60) -> None:
@@ -130,6 +132,10 @@ def _wait(root: Path, daemon: str, ready: Callable[[], bool], seconds: float = 6
             logs = "\n".join(f"{path.name}: {path.read_text(errors='replace')[-800:]}" for path in root.glob("*.log"))
             raise SlurmError(f"{daemon} is not ready after {seconds:.0f} s.\n{logs}")
         time.sleep(0.2)
+
+
+def _answers() -> bool:
+    return "UP" in subprocess.run(["scontrol", "ping"], capture_output=True, text=True, check=False).stdout
 
 
 def _sinfo() -> str:

@@ -26,7 +26,8 @@ def test_record_refuses_an_unfinished_benchmark(checkout: Checkout) -> None:
 
 def test_record_writes_the_lock_that_dvc_repro_writes(checkout: Checkout) -> None:
     checkout.grue("grue_all")
-    assert "up to date" in checkout.target("record")
+    assert "up to date" in checkout.target("record", FAIL="--suite"), "no stage is run"
+    assert checkout.due() == set(), "nor will Snakemake run any"
     recorded = (checkout.path / "dvc.lock").read_text()
     (checkout.path / "dvc.lock").unlink()
     shutil.rmtree(checkout.path / "results")

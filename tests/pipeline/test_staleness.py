@@ -19,7 +19,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     checkout = Checkout.make(tmp_path_factory.mktemp("staleness"))
     shrink(checkout, "imdb", "common_gen")
     checkout.grue("grue_all")
-    checkout.run("dvc", "commit", "--force", "--quiet")
+    checkout.target("record")
     return checkout
 
 
