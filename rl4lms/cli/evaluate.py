@@ -52,13 +52,13 @@ def run(args: argparse.Namespace) -> None:
     params = args.params
     if args.method not in (known := methods(params.algs())):
         raise ConfigError(unknown("method", args.method, known, "--method"))
+    check_seals(path for path in (args.data, args.base_model, args.reward_model) if path is not None)
     perplexity = heldout_perplexity(args.base_model / "metrics.json")
     task = TaskScoring.build(
         task_params(params, args.task), data_dir=args.data, base_model=args.base_model, reward_model=args.reward_model
     )
     template = args.reference_model or default_reference(args.method, args.runs, args.base_model)
     references = LastModel(task.seq2seq)
-    check_seals(path for path in (args.data, args.base_model, args.reward_model) if path is not None)
     for seed in args.seeds or params.grue()["seeds"]:
         directory, out = args.runs / f"seed{seed}", args.out / f"seed{seed}"
         start = Path(template.replace("{seed}", str(seed)))
@@ -78,9 +78,12 @@ def run(args: argparse.Namespace) -> None:
 
 def heldout_perplexity(path: Path) -> float:
     """The base model's, from its metrics.json."""
-    perplexity = read_json(path).get("heldout_perplexity")
+    metrics = read_json(path)
+    perplexity = metrics.get("heldout_perplexity") if isinstance(metrics, dict) else None
     if not isinstance(perplexity, int | float) or not math.isfinite(perplexity):
-        raise DataError(f"{path}: heldout_perplexity is {perplexity!r}; expected a finite number.")
+        raise DataError(
+            f"{path}: heldout_perplexity is {perplexity!r}; expected a finite number. Make the base model again."
+        )
     return float(perplexity)
 
 
