@@ -45,7 +45,7 @@ AGGREGATE = ["aggregate", "--suite", "tiny", "--runs", f"{R}/runs", "--scores", 
 
 def make(directory: Path) -> Path:
     """A copy of the project with params and one task of suite tiny, finished; its directory."""
-    checkout = Checkout.make(directory)
+    checkout = Checkout.make(directory, stub=False)
     overlay = checkout.path / "params/suites/tiny/grue.yaml"
     overlay.write_text(json.dumps({**load_yaml(overlay), "tasks": ["imdb"], "algs": ["ppo"]}))
     stages = [PREPARE, BASE_MODEL, REWARD_MODEL, SUPERVISED, train(), train("supervised_ppo")]
