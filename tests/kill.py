@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,10 +179,12 @@ def table(kills: list[Kill]) -> str:
     return "\n".join(lines)
 
 
-def trial(directory: Path, n: int, n_writes: int, seed: int) -> tuple[list[Kill], list[str]]:
-    """The kills and what became of them, and the outputs of the whole suite that differ."""
+def trial(
+    directory: Path, n: int, n_writes: int, seed: int, only: Sequence[str] | None = None
+) -> tuple[list[Kill], list[str]]:
+    """The kills and what became of them, and the outputs of the whole suite that differ. only: stages to run."""
     whole, killed = (Checkout.make(directory / name, stub=False) for name in ("whole", "killed"))
-    jobs = ordered(whole.jobs(suite="tiny"))
+    jobs = [job for job in ordered(whole.jobs(suite="tiny")) if only is None or job.stage in only]
     expected = measure(whole, jobs)
     kills = plan(jobs, n, n_writes, random.Random(seed))
     interrupt(killed, jobs, kills, expected)
@@ -193,9 +196,10 @@ def main() -> int:
     parser.add_argument("--n", type=int, default=20, help="kills at random moments (default: %(default)s)")
     parser.add_argument("--writes", type=int, default=0, help="kills before random writes (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", choices=list(STAGES), help="stages that are run (default: all)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        kills, differing = trial(Path(directory), args.n, args.writes, args.seed)
+        kills, differing = trial(Path(directory), args.n, args.writes, args.seed, args.only)
     print(table(kills))
     print(f"\n{len(kills)} kills; outputs of the suite that differ: {', '.join(differing) or 'none'}.")
     return 1 if differing else 0
