@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def run(checkout: Checkout, job: Job, kill: Kill | None = None, count: Path | No
         command, cwd=checkout.path, env=environment, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    cpu = 0.0
+    cpu, started = 0.0, time.time()
     while kill is not None and not kill.write and process.poll() is None:
         cpu = cpu_seconds(process.pid)
         if cpu >= kill.share * job.cpu_s:
@@ -102,7 +103,7 @@ def run(checkout: Checkout, job: Job, kill: Kill | None = None, count: Path | No
     said, _ = process.communicate()
     if kill is not None:
         kill.when = f"{cpu:.1f} s" if not kill.write else said.strip().splitlines()[-1]
-        kill.phase = phase(checkout, job)
+        kill.phase = phase(checkout, job, started)
     match = re.search(r"([\d.]+) CPU s", said)
     return process.returncode, said, float(match.group(1)) if match else 0.0
 
@@ -116,12 +117,13 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def phase(checkout: Checkout, job: Job) -> str:
-    """How far the job had got, from what it left."""
+def phase(checkout: Checkout, job: Job, started: float) -> str:
+    """How far the job that began at time `started` had got, from what it left."""
     out = checkout.path / job.out
-    published = sum((checkout.path / file).exists() for file in job.outputs)
+    made = [path for file in job.outputs if (path := checkout.path / file).exists()]
+    published = sum(path.stat().st_ctime >= started for path in made)
     if published:
-        return f"publishing ({published} of {len(job.outputs)} files)"
+        return f"{published} of {len(job.outputs)} files published"
     work = work_path(out)
     if not work.exists():
         return "writing" if list(out.parent.glob(f".{out.name}.new.*")) else "before its first file"
@@ -153,20 +155,16 @@ def measure(checkout: Checkout, jobs: list[Job]) -> dict[str, str]:
 def interrupt(checkout: Checkout, jobs: list[Job], kills: list[Kill], expected: dict[str, str]) -> None:
     """Run the suite with its kills, each followed by the same command."""
     for job in jobs:
-        code = 1
         own = [kill for kill in kills if kill.job is job]
-        for i, kill in enumerate(own):
-            code, _, _ = run(checkout, job, kill)
-            if code == 0:
+        for before, kill in zip([None, *own], [*own, None], strict=True):
+            code, said, _ = run(checkout, job, kill)
+            if kill is None and code:
+                raise SystemExit(f"after its kill: {shlex.join(job.command)}: exit code {code}\n{said}")
+            if kill is not None and code == 0:
                 kill.phase = "had ended"
-            if i + 1 < len(own):
-                own[i].resumed = "killed again"
-        code, said, _ = run(checkout, job)
-        if code:
-            raise SystemExit(f"after its kill: {shlex.join(job.command)}: exit code {code}\n{said}")
-        if own:
-            match = RESUMED.search(said)
-            own[-1].resumed = match.group(1) if match else "start"
+            if before is not None:
+                match = RESUMED.search(said)
+                before.resumed = match.group(1) if match else "start" if kill is None else "killed again first"
     for kill in kills:
         kill.identical = all(sha256_file(checkout.path / file) == expected[file] for file in kill.job.outputs)
 
@@ -181,10 +179,12 @@ def table(kills: list[Kill]) -> str:
     return "\n".join(lines)
 
 
-def trial(directory: Path, n: int, n_writes: int, seed: int) -> tuple[list[Kill], list[str]]:
-    """The kills and what became of them, and the outputs of the whole suite that differ."""
+def trial(
+    directory: Path, n: int, n_writes: int, seed: int, only: Sequence[str] | None = None
+) -> tuple[list[Kill], list[str]]:
+    """The kills and what became of them, and the outputs of the whole suite that differ. only: stages to run."""
     whole, killed = (Checkout.make(directory / name, stub=False) for name in ("whole", "killed"))
-    jobs = ordered(whole.jobs(suite="tiny"))
+    jobs = [job for job in ordered(whole.jobs(suite="tiny")) if only is None or job.stage in only]
     expected = measure(whole, jobs)
     kills = plan(jobs, n, n_writes, random.Random(seed))
     interrupt(killed, jobs, kills, expected)
@@ -196,9 +196,10 @@ def main() -> int:
     parser.add_argument("--n", type=int, default=20, help="kills at random moments (default: %(default)s)")
     parser.add_argument("--writes", type=int, default=0, help="kills before random writes (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", choices=list(STAGES), help="stages that are run (default: all)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        kills, differing = trial(Path(directory), args.n, args.writes, args.seed)
+        kills, differing = trial(Path(directory), args.n, args.writes, args.seed, args.only)
     print(table(kills))
     print(f"\n{len(kills)} kills; outputs of the suite that differ: {', '.join(differing) or 'none'}.")
     return 1 if differing else 0

@@ -7,6 +7,7 @@ COUNT_FILE when the stage ends.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -25,8 +26,9 @@ def main(kill_at: int, count_file: str, arguments: list[str]) -> int:
             nonlocal done
             done += 1
             if done == kill_at:
-                what = Path(os.fsdecode(args[0])).name if isinstance(args[0], str | bytes | Path) else "a file"
-                print(f"write {done}: os.{name} of {what}", flush=True)
+                path = os.readlink(f"/proc/self/fd/{args[0]}") if isinstance(args[0], int) else os.fsdecode(args[0])
+                what = re.sub(r"[.][a-z0-9_]{8}$", "", Path(path).name)  # without what is random in it
+                print(f"write {done}, {name} of {what}", flush=True)
                 os.killpg(0, signal.SIGKILL)
             return original(*args, **kwargs)
 

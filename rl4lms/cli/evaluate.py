@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> None:
     params = args.params
     if args.method not in (known := methods(params.algs())):
         raise ConfigError(unknown("method", args.method, known, "--method"))
+    check_seals(path for path in (args.data, args.base_model, args.reward_model) if path is not None)
     perplexity = heldout_perplexity(args.base_model / "metrics.json")
     task = TaskScoring.build(
         task_params(params, args.task), data_dir=args.data, base_model=args.base_model, reward_model=args.reward_model
@@ -60,7 +61,6 @@ def run(args: argparse.Namespace) -> None:
     template = args.reference_model or default_reference(args.method, args.runs, args.base_model)
     references = LastModel(task.seq2seq)
     seeds = args.seeds or params.grue()["seeds"]
-    check_seals(path for path in (args.data, args.base_model, args.reward_model) if path is not None)
     for done, seed in enumerate(seeds):
         progress.steps(done, len(seeds), "seed")
         progress.phase("loading models")
@@ -86,9 +86,12 @@ def run(args: argparse.Namespace) -> None:
 
 def heldout_perplexity(path: Path) -> float:
     """The base model's, from its metrics.json."""
-    perplexity = read_json(path).get("heldout_perplexity")
+    metrics = read_json(path)
+    perplexity = metrics.get("heldout_perplexity") if isinstance(metrics, dict) else None
     if not isinstance(perplexity, int | float) or not math.isfinite(perplexity):
-        raise DataError(f"{path}: heldout_perplexity is {perplexity!r}; expected a finite number.")
+        raise DataError(
+            f"{path}: heldout_perplexity is {perplexity!r}; expected a finite number. Make the base model again."
+        )
     return float(perplexity)
 
 

@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[stderr])
     logger.setLevel(logging.INFO)
     try:
+        for option in ("project_name", "experiment_name"):
+            check_name(getattr(args, option), f"--{option}")
         check_backends(tracked(args))
         config = read_config(args.config_path, args.seed)
         if args.dry_run:
@@ -93,8 +95,7 @@ def read_config(path: Path, seed: int | None = None) -> RunConfig:
 
 def train(config: RunConfig, args: argparse.Namespace) -> None:
     """Run in BASE/PROJECT/EXPERIMENT; resumes what an equal run left there, and sets aside what another one did."""
-    folders = [check_name(getattr(args, key), f"--{key}") for key in ("project_name", "experiment_name")]
-    run_dir = args.base_path_to_store_results.joinpath(*folders)
+    run_dir = args.base_path_to_store_results / args.project_name / args.experiment_name
     if config.is_supervised and launch_size() > 1:
         raise ConfigError("alg.id: supervised runs in one process; launch it without torchrun or accelerate.")
     if launch_rank() > 0:  # computes with the first process, which writes

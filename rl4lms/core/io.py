@@ -17,6 +17,7 @@ from rl4lms.core.errors import DataError
 
 logger = logging.getLogger(__name__)
 
+AGAIN = "Mend the line, or delete the file and run the stage that made it again."
 PathLike = str | os.PathLike[str]
 
 
@@ -109,7 +110,7 @@ def read_jsonl(path: PathLike, columns: Sequence[str] = ()) -> list[dict[str, An
                 if line.strip():
                     rows.append(_row(path, number, line, columns))
         except UnicodeDecodeError as error:
-            raise DataError(f"{path}: not UTF-8 text after line {len(rows)} ({error.reason}).") from None
+            raise DataError(f"{path}: not UTF-8 text after line {len(rows)} ({error.reason}). {AGAIN}") from None
     return rows
 
 
@@ -117,9 +118,9 @@ def _row(path: PathLike, number: int, line: str, columns: Sequence[str]) -> dict
     try:
         row = json.loads(line)
     except ValueError as error:
-        raise DataError(f"{path}, line {number}: not valid JSON ({error}).") from None
+        raise DataError(f"{path}, line {number}: not valid JSON ({error}). {AGAIN}") from None
     if not isinstance(row, dict):
-        raise DataError(f"{path}, line {number}: expected an object, found {type(row).__name__}.")
+        raise DataError(f"{path}, line {number}: expected an object, found {type(row).__name__}. {AGAIN}")
     missing = [c for c in columns if c not in row]
     if missing:
         found = ", ".join(sorted(row))

@@ -63,7 +63,10 @@ def _rows(path: Path, *columns: str) -> list[dict[str, Any]]:
         raise DataError(
             f"{path}: no such file, so this run has not been trained; train it, or leave it out of the suite."
         )
-    return read_jsonl(path, columns)
+    rows = read_jsonl(path, columns)
+    if not rows:
+        raise DataError(f"{path}: empty, so this run left no curve; delete its directory and train it again.")
+    return rows
 
 
 def _points(rows: list[dict[str, Any]], at: str, key: str, path: Path) -> tuple[tuple[int, float], ...]:

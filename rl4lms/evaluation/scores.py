@@ -56,8 +56,9 @@ class RunScores:
                 raise DataError(f"{path}: {key} is {value!r}; expected a finite number.")
         values = {key: float(value) for key, value in metrics.items() if key != N_SAMPLES}
         lines = read_jsonl(directory / f"{SPLIT}_split_metrics.jsonl", ["metrics"])
-        labels = lines[-1].get("labels", {}) if lines else {}
-        return cls(task, method, seed, directory, values, metrics[N_SAMPLES], labels)
+        if not lines:
+            raise DataError(f"{directory / f'{SPLIT}_split_metrics.jsonl'}: empty; evaluate {task}/{method} again.")
+        return cls(task, method, seed, directory, values, metrics[N_SAMPLES], lines[-1].get("labels", {}))
 
     @property
     def name(self) -> str:

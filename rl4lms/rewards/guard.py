@@ -53,7 +53,11 @@ def _time_limit(reward: object, timeout_s: float) -> Iterator[None]:
         yield
         return
 
+    late = False
+
     def interrupt(*_: Any) -> NoReturn:
+        nonlocal late
+        late = True
         raise RunError(timed_out(reward, timeout_s))
 
     previous = signal.signal(signal.SIGALRM, interrupt)
@@ -63,3 +67,5 @@ def _time_limit(reward: object, timeout_s: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, previous)
+    if late:  # it went on, and answered after all
+        raise RunError(timed_out(reward, timeout_s))

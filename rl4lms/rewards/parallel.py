@@ -79,6 +79,14 @@ class _Worker:
         finally:
             child.close()
         self.connection.send_bytes(payload)
+        self._started = False
+
+    def send(self, message: bytes) -> None:
+        """Send calls, once the worker has read the function: its imports are no part of a call's time."""
+        if not self._started:
+            self.connection.recv_bytes()
+            self._started = True
+        self.connection.send_bytes(message)
 
     def stop(self) -> None:
         self.connection.close()  # the worker reads the end of its pipe and leaves
@@ -172,7 +180,10 @@ class ParallelReward:
     def _send_next(self, worker: _Worker, waiting: Iterator[tuple[int, list[Call]]], busy: dict[Any, _Worker]) -> None:
         task = next(waiting, None)
         if task is not None:
-            worker.connection.send_bytes(_dump(task, self._shared))
+            try:
+                worker.send(_dump(task, self._shared))
+            except (EOFError, ConnectionError):
+                raise _ended(worker, self._reward_fn) from None
             busy[worker.connection] = worker
 
     def close(self) -> None:
@@ -191,17 +202,20 @@ def _receive(worker: _Worker, reward_fn: object) -> tuple[int, list[Any]]:
     try:
         start, values, error, trace = pickle.loads(worker.connection.recv_bytes())
     except (EOFError, ConnectionError):
-        code = worker.process.wait()
-        raise RunError(
-            f"reward {reward_name(reward_fn)}: a worker process ended with exit code {code}. The same command goes on "
-            "from the last checkpoint; is there memory for env.n_reward_workers of them?"
-        ) from None
+        raise _ended(worker, reward_fn) from None
     if error is not None:
         error.add_note(f"In a reward worker:\n{trace}")
         if isinstance(error, UserError):
             raise error
         raise RunError(raised(reward_fn, error)) from error
     return start, values
+
+
+def _ended(worker: _Worker, reward_fn: object) -> RunError:
+    return RunError(
+        f"reward {reward_name(reward_fn)}: a worker process ended with exit code {worker.process.wait()}. The same "
+        "command goes on from the last checkpoint; is there memory for env.n_reward_workers of them?"
+    )
 
 
 def _reply(start: int, values: list[Any], error: BaseException | None = None) -> bytes:
@@ -218,6 +232,7 @@ def _serve(connection: Connection) -> None:
     """The worker: the function and what is shared first, then chunks of calls until the pipe is closed."""
     try:
         reward_fn, shared = pickle.loads(connection.recv_bytes())
+        connection.send_bytes(b"started")
         while True:
             start, calls = _SharingUnpickler(io.BytesIO(connection.recv_bytes()), shared).load()
             try:

@@ -198,6 +198,7 @@ def initial_model(settings: RewardModelSettings, tokenizer: PreTrainedTokenizerB
         **architecture,
         vocab_size=len(tokenizer),
         pad_token_id=tokenizer.pad_token_id,
+        problem_type="single_label_classification",  # else set by the first step, which a finished fit does not take
         id2label=dict(enumerate(settings.labels)),
         label2id={label: i for i, label in enumerate(settings.labels)},
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,14 @@ import pytest
 from rl4lms.core import work_directory as module
 from rl4lms.core.errors import ConfigError, RunError, UserError
 from rl4lms.core.seals import SEAL
-from rl4lms.core.work_directory import DIGEST_FILE, input_digests, publish, work_directory, work_path
+from rl4lms.core.work_directory import (
+    DIGEST_FILE,
+    input_digests,
+    publish,
+    publish_directory,
+    work_directory,
+    work_path,
+)
 
 CONFIG = {"seed": 1, "alg": {"lr": 1e-5}}
 
@@ -130,6 +138,54 @@ def test_killed_while_publishing_it_publishes_again(tmp_path: Path, monkeypatch:
     publish(work, out, ["config.json"])
     assert (out / "model" / "model.safetensors").read_text() == "model/model.safetensors"
     assert not list(out.rglob("*.part"))
+
+
+def test_killed_while_it_removes_its_work_directory_it_begins_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    work, out = finished(tmp_path)
+    remove = shutil.rmtree
+
+    def killed(path: Path, **kwargs: object) -> None:
+        if Path(path).exists():
+            (Path(path) / DIGEST_FILE).unlink()
+            raise KeyboardInterrupt
+        remove(path, **kwargs)
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        publish(work, out, ["config.json"])
+    monkeypatch.undo()
+    assert (out / "config.json").exists() and not work.exists()
+    with work_directory(work, CONFIG, ()) as path:
+        assert [p.name for p in path.iterdir()] == [DIGEST_FILE]
+    assert caplog.messages == []
+    assert sorted(p.name for p in work.parent.iterdir()) == [work.name, out.name]
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> None:
+    work = tmp_path / "w"
+    start(work)
+    (work / "model").mkdir()
+    for name in (".config.json.x8s_d2kq", "model/.model.safetensors.part"):
+        (work / name).write_text("half")
+    with work_directory(work, CONFIG, ()) as path:
+        assert {p.name for p in path.rglob("*") if p.is_file()} == {DIGEST_FILE, "1"}
+
+
+def test_a_directory_is_published_whole_and_a_dead_ones_scratch_removed(tmp_path: Path) -> None:
+    dead = tmp_path / ".data.new.abc"
+    dead.mkdir()
+    (dead / "half.jsonl").write_text("{")
+    with publish_directory(tmp_path / "data") as scratch:
+        (scratch / "train.jsonl").write_text("{}")
+        assert not dead.exists() and not (tmp_path / "data").exists()
+        with publish_directory(tmp_path / "data") as other:  # of another process: it is left alone
+            (other / "test.jsonl").write_text("{}")
+        assert scratch.exists()
+    names = {p.name for p in (tmp_path / "data").iterdir()}
+    assert names == {"train.jsonl", "test.jsonl", SEAL}
+    assert [p.name for p in tmp_path.iterdir()] == ["data"]
 
 
 def test_inputs_are_hashed_file_by_file(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from rl4lms.cli.main import main
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.io import sha256_file
-from rl4lms.metrics import perplexity
+from rl4lms.metrics import classifier, perplexity
 from tests.pipeline.checkout import Checkout
 
 R = "results/tiny"
@@ -45,7 +45,7 @@ AGGREGATE = ["aggregate", "--suite", "tiny", "--runs", f"{R}/runs", "--scores", 
 
 def make(directory: Path) -> Path:
     """A copy of the project with params and one task of suite tiny, finished; its directory."""
-    checkout = Checkout.make(directory)
+    checkout = Checkout.make(directory, stub=False)
     overlay = checkout.path / "params/suites/tiny/grue.yaml"
     overlay.write_text(json.dumps({**load_yaml(overlay), "tasks": ["imdb"], "algs": ["ppo"]}))
     stages = [PREPARE, BASE_MODEL, REWARD_MODEL, SUPERVISED, train(), train("supervised_ppo")]
@@ -56,8 +56,8 @@ def make(directory: Path) -> Path:
 
 def run(directory: Path, stage: Sequence[str]) -> int:
     """The exit code of a stage, run in `directory` and in this process; an exception that it lets out comes along."""
-    perplexity.load_language_model.cache_clear()
-    perplexity.load_tokenizer.cache_clear()
+    for cached in (perplexity.load_language_model, perplexity.load_tokenizer, classifier.load_classifier):
+        cached.cache_clear()  # a process of its own would read its models anew
     before = Path.cwd()
     os.chdir(directory)
     try:

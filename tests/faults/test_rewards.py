@@ -1,0 +1,154 @@
+"""Reward functions that raise, hang, or answer nonsense, and workers that die: one line, and progress is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rl4lms.cli.train_text_generation import main
+from rl4lms.core.errors import RunError
+from rl4lms.core.tables import RewardFunctionRegistry
+from rl4lms.rewards.base import BatchedRewardFunction, RewardFunction
+from rl4lms.rewards.guard import guarded
+from tests.faults.suite import one_error
+from tests.training.test_on_policy import config
+
+ASK = "RL4LMS_TEST_REWARD"  # what the reward is to do, also in its worker processes
+
+
+def misbehave(what: str) -> Any:
+    if what == "raises":
+        raise ZeroDivisionError("of what?\nof that")
+    if what == "hangs":
+        time.sleep(60)
+    if what == "hangs and swallows":
+        for _ in range(2):
+            try:
+                time.sleep(60)
+            except Exception:  # as careless as a user's own code may be
+                continue
+    if what == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"nan": float("nan"), "infinite": float("inf"), "no number": "good", "nothing": None}.get(what, 1.0)
+
+
+class Single(RewardFunction):
+    def __call__(self, prev_observation: Any, action: Any, current: Any, done: bool, meta_info: Any = None) -> Any:
+        return misbehave(os.environ[ASK]) if done else 0.0
+
+
+class Batched(BatchedRewardFunction):
+    def __call__(self, prompts: Any, texts: Any, references: Any, dones: Any, meta_infos: Any = None) -> Any:
+        answer = misbehave(os.environ[ASK])
+        return [answer] * (len(texts) - (os.environ[ASK] == "wrong length"))
+
+
+@pytest.fixture
+def arguments(model_dir: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """arguments(reward class, **env) -> of the training script, for a run of three iterations with that reward."""
+
+    def write(reward: type, **env: Any) -> list[str]:
+        monkeypatch.setitem(RewardFunctionRegistry.table._entries, "odd", reward)
+        value = config(model_dir("gpt2"), n_iters=3).to_dict()
+        value["reward_fn"] = {"id": "odd", "args": {}}
+        value["env"] |= {"reward_timeout_s": 0.5, **env}
+        value["train_evaluation"]["metrics"] = []
+        path = tmp_path / "run.yml"
+        path.write_text(yaml.safe_dump(value))
+        places = ["--project_name", "p", "--experiment_name", "e", "--base_path_to_store_results", str(tmp_path)]
+        return ["--config_path", str(path), *places]
+
+    return write
+
+
+CASES = [
+    (Single, "raises", "raised ZeroDivisionError (of what? of that), at test_rewards.py, line"),
+    (Single, "nan", "of the batch; expected a finite number"),
+    (Single, "infinite", "inf for episode"),
+    (Single, "no number", "str for episode"),
+    (Single, "nothing", "NoneType for episode"),
+    (Single, "hangs", "no answer within env.reward_timeout_s, 0.5 s"),
+    (Single, "hangs and swallows", "no answer within env.reward_timeout_s, 0.5 s"),
+    (Batched, "raises", "raised ZeroDivisionError"),
+    (Batched, "nan", "a reward must be a finite number"),
+    (Batched, "infinite", "a reward must be a finite number"),
+    (Batched, "wrong length", "rewards for 4 texts; return one each"),
+    (Batched, "hangs", "no answer within env.reward_timeout_s, 0.5 s"),
+]
+WORKERS = [
+    ("raises", "raised ZeroDivisionError"),
+    ("nan", "nan for episode"),
+    ("hangs", "no answer within env.reward_timeout_s, 0.5 s"),
+    ("hangs and swallows", "no answer within env.reward_timeout_s, 0.5 s"),
+    ("dies", "a worker process ended with exit code -9. The same command goes on from the last checkpoint"),
+]
+
+
+def fails(arguments: list[str], what: str, expected: str, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.setenv(ASK, what)
+    started = time.monotonic()
+    assert main(arguments) == 1
+    error = one_error(capsys.readouterr())
+    assert error.startswith("error: reward ") and expected in error
+    assert time.monotonic() - started < 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("reward", "what", "expected"), CASES)
+def test_a_reward_here(arguments: Any, monkeypatch: Any, capsys: Any, reward: type, what: str, expected: str) -> None:
+    given = arguments(reward)
+    fails(given, what, expected, monkeypatch, capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("what", "expected"), WORKERS)
+def test_a_reward_in_workers(arguments: Any, monkeypatch: Any, capsys: Any, what: str, expected: str) -> None:
+    fails(arguments(Single, n_reward_workers=2), what, expected, monkeypatch, capsys)
+
+
+@pytest.mark.slow
+def test_what_was_done_before_is_kept_and_gone_on_from(
+    arguments: Any, monkeypatch: Any, capsys: Any, tmp_path: Path
+) -> None:
+    given = arguments(Single)
+    monkeypatch.setenv(ASK, "well")
+    calls = 0
+    original = Single.__call__
+
+    def twice(self: Any, *args: Any) -> Any:
+        nonlocal calls
+        calls += bool(args[3])
+        if calls > 7:
+            os.environ[ASK] = "raises"
+        return original(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Single, "__call__", twice)
+        fails(given, "well", "raised ZeroDivisionError", monkeypatch, capsys)
+    run_dir = tmp_path / "p" / "e"
+    done = max(int(p.name) for p in (run_dir / "checkpoints").iterdir())
+    assert 0 < done < 3
+    before = (run_dir / "training_info.jsonl").read_text()
+    monkeypatch.setenv(ASK, "well")
+    assert main(given) == 0
+    lines = (run_dir / "training_info.jsonl").read_text()
+    assert lines.startswith(before)
+    assert [json.loads(line)["iteration"] for line in lines.splitlines()] == [0, 1, 2]
+    assert f"resumed after iteration {done} of 3" in (run_dir / "log.txt").read_text()
+
+
+def test_a_time_limit_ends_with_its_call() -> None:
+    previous = signal.getsignal(signal.SIGALRM)
+    with pytest.raises(RunError, match="no answer within env.reward_timeout_s, 0.05 s"), guarded(Single(), 0.05):
+        time.sleep(5)
+    with guarded(Single(), 0.05):
+        pass
+    time.sleep(0.1)
+    assert signal.getsignal(signal.SIGALRM) is previous
