@@ -22,7 +22,6 @@ from rl4lms import __version__
 from rl4lms.config.params import Params
 from rl4lms.core import progress
 from rl4lms.core.errors import report
-from rl4lms.core.launch import launch_rank
 from rl4lms.core.progress_view import shown
 
 STAGES = {
@@ -82,7 +81,7 @@ def run_stage(stage: str, arguments: Sequence[str]) -> None:
     common, _ = common_parser(stage).parse_known_args(arguments)
     params = Params.open(common.params_dir, common.suite)
     prepare_process(params.grue()["n_threads"], common.quiet)
-    with shown(stage or "rl4lms", quiet=common.quiet or launch_rank() > 0):
+    with shown(stage or "rl4lms", quiet=common.quiet):
         progress.phase("loading")
         args = build_parser(stage).parse_args(arguments, argparse.Namespace(params=params))
         progress.title(run_title(args))

@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.dry_run:
             print(f"{args.config_path}: a valid configuration ({config.alg.id} on {config.datapool.id}).")
         else:
-            with shown(args.experiment_name, quiet=args.quiet or launch_rank() > 0):
+            with shown(args.experiment_name, quiet=args.quiet):
                 progress.phase("loading")
                 train(config, args)
     except Exception as error:

@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rl4lms.core import progress
+from rl4lms.core.launch import launch_rank
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -32,8 +33,11 @@ lines = logging.getLogger("rl4lms.progress")
 @contextlib.contextmanager
 def shown(title: str, *, quiet: bool = False, beat_s: float = BEAT_S) -> Iterator[None]:
     """Show this process's progress while the block runs: on a terminal live, unless quiet; to `lines` whenever nothing
-    else has been logged for `beat_s`."""
+    else has been logged for `beat_s`. Of the processes of a launch the first alone is shown."""
     progress.begin(title)
+    if launch_rank() > 0:
+        yield
+        return
     with _heartbeat(beat_s), _live() if not quiet and is_terminal() else contextlib.nullcontext():
         yield
 

@@ -43,7 +43,7 @@ def summary_figures(scores: SuiteScores) -> list[Figure]:
             shown = (interval.mean, interval.low, interval.high, interval_text(interval, 3))
             bars.append((slot, method_label(method), is_warm(method), *shown))
         name = f"{title}: " + "; ".join(f"{bar[1]} {bar[6]}" for bar in bars)
-        figures.append(Figure(title, intervals(name, bars), caption))
+        figures.append(Figure(f"{title}, average", intervals(name, bars), caption))
     return figures
 
 

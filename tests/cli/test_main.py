@@ -15,6 +15,7 @@ import pytest
 from rl4lms.cli import main as module
 from rl4lms.cli.main import COMMANDS, MODULES, STAGES, build_parser, main
 from rl4lms.config.params import Params
+from rl4lms.core import progress
 from rl4lms.core.errors import DataError, RunError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +41,20 @@ def test_a_stage_gets_its_arguments_and_the_suites_params(
     assert isinstance(args.params, Params)
     assert args.params.suite == "tiny"
     assert os.environ["OMP_NUM_THREADS"] == "1"
+
+
+def test_a_stage_is_shown_under_the_name_of_what_it_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    titles: list[str] = []
+    fake = types.SimpleNamespace(
+        add_arguments=lambda parser: [parser.add_argument(f"--{name}") for name in ("task", "method", "seed")],
+        run=lambda args: titles.append(progress.state().title),
+    )
+    monkeypatch.setattr(module, "load_stage", lambda name: fake)
+    monkeypatch.chdir(ROOT)
+    assert main(["train", "--task", "imdb", "--method", "ppo", "--seed", "0"]) == 0
+    assert main(["evaluate", "--task", "imdb"]) == 0
+    assert main(["aggregate"]) == 0
+    assert titles == ["train imdb/ppo/seed0", "evaluate imdb", "aggregate"]
 
 
 def test_a_stage_says_at_its_end_what_it_cost(

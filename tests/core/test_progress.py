@@ -115,6 +115,16 @@ def test_a_log_is_never_silent_for_longer_than_the_beat(caplog: pytest.LogCaptur
     assert len(caplog.records) == n
 
 
+def test_of_a_launch_the_first_process_alone_is_shown(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream = terminal(monkeypatch)
+    monkeypatch.setenv("RANK", "1")
+    with shown("train", beat_s=0.02):
+        time.sleep(0.2)
+    assert (stream.getvalue(), caplog.records) == ("", [])
+
+
 def test_a_log_that_speaks_by_itself_gets_no_beat(caplog: pytest.LogCaptureFixture) -> None:
     with shown("train", beat_s=0.3):
         for _ in range(10):
