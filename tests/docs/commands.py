@@ -21,7 +21,8 @@ from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("python", "snakemake", "dvc", "make", "pytest", "torchrun", "pip", "rl4lms")
-BUILTINS = ("cd", "export", "source", ".", "git", "mkdir", "cat", "ls", "cp")
+BUILTINS = ("cd", "export", "source", ".", "git", "mkdir", "cat", "ls", "cp", "apt-get")
+OURS = ("benchmarks", "tests")  # packages with modules to run; what an installed package's take is its own affair
 SETTABLE = ("suite", "tasks", "algs", "seeds", "data_dir", "container")  # workflow/rules/common.smk
 
 
@@ -127,9 +128,7 @@ def _python(words: Sequence[str]) -> None:
 def _module(name: str, arguments: list[str]) -> None:
     if name == "rl4lms":
         _stage(arguments)
-    elif name == "venv":
-        return
-    else:
+    elif name.partition(".")[0] in OURS:
         path = ROOT / (name.replace(".", "/") + ".py")
         if not path.is_file():
             raise WrongCommand(f"no module {name}")
@@ -137,12 +136,12 @@ def _module(name: str, arguments: list[str]) -> None:
 
 
 def _stage(arguments: list[str]) -> None:
-    from rl4lms.cli.main import STAGES, build_parser
+    from rl4lms.cli.main import MODULES, build_parser
     from rl4lms.config.params import Params
 
-    stage = next((word for word in arguments if word in STAGES), None)
+    name = next((word for word in arguments if word in MODULES), None)
     with _errors():
-        build_parser(stage).parse_args(arguments, argparse.Namespace(params=Params.open(ROOT / "params")))
+        build_parser(name).parse_args(arguments, argparse.Namespace(params=Params.open(ROOT / "params")))
 
 
 def _script(name: str, arguments: list[str]) -> None:

@@ -15,11 +15,21 @@ from .commands import Command, WrongCommand, all_commands, check, commands_of, r
 
 ONLY_PARSED = "only parsed: "
 TUTORIAL = "tests/docs/test_tutorial.py::test_the_tutorial_as_it_is_typed"
+DVC_PAGE = "tests/pipeline/test_docs_commands.py::test_the_dvc_page_works_from_its_beginning_to_its_end"
+CLUSTER_PAGE = "tests/pipeline/test_docs_commands.py::test_the_cluster_page_is_planned"
 # (pattern of the whole command, by)
 ACCOUNT = (
     (r"make env|\. \.venv/bin/activate", ONLY_PARSED + "installs; .ci/run does it on a fresh clone"),
     (r"make (grue|test|times)", ONLY_PARSED + "minutes; .ci/run and the release run them"),
     (r"make record|make adopt", "tests/pipeline/test_record_adopt.py"),
+    (r"make experiments.*|snakemake -n grue_all|git .*", DVC_PAGE),
+    (r"dvc (exp apply|metrics diff|plots diff|remote add|push|pull|checkout).*", DVC_PAGE),
+    (r"python -m rl4lms crowd .*", "tests/cli/test_documented_commands.py::test_crowd_work"),
+    (r"python -m rl4lms compare .*", "tests/cli/test_documented_commands.py::test_compare"),
+    (r"python scripts/reward-modeling/\w+_sentiment_.*", "tests/scripts/test_reward_modeling.py::test_sentiment"),
+    (r"python scripts/reward-modeling/\w+_intent_.*", "tests/scripts/test_reward_modeling.py::test_intent"),
+    (r"python scripts/reward-modeling/\w+_preference_.*", "tests/scripts/test_reward_modeling.py::test_preference"),
+    (r"python scripts/training/.* params/suites/paper/.* --dry-run", "tests/config/test_paper_configurations.py"),
     (r"python -m rl4lms (prepare|base-model) .* --out results/tutorial/.*", TUTORIAL),
     (r"python docs/examples/tutorial/my_task\.py .*", TUTORIAL),
     (r"(?s)python -c .*results/tutorial/.*", TUTORIAL),
@@ -34,10 +44,20 @@ ACCOUNT = (
     (r"torchrun .*", "tests/algorithms/test_data_parallel.py::test_the_training_script_under_torchrun"),
     (r"snakemake --cores \d+ grue_all( --config suite=real .*)?", "tests/pipeline/test_planning.py"),
     (r"snakemake --cores \d+ grue_all --config (tasks|algs)=.*", "tests/pipeline/test_planning.py"),
-    (r"snakemake --profile workflow/profiles/slurm .*", ONLY_PARSED + "a cluster; tests/pipeline plans the same grid"),
+    (r"snakemake --profile workflow/profiles/(slurm|kubernetes) .*", CLUSTER_PAGE),
+    (r"snakemake --unlock", "tests/pipeline/test_interruptions.py"),
     (r"CUDA_VISIBLE_DEVICES=0 snakemake .*", ONLY_PARSED + "a GPU and the model hub"),
     (r"dvc repro|dvc exp (run|show) .*", "tests/pipeline/test_staleness.py"),
     (r"python -m benchmarks\.gpu.*", "tests/benchmarks/test_gpu.py"),
+    (r"python -m benchmarks\.metrics.*", "tests/benchmarks/test_metrics.py"),
+    (r"python -m benchmarks\.pools", "tests/benchmarks/test_pools.py"),
+    (
+        r"python -m tests\.golden\..*",
+        ONLY_PARSED + "the official scorers; tests/metrics/test_golden.py reads what it wrote",
+    ),
+    (r"python scripts/nltk_wordnet\.py", "tests/scripts/test_nltk_wordnet.py"),
+    (r"apt-get install .*", ONLY_PARSED + "Debian's packages"),
+    (r"python -m pycocoevalcap\..*", ONLY_PARSED + "downloads 400 MB"),
     (r"python -m benchmarks\.ppo.*", ONLY_PARSED + "minutes of both cores; it is the benchmark"),
     (r"pip install .*", ONLY_PARSED + "a package index"),
 )

@@ -10,6 +10,7 @@ here; its word tokenizer and METEOR's tables are handed to scorers that ask for 
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -146,6 +147,7 @@ def cider_cases() -> Iterator[Case]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     packages = ("sacrebleu", "rouge-score", "py-rouge", "nltk", "FactualSceneGraph", "pycocoevalcap")
     cases = [*sacrebleu_cases(), *rouge_cases(), *py_rouge_cases(), *meteor_cases(), *cider_cases()]
     versions = {name: importlib.metadata.version(name) for name in packages}
