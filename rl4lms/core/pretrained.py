@@ -1,4 +1,4 @@
-"""Loading what transformers loads: no code of a model's own, no pickle, and one line where it cannot be loaded."""
+"""Loading models and tensors: no code of a model's own, no pickle, and one line where it cannot be loaded."""
 
 from __future__ import annotations
 
@@ -24,6 +24,20 @@ def from_pretrained(auto: Any, name: str, what: str, *, trust_remote_code: bool 
 def model_from_pretrained(auto: Any, name: str, what: str, **arguments: Any) -> Any:
     """`from_pretrained` of weights, which must be safetensors: pytorch_model.bin is a pickle."""
     return from_pretrained(auto, name, what, use_safetensors=True, **arguments)
+
+
+def read_tensors(path: str, what: str) -> dict[str, Any]:
+    """Name to tensor, of a safetensors file. what: what the file is, for the message. Raises ConfigError."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise ConfigError(f"{what}: {path}: no such file.") from None
+    except (OSError, SafetensorError) as error:
+        way_out = " Convert a torch file once, by the command in docs/rewards.md: as a pickle it is not loaded."
+        raise ConfigError(f"{what}: {path}: not a file of safetensors ({reason(error)}).{way_out}") from None
 
 
 def reason(error: BaseException) -> str:

@@ -6,12 +6,10 @@ The form of RL4LMs' CommonGen preference model, T5-11B: the text in, the word ou
 from __future__ import annotations
 
 import functools
-import pickle
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rl4lms.core.errors import ConfigError
-from rl4lms.core.pretrained import from_pretrained, model_from_pretrained
+from rl4lms.core.pretrained import from_pretrained, model_from_pretrained, read_tensors, reason
 from rl4lms.metrics.classifier import Row, TextClassifier
 
 if TYPE_CHECKING:
@@ -34,7 +32,7 @@ def verdict_ids(tokenizer: Any, model_name: str) -> list[int]:
 class PreferenceModel(TextClassifier):
     """logits: (N, 2), of "bad" and "good"; probabilities(texts)[:, 1] is the chance of "good".
 
-    weights: a torch file of the model's tensors, for the published model, which is not in the hub's format.
+    weights: a safetensors file of the model's tensors, for the published model, which is not in the hub's format.
     """
 
     kind: ClassVar[str] = "preference model"
@@ -44,7 +42,8 @@ class PreferenceModel(TextClassifier):
         if model_name == PUBLISHED_TYPE:
             if weights is None:
                 raise ConfigError(
-                    f'preference model "11b": weights is missing: the path of the published file ({PUBLISHED_WEIGHTS}).'
+                    f'preference model "11b": weights is missing: the published file ({PUBLISHED_WEIGHTS}), '
+                    "converted by the command in docs/rewards.md."
                 )
             model_name = PUBLISHED_MODEL
         self._weights = weights
@@ -74,18 +73,13 @@ class PreferenceModel(TextClassifier):
 
 
 def load_weights(model: Any, vocab_size: int, path: str) -> None:
-    """Put a torch file's tensors into `model`. vocab_size: rows that its embeddings were trained with."""
-    import torch
-
+    """Put a safetensors file's tensors into `model`. vocab_size: rows that its embeddings were trained with."""
+    state = read_tensors(path, "preference model: weights")
     try:
-        state = torch.load(Path(path), map_location="cpu", weights_only=True, mmap=True)
         model.resize_token_embeddings(vocab_size)
-        model.load_state_dict(state.get("model_state_dict", state))
-    except FileNotFoundError:
-        raise ConfigError(f"preference model: weights: {path}: no such file.") from None
-    except (RuntimeError, EOFError, pickle.UnpicklingError, AttributeError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ConfigError(f"preference model: weights: {path}: they do not fit the model ({reason}).") from None
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise ConfigError(f"preference model: weights: {path}: they do not fit the model ({reason(error)}).") from None
 
 
 @functools.cache

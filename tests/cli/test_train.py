@@ -12,6 +12,7 @@ from rl4lms.cli import train as module
 from rl4lms.config.params import Params
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError, RunError
+from rl4lms.core.seals import SEAL
 from rl4lms.tracking.tracker import Tracker
 
 PARAMS = Params.open(Path(__file__).resolve().parents[2] / "params", "tiny")
@@ -63,6 +64,7 @@ def test_a_run_is_published_and_its_work_directory_gone(
     assert {str(p.relative_to(args.out)) for p in args.out.rglob("*") if p.is_file()} == {
         *module.DECLARED,
         "manifest.json",
+        SEAL,
     }
     assert [p.name for p in args.out.parent.iterdir()] == ["seed3"]
 

@@ -10,6 +10,7 @@ import pytest
 from rl4lms.cli import prepare as stage
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.io import read_jsonl, sha256_file
+from rl4lms.core.seals import SEAL
 from rl4lms.data_pools import generated
 from rl4lms.data_pools.published import DATASETS
 
@@ -23,7 +24,7 @@ def data(pool: str = "iwslt2017en_de", source: str = "local", n: int | None = 10
 
 
 def bytes_of(directory: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(directory.iterdir())}
+    return {path.name: path.read_bytes() for path in sorted(directory.iterdir()) if path.name != SEAL}
 
 
 def test_local_rows_are_cut_to_size_disjoint_and_summed_up(write: Write, tmp_path: Path) -> None:
@@ -32,7 +33,7 @@ def test_local_rows_are_cut_to_size_disjoint_and_summed_up(write: Write, tmp_pat
     out = tmp_path / "out"
     arguments = {"prompt_prefix": "translate English to German: "}
     summary = stage.prepare("iwslt2017", data(args=arguments), out, local)
-    assert sorted(path.name for path in out.iterdir()) == sorted([*FILES, "summary.json"])
+    assert sorted(path.name for path in out.iterdir()) == sorted([*FILES, "summary.json", SEAL])
     splits = {name: read_jsonl(out / name) for name in FILES}
     assert [len(splits[name]) for name in FILES] == [10, 2, 1]
     assert pair("Sentence number 0.") not in splits["train.jsonl"]

@@ -33,6 +33,7 @@ ACCOUNT = (
     (r"python -m rl4lms (prepare|base-model) .* --out results/tutorial/.*", TUTORIAL),
     (r"python docs/examples/tutorial/my_task\.py .*", TUTORIAL),
     (r"(?s)python -c .*results/tutorial/.*", TUTORIAL),
+    (r"python -c .*safetensors.*", "tests/metrics/test_preference.py::test_weights_of_a_file"),
     (r"python docs/examples/\w+\.py --config_path docs/examples/\w+\.yml", "tests/cli/test_examples.py::test_example"),
     (r"python docs/examples/smollm2/.*", "tests/cli/test_smollm2.py::test_the_reward_rises"),
     (r"python -m rl4lms reward-model .* results/smollm2/.*", "tests/cli/test_smollm2.py::test_the_reward_rises"),

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from rl4lms.core.errors import ConfigError
-from rl4lms.metrics import rouge_l_max
+from rl4lms.metrics import rouge_l_max, sentences
 from rl4lms.metrics.rouge_l_max import RougeLMax, common_words
+from rl4lms.metrics.sentences import SentenceSplitter
 from tests.metrics.conftest import WORDS, random_pairs
 
 NARRATIVE_QA: dict[str, Any] = {
@@ -88,24 +89,18 @@ def test_missing_word_tables_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch
     assert RougeLMax(stemming=False).f_score(WORDS[0], WORDS[0]) == 1.0
 
 
-class _OneSentence:
-    def tokenize(self, text: str) -> list[str]:
-        return [text] if text else []
-
-
 def test_without_compatibility_nltks_own_stems_and_cannot_is_two_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rouge_l_max, "_punkt", _OneSentence)
+    whole = SentenceSplitter("whole", lambda text: [text] if text else [])
+    monkeypatch.setattr(rouge_l_max, "sentence_splitter", lambda: whole)
     metric = RougeLMax(ensure_compatibility=False)
     assert metric.f_score("he cannot", "he can not") == 1.0 > RougeLMax().f_score("he cannot", "he can not")
     assert metric.f_score("", "he") == 0.0
 
 
 def test_without_punkt_the_error_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(language: str) -> None:
-        raise LookupError
-
-    monkeypatch.setattr("nltk.tokenize.punkt.PunktTokenizer", missing)
-    rouge_l_max._punkt.cache_clear()
+    monkeypatch.setattr(sentences, "_nltk_splitter", lambda language: None)
+    monkeypatch.setattr(sentences, "_packaged_splitter", lambda language: None)
+    sentences.sentence_splitter.cache_clear()
     with pytest.raises(ConfigError, match="nltk.downloader punkt_tab"):
         RougeLMax(ensure_compatibility=False)
-    rouge_l_max._punkt.cache_clear()
+    sentences.sentence_splitter.cache_clear()
