@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from rl4lms.core.errors import DataError
 from rl4lms.core.tables import MetricRegistry
@@ -43,8 +43,8 @@ def build(
     encoder_dir: str, bert_regression_dir: str, nli_dir: str, classifier_dir: str, tmp_path_factory: Any
 ) -> Build:
     """build(id, batch_size=...) -> the metric on its tiny model."""
-    head: Path = tmp_path_factory.mktemp("summac") / "head.bin"
-    torch.save(head_state(50), head)
+    head: Path = tmp_path_factory.mktemp("summac") / "head.safetensors"
+    save_file(head_state(50), head)
     arguments: dict[str, dict[str, Any]] = {
         "bert_score": {"model_name": encoder_dir, "num_layers": 2},
         "bleurt": {"config_name": bert_regression_dir},
