@@ -184,4 +184,4 @@ def shrink(checkout: Checkout, *tasks: str, algs: Sequence[str] = ("ppo", "nlpo"
 
 
 def _change(path: Path, changes: dict[str, Any]) -> None:
-    path.write_text(json.dumps(load_yaml(path) | changes))
+    path.write_text(yaml.safe_dump(load_yaml(path) | changes, sort_keys=False))
