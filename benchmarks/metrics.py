@@ -33,7 +33,7 @@ import psutil
 
 from benchmarks.metric_libraries import LIBRARIES
 from benchmarks.metric_rows import Rows, load_rows
-from rl4lms.core.errors import ConfigError, RunError, UserError
+from rl4lms.core.errors import ConfigError, RunError, report
 from rl4lms.core.tables import MetricRegistry, RewardFunctionRegistry
 from rl4lms.rewards.base import TextObservation
 from rl4lms.rewards.parallel import ParallelReward
@@ -235,9 +235,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         timings = compare(args.only, args.data_dir, args.rows, args.repeats, args.encoder)
         if args.write:
             write_table(args.write, timings, args.rows)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    except Exception as error:
+        return report(error)
     return 0
 
 

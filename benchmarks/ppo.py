@@ -40,7 +40,7 @@ from benchmarks.ours import N_ENVS, N_STEPS, Work, build_algorithm
 from benchmarks.vs_trl import TRL_PYTHON, compare_with_trl
 from benchmarks.work import N_EPOCHS, PROMPT, sgemm_gflops
 from rl4lms.algorithms.on_policy_text import TextRollouts
-from rl4lms.core.errors import RunError, UserError
+from rl4lms.core.errors import RunError, report
 
 ORIGINAL_CPU_S = {("gpt2", "ppo"): 405.7, ("t5", "ppo"): 633.8, ("gpt2", "nlpo"): 419.2}
 ORIGINAL_GFLOPS = 100.0
@@ -195,9 +195,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.vs:
         try:
             compare_with_trl(args.trl_python, args.iterations, every_setting=args.best)
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return error.exit_code
+        except Exception as error:
+            return report(error)
         return 0
     if args.generation:
         for kind in args.model or KINDS:

@@ -24,6 +24,7 @@ from typing import Any
 
 from rl4lms.config.params import Params
 from rl4lms.core.errors import UserError
+from rl4lms.core.errors import report as report_error
 from rl4lms.evaluation.report import slug
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -161,9 +162,8 @@ def main(argv: list[str] | None = None) -> int:
         files: dict[str, bytes] = {f"{name}.png": png for name, png in report_pictures(report, args.task).items()}
         shown = f"python -m rl4lms train --task {args.task} --method ppo --seed 0 ..."
         files["terminal.svg"] = terminal_picture(written, shown).encode()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    except Exception as error:
+        return report_error(error)
     args.out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (args.out / name).write_bytes(content)

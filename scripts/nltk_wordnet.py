@@ -15,7 +15,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from rl4lms.core.errors import DataError, UserError
+from rl4lms.core.errors import DataError, report
 
 # Number of the part of speech, then its lexicographer files in the order of the manual.
 _LEXNAMES = (
@@ -63,9 +63,8 @@ def main() -> int:
     args = parser.parse_args()
     try:
         print(install(args.source, args.target.expanduser()))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    except Exception as error:
+        return report(error)
     return 0
 
 

@@ -18,7 +18,7 @@ import torch
 from rl4lms.cli.main import prepare_process
 from rl4lms.cli.prepare import prepare
 from rl4lms.config.params import Params
-from rl4lms.core.errors import ConfigError, UserError
+from rl4lms.core.errors import ConfigError, report
 from rl4lms.core.io import write_json, write_text
 from rl4lms.evaluation.classification import classification_report, report_text, rounded
 from rl4lms.metrics.classifier import TextClassifier
@@ -95,11 +95,10 @@ def _run(
         prepare_process(n_threads, quiet=True)
         torch.set_num_threads(n_threads)  # loaded already, so the environment comes too late for it
         work(args, params)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    except Exception as error:
+        return report(error)
     except KeyboardInterrupt:
-        print("interrupted; the same command starts again.", file=sys.stderr)
+        print("interrupted; the same command goes on from its last checkpoint, where it keeps any.", file=sys.stderr)
         return 130
     print((args.out / REPORT_TEXT).read_text(encoding="utf-8"), end="")
     return 0
