@@ -91,6 +91,11 @@ def feed_forward_over_all_positions() -> AbstractContextManager[Any]:
     return patch("rl4lms.policies.language_models.BLOCKS", {})
 
 
+def rollout_in_one_batch() -> AbstractContextManager[Any]:
+    """Values and reference log-probabilities of all episodes in one forward."""
+    return patch("rl4lms.policies.base.MAX_POSITIONS_ON_CPU", 2**20)
+
+
 def logprobs_by_another_pass(algorithm: TextRollouts) -> None:
     """The sampled tokens' log-probabilities by one more forward, not as recorded while sampling."""
     policy = algorithm.policy
@@ -122,11 +127,6 @@ def clipped_apart(algorithm: TextRollouts) -> None:
     algorithm.optimizer_step = step  # type: ignore[method-assign]
 
 
-def unclipped(algorithm: TextRollouts) -> None:
-    """Without the norm of the gradients, as TRL."""
-    algorithm.optimizer_step = algorithm.policy.optimizer.step  # type: ignore[method-assign, assignment]
-
-
 def gelu_in_eight_kernels(algorithm: TextRollouts) -> None:
     """As transformers writes it."""
     for module in list(algorithm.policy.modules()):
@@ -145,14 +145,15 @@ def compiled(algorithm: TextRollouts) -> None:
 SHARED, HALF = {"value_model": "shared"}, {"dtype": "bfloat16"}
 EQUAL_MINIBATCHES = [
     Setting("the default in float32"),
+    Setting("... gradients not clipped, as TRL", algorithm={"max_grad_norm": None}),
     Setting("... optimiser not fused", policy={"optimizer_kwargs": {"fused": False}}),
     Setting("... head over all positions", during=head_over_all_positions),
     Setting("... last feed-forward over all positions", during=feed_forward_over_all_positions),
+    Setting("... rollout scored in one batch", during=rollout_in_one_batch),
     Setting("... log-probabilities by another pass", prepare=logprobs_by_another_pass),
     Setting("... gradient of the entropy", algorithm={"ent_coef": 1e-9}),
     Setting("... rollout not checked", prepare=unchecked),
     Setting("... gradients clipped by another pass", prepare=clipped_apart),
-    Setting("... gradients not clipped", prepare=unclipped),
     Setting("... GELU in eight kernels", prepare=gelu_in_eight_kernels),
     Setting("... feed-forward compiled", prepare=compiled),
     Setting("... shared value model", policy=SHARED),

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from rl4lms.algorithms.on_policy_text import TextRollouts
+from rl4lms.algorithms.on_policy_text import TextRollouts, norm_limit
 from rl4lms.numerics.losses import value_loss
 from rl4lms.rollouts.episodes import RolloutSamples
 
@@ -28,7 +28,7 @@ class A2C(TextRollouts):
         gae_lambda: float = 1.0,
         ent_coef: float = 0.0,
         vf_coef: float = 0.5,
-        max_grad_norm: float = 0.5,
+        max_grad_norm: float | None = 0.5,
         normalize_advantage: bool = False,
         gradient_accumulation_steps: int = 1,
         **kwargs: Any,
@@ -37,6 +37,7 @@ class A2C(TextRollouts):
         self.gradient_accumulation_steps = gradient_accumulation_steps
         kwargs.setdefault("use_sde", False)
         kwargs.setdefault("sde_sample_freq", -1)
+        max_grad_norm = norm_limit(max_grad_norm)
         super().__init__(
             policy, env, learning_rate, n_steps, gamma, gae_lambda, ent_coef, vf_coef, max_grad_norm, **kwargs
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,8 +28,13 @@ from rl4lms.tracking.tracker import Tracker
 # NUMERICS lines 4 and 13: how well the update's forward must reproduce what the rollout recorded.
 FP32_TOLERANCE = 1e-4
 HALF_WARN, HALF_RAISE = 0.02, 0.2
-N_CHECKED_EPISODES = 4
+N_CHECKED_EPISODES = 2
 LossOfPart = Callable[[RolloutSamples, int], tuple[torch.Tensor, dict[str, float]]]
+
+
+def norm_limit(max_grad_norm: float | None) -> float:
+    """SB3's `max_grad_norm`, a number; None leaves gradients as they are."""
+    return math.inf if max_grad_norm is None else max_grad_norm
 
 
 class TextRollouts(OnPolicyAlgorithm):
@@ -92,11 +98,13 @@ class TextRollouts(OnPolicyAlgorithm):
         return sum_numbers(totals)
 
     def optimizer_step(self) -> None:
-        """One step of the policy's optimiser on the gradients that are there, clipped to `max_grad_norm`.
+        """One step of the policy's optimiser on the gradients that are there, clipped to `max_grad_norm`."""
+        if self.max_grad_norm < math.inf:
+            self._clip_gradients(self.policy.optimizer)
+        self.policy.optimizer.step()
 
-        A fused AdamW divides by the excess of the norm in its own pass over the gradients.
-        """
-        optimizer: Any = self.policy.optimizer
+    def _clip_gradients(self, optimizer: Any) -> None:
+        """A fused AdamW divides by the excess of the norm in its own pass over the gradients."""
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         norm = nn.utils.get_total_norm([p.grad for p in parameters])
         exceeds = bool(norm > self.max_grad_norm)
@@ -104,15 +112,17 @@ class TextRollouts(OnPolicyAlgorithm):
             optimizer.grad_scale = norm / self.max_grad_norm if exceeds else None
         elif exceeds:
             nn.utils.clip_grads_with_norm_(parameters, self.max_grad_norm, norm)
-        optimizer.step()
 
     @torch.no_grad()
     def _check_reproduction(self, batch: EpisodeBatch) -> None:
-        """The update's forward must give the rollout's own log-probabilities and values: ratio 1, once, loudly."""
-        index = torch.arange(min(N_CHECKED_EPISODES, len(batch.sequences)), device=batch.mask.device)
+        """The update's forward must give the rollout's own log-probabilities and values: ratio 1, once, loudly.
+
+        It is asked of the shortest prompts, which the rollout's batch padded most.
+        """
+        index = batch.sequences.prompt_mask.sum(1).argsort(stable=True)[:N_CHECKED_EPISODES]
         view: TokenView = all_tokens(batch.sequences.rows(index))
         values, logprobs, _ = self.policy.evaluate_actions(view, view.gather(view.sequences.response_ids))
-        at = (view.rows, view.cols)
+        at = (index[view.rows], view.cols)
         errors = (logprobs - batch.logprobs[at]).abs(), (values - batch.values[at]).abs()
         half = self.policy.half_precision
         worst = float(errors[0].mean() if half else max(float(errors[0].max()), float(errors[1].max())))

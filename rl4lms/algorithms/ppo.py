@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.utils import FloatSchedule
 
-from rl4lms.algorithms.on_policy_text import TextRollouts
+from rl4lms.algorithms.on_policy_text import TextRollouts, norm_limit
 from rl4lms.core.errors import ConfigError
 from rl4lms.numerics.kl import kl_k3
 from rl4lms.numerics.losses import clipped_policy_loss, value_loss
@@ -38,7 +38,7 @@ class PPO(TextRollouts):
         normalize_advantage: bool = True,
         ent_coef: float = 0.0,
         vf_coef: float = 0.5,
-        max_grad_norm: float = 0.5,
+        max_grad_norm: float | None = 0.5,
         target_kl: float | None = None,
         gradient_accumulation_steps: int = 1,
         **kwargs: Any,
@@ -52,6 +52,7 @@ class PPO(TextRollouts):
         self.gradient_accumulation_steps = gradient_accumulation_steps
         kwargs.setdefault("use_sde", False)
         kwargs.setdefault("sde_sample_freq", -1)
+        max_grad_norm = norm_limit(max_grad_norm)
         super().__init__(
             policy, env, learning_rate, n_steps, gamma, gae_lambda, ent_coef, vf_coef, max_grad_norm, **kwargs
         )

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rl4lms.algorithms.on_policy_text import TextRollouts
+from rl4lms.algorithms.on_policy_text import TextRollouts, norm_limit
 from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.numerics.categorical import action_logprobs
 from rl4lms.numerics.distributed import sum_numbers, sum_tensor
@@ -41,7 +41,7 @@ class TRPO(TextRollouts):
         line_search_max_iter: int = 10,
         n_critic_updates: int = 10,
         normalize_advantage: bool = True,
-        max_grad_norm: float = 0.5,
+        max_grad_norm: float | None = 0.5,
         gradient_accumulation_steps: int = 1,
         **kwargs: Any,
     ) -> None:
@@ -58,7 +58,7 @@ class TRPO(TextRollouts):
             n_steps,
             gamma,
             gae_lambda,
-            max_grad_norm=max_grad_norm,
+            max_grad_norm=norm_limit(max_grad_norm),
             **{**fixed, **kwargs},
         )
 

@@ -279,7 +279,7 @@ class PPOArguments(OnPolicyArguments):
     normalize_advantage: bool = published("alg.args.normalize_advantage")
     ent_coef: float = published("alg.args.ent_coef")
     vf_coef: NonNegative = published("alg.args.vf_coef")
-    max_grad_norm: Positive = published("alg.args.max_grad_norm")
+    max_grad_norm: Positive | None = published("alg.args.max_grad_norm")
     target_kl: Positive | None = published("alg.args.target_kl")
 
 
@@ -294,7 +294,7 @@ class A2CArguments(OnPolicyArguments):
     normalize_advantage: bool = False
     ent_coef: float = 0.0
     vf_coef: NonNegative = 0.5
-    max_grad_norm: Positive = 0.5
+    max_grad_norm: Positive | None = 0.5
 
 
 @dataclass(frozen=True)
@@ -313,7 +313,7 @@ class TRPOArguments(OnPolicyArguments):
     line_search_max_iter: Count = 10
     n_critic_updates: Count = 10
     normalize_advantage: bool = True
-    max_grad_norm: Positive = 0.5
+    max_grad_norm: Positive | None = 0.5
 
 
 @dataclass(frozen=True)

@@ -69,25 +69,10 @@ def compose_rl(
     For a warm start each has its `supervised` over it.
     """
     p = task_params(params, task)
-    alg_name = algorithm_of(method)
-    known = params.algs()
-    if alg_name not in known:
-        raise ConfigError(unknown("method", method, (m for m in methods(known) if algorithm_of(m)), "--method"))
-    alg, rl = params.alg(alg_name), p["rl"]
-    changes = [rl, alg["tasks"].get(task, {})]
-    if starting_point(method) == "supervised":
-        changes = [alg["supervised"], *(part for each in changes for part in (each, each.get("supervised", {})))]
-    merged: dict[str, Any] = {k: alg[k] for k in ("args", "kl_div", "policy")} | {
-        "generation": p["generation"],
-        "env_args": p["env"]["args"],
-        "reward_args": p["reward_fn"]["args"],
-    }
-    for change in changes:
-        merged = merge(merged, {k: _present(change[k]) for k in merged if change.get(k)})
+    alg, merged = _algorithm(params, p, task, method)
     policy_id, kind = merged["policy"]["id"], p["model"]["type"]
     if policy_id == "auto":
         policy_id = f"{'maskable_' if alg['id'] == 'nlpo' else ''}{kind}_lm_actor_critic_policy"
-    n_iters = [each["n_iters"] for each in changes if each.get("n_iters")][-1]
     return {
         "tokenizer": {"model_name": str(model_dir), **_present(p["tokenizer"])},
         "reward_fn": _with_classifier(
@@ -111,7 +96,7 @@ def compose_rl(
         },
         "train_evaluation": {
             "eval_batch_size": p["evaluation"]["eval_batch_size"],
-            "n_iters": n_iters,
+            "n_iters": merged["n_iters"],
             "eval_every": p["evaluation"]["eval_every"],
             "save_every": p["evaluation"]["save_every"],
             "keep_best": p["evaluation"]["keep_best"],
@@ -122,6 +107,28 @@ def compose_rl(
         },
         "seed": seed,
     }
+
+
+def _algorithm(
+    params: Params, task_params: Mapping[str, Any], task: str, method: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(params/algs/<alg>.yaml, its parts and the task's that it may change, with all changes made)."""
+    known = params.algs()
+    name = algorithm_of(method)
+    if name not in known:
+        raise ConfigError(unknown("method", method, (m for m in methods(known) if algorithm_of(m)), "--method"))
+    alg = params.alg(name)
+    changes = [task_params["rl"], alg["tasks"].get(task, {})]
+    if starting_point(method) == "supervised":
+        changes = [alg["supervised"], *(part for each in changes for part in (each, each.get("supervised", {})))]
+    merged: dict[str, Any] = {k: alg[k] for k in ("args", "kl_div", "policy")} | {
+        "generation": task_params["generation"],
+        "env_args": task_params["env"]["args"],
+        "reward_args": task_params["reward_fn"]["args"],
+    }
+    for change in changes:
+        merged = merge(merged, {k: _present(change[k]) for k in merged if change.get(k)})
+    return alg, merged | {"n_iters": [each["n_iters"] for each in changes if each.get("n_iters")][-1]}
 
 
 def compose_metrics(

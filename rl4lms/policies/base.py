@@ -29,8 +29,10 @@ from rl4lms.policies.sequences import Sequences, TokenView, all_tokens
 from rl4lms.policies.truncation import SamplingSpec
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
-# Rows of one forward are chosen so that its logits stay below this many numbers (256 MB in float32).
+# Rows of a forward without gradient are chosen so that its logits stay below this many numbers (256 MB in float32) and,
+# on a CPU, what a layer writes stays in its cache.
 MAX_LOGITS = 64 * 2**20
+MAX_POSITIONS_ON_CPU = 640
 
 
 @dataclass(frozen=True)
@@ -194,8 +196,13 @@ class LMActorCriticPolicy(BasePolicy):
         return next(self.policy_model.parameters()).dtype in (torch.bfloat16, torch.float16)
 
     def _chunks(self, sequences: Sequences) -> list[Tensor]:
-        rows = max(1, MAX_LOGITS // max(1, sequences.response_ids.shape[1] * self.vocab_size))
-        return list(torch.arange(len(sequences), device=sequences.prompt_ids.device).split(rows))
+        """Rows of each forward: those of like length together, so that little is padded."""
+        response = sequences.response_ids.shape[1]
+        rows = MAX_LOGITS // max(1, response * self.vocab_size)
+        if sequences.prompt_ids.device.type == "cpu":
+            rows = min(rows, MAX_POSITIONS_ON_CPU // (sequences.prompt_ids.shape[1] + response))
+        lengths = sequences.prompt_mask.sum(1) + sequences.response_mask.sum(1)
+        return list(lengths.argsort(stable=True).split(max(1, rows)))
 
     def _by_chunk(self, sequences: Sequences, score: Callable[[TokenView], Tensor]) -> Tensor:
         """(B, T) float32 of `score(view)`, which gives (N,) for all real tokens of a part; 0 in padded places."""

@@ -88,6 +88,28 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
+def training_tensors(
+    module: nn.Module, optimizer: torch.optim.Optimizer, name: str, skip: tuple[str, ...] = ()
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """(tensors "<name>.*" of the parameters and "optimizer.*" of their moments, the rest of the optimiser's state)."""
+    moments, rest = optimizer_tensors(optimizer)
+    tensors = {f"{name}.{k}": v for k, v in parameters_of(module, skip).items()}
+    return tensors | {f"optimizer.{k}": v for k, v in moments.items()}, rest
+
+
+def load_training(
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    name: str,
+    tensors: Mapping[str, Tensor],
+    rest: Mapping[str, Any],
+    skip: tuple[str, ...] = (),
+) -> None:
+    """What `training_tensors` gave, into a module and its optimiser."""
+    load_parameters(module, with_prefix(tensors, name), skip)
+    load_optimizer(optimizer, with_prefix(tensors, "optimizer"), rest)
+
+
 def scheduler_state(scheduler: Any) -> dict[str, Any]:
     """What a learning-rate scheduler counts and remembers; its functions are built anew. Raises ConfigError for more.
 

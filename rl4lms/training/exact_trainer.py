@@ -26,10 +26,9 @@ from rl4lms.training.checkpoint import (
     load_optimizer,
     load_parameters,
     load_scheduler,
-    optimizer_tensors,
-    parameters_of,
     save_checkpoint,
     scheduler_state,
+    training_tensors,
     with_prefix,
 )
 
@@ -80,9 +79,7 @@ class ExactTrainer(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         self.store_flos()
-        moments, rest = optimizer_tensors(_inner(self.optimizer))
-        tensors = {f"model.{k}": v for k, v in parameters_of(_module(self.model)).items()}
-        tensors |= {f"optimizer.{k}": v for k, v in moments.items()}
+        tensors, rest = training_tensors(_module(self.model), _inner(self.optimizer), "model")
         state = {
             "digest": self.digest,
             "trainer": asdict(self.state),

@@ -19,14 +19,11 @@ from rl4lms.training.checkpoint import (
     generator_state,
     load_generator_state,
     load_newest_checkpoint,
-    load_optimizer,
-    load_parameters,
     load_scheduler,
-    optimizer_tensors,
-    parameters_of,
+    load_training,
     save_checkpoint,
     scheduler_state,
-    with_prefix,
+    training_tensors,
 )
 from rl4lms.training.preemption import Preemption
 
@@ -80,9 +77,7 @@ class FitCheckpoints:
     digest: str
 
     def save(self, fitting: Fitting) -> None:
-        tensors = {f"model.{k}": v for k, v in parameters_of(fitting.model).items()}
-        moments, rest = optimizer_tensors(fitting.optimizer)
-        tensors |= {f"optimizer.{k}": v for k, v in moments.items()}
+        tensors, rest = training_tensors(fitting.model, fitting.optimizer, "model")
         state = {
             "digest": self.digest,
             "losses": fitting.losses,
@@ -98,8 +93,7 @@ class FitCheckpoints:
         if found is None:
             return
         tensors, state = found
-        load_parameters(fitting.model, with_prefix(tensors, "model"))
-        load_optimizer(fitting.optimizer, with_prefix(tensors, "optimizer"), state["optimizer"])
+        load_training(fitting.model, fitting.optimizer, "model", tensors, state["optimizer"])
         load_scheduler(fitting.schedule, state["schedule"])
         load_generator_state(state["generators"])
         fitting.losses[:] = state["losses"]

@@ -32,13 +32,10 @@ from rl4lms.training.checkpoint import (
     generator_state,
     load_generator_state,
     load_newest_checkpoint,
-    load_optimizer,
-    load_parameters,
-    optimizer_tensors,
-    parameters_of,
+    load_training,
     run_digest,
     save_checkpoint,
-    with_prefix,
+    training_tensors,
 )
 from rl4lms.training.preemption import Preemption
 
@@ -157,9 +154,7 @@ class OnPolicyTrainer:
             return
         progress.phase("saving a checkpoint")
         policy = self.algorithm.policy
-        adam, rest = optimizer_tensors(policy.optimizer)
-        tensors = {f"policy.{k}": v for k, v in parameters_of(policy, FROZEN).items()}
-        tensors |= {f"optimizer.{k}": v for k, v in adam.items()}
+        tensors, rest = training_tensors(policy, policy.optimizer, "policy", FROZEN)
         state = {
             "digest": self.digest,
             "num_timesteps": self.algorithm.num_timesteps,
@@ -180,9 +175,8 @@ class OnPolicyTrainer:
         if found is None:
             return 0
         tensors, state = found
-        algorithm = self.algorithm
-        load_parameters(algorithm.policy, with_prefix(tensors, "policy"), FROZEN)
-        load_optimizer(algorithm.policy.optimizer, with_prefix(tensors, "optimizer"), state["optimizer"])
+        algorithm, policy = self.algorithm, self.algorithm.policy
+        load_training(policy, policy.optimizer, "policy", tensors, state["optimizer"], FROZEN)
         algorithm.num_timesteps, algorithm._n_updates = state["num_timesteps"], state["n_updates"]
         algorithm.iteration = state["iteration"]
         algorithm.kl_controller.load_state_dict(state["kl_controller"])

@@ -60,7 +60,7 @@ def build(directory: Any, family: str = "gpt2", cls: Any = PPO, length: int = 8,
         "policy": PolicyRegistry.get(f"{maskable}{kind}_lm_actor_critic_policy"),
         "env": env,
         "policy_kwargs": {"model_name": str(directory), **(policy or {})},
-        **{k: v for k, v in {**defaults, **args}.items() if v is not None},
+        **{k: v for k, v in {**defaults, **args}.items() if v is not None or k == "max_grad_norm"},
     }
     algorithm = wrap_onpolicy_alg(cls, kwargs, kl, target_kl=target_kl)
     algorithm.set_logger(Logger(folder=None, output_formats=[]))
@@ -366,6 +366,41 @@ def test_a_clip_inside_the_optimisers_pass_is_a_clip_before_it(model_dir, max_gr
         assert_close(state[index]["exp_avg"], other[index]["exp_avg"], rtol=1e-3, atol=1e-8)
     assert_close(fused, unfused, rtol=0, atol=2e-5)
     assert fused.any()
+
+
+def test_gradients_are_not_clipped_where_no_limit_is_given(model_dir):
+    """`max_grad_norm: null` steps as a limit that no gradient reaches, and a limit of 1e-2 does not."""
+
+    def step(max_grad_norm: float | None) -> torch.Tensor:
+        algorithm = build(model_dir("gpt2"), max_grad_norm=max_grad_norm)
+        algorithm.rollout_buffer.add_episodes(algorithm.collector.collect(algorithm.policy, 0), 0)
+        algorithm.accumulate_gradients(next(algorithm.rollout_buffer.get(64)), 0.2)
+        algorithm.optimizer_step()
+        state = algorithm.policy.optimizer.state_dict()["state"]
+        return torch.cat([state[index]["exp_avg"].flatten() for index in sorted(state)])
+
+    assert torch.equal(step(None), step(1e9)) and not torch.equal(step(None), step(1e-2))
+
+
+@pytest.mark.parametrize("family", ["gpt2", "t5"])
+def test_a_rollout_scored_in_parts_is_the_rollout_scored_at_once(model_dir, monkeypatch, family):
+    """Parts are of episodes of like length, in another order than the rollout's."""
+    algorithm = build(model_dir(family), family, n_steps=32)
+    policy = algorithm.policy
+    torch.nn.init.normal_(policy.value_head.weight)
+    sequences = algorithm.collector.collect(policy, 0).sequences
+    scored = []
+    for limit in (1, 40, 2**20):
+        monkeypatch.setattr("rl4lms.policies.base.MAX_POSITIONS_ON_CPU", limit)
+        parts = policy._chunks(sequences)
+        assert sorted(torch.cat(parts).tolist()) == list(range(len(sequences)))
+        assert len(parts) == {1: len(sequences), 2**20: 1}.get(limit, len(parts))
+        scored.append((policy.sequence_values(sequences), *policy.sequence_logprobs(sequences),
+                       policy.reference_logprobs(sequences)))  # fmt: skip
+    assert len(sequences) > 3 and scored[0][0].any()
+    for each in scored[:2]:
+        for part, whole in zip(each, scored[2], strict=True):
+            assert_close(part, whole, rtol=0, atol=1e-5)
 
 
 def test_reference_is_untouched_by_updates(model_dir):
