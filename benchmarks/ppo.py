@@ -24,6 +24,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import argparse
 import itertools
+import math
 import multiprocessing
 import resource
 import statistics
@@ -33,6 +34,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -40,6 +42,7 @@ from benchmarks.ours import N_ENVS, N_STEPS, Work, build_algorithm
 from benchmarks.vs_trl import TRL_PYTHON, compare_with_trl
 from benchmarks.work import N_EPOCHS, PROMPT, sgemm_gflops
 from rl4lms.algorithms.on_policy_text import TextRollouts
+from rl4lms.cli.main import keep_freed_memory
 from rl4lms.core.errors import RunError, report
 
 ORIGINAL_CPU_S = {("gpt2", "ppo"): 405.7, ("t5", "ppo"): 633.8, ("gpt2", "nlpo"): 419.2}
@@ -100,7 +103,8 @@ def update_flops(algorithm: TextRollouts) -> float:
     """Floating-point operations of the matrix products of one `train()` on the rollout that is there."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    with FlopCounterMode(display=False) as counter:
+    # Products by torch's own operations, which the counter knows.
+    with patch("rl4lms.policies.products.MIN_MULTIPLICATIONS", math.inf), FlopCounterMode(display=False) as counter:
         algorithm.train()
     return float(counter.get_total_flops())
 
@@ -111,8 +115,14 @@ HEADER = (
 )
 
 
-def compare(work: Work, iterations: int) -> None:
+def as_a_stage() -> None:
+    """One thread, and memory as `rl4lms train` has it."""
     torch.set_num_threads(1)
+    keep_freed_memory()
+
+
+def compare(work: Work, iterations: int) -> None:
+    as_a_stage()
     with tempfile.TemporaryDirectory() as directory:
         algorithm = build_algorithm(work, Path(directory))
         rows = measure(algorithm, iterations)
@@ -191,7 +201,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--trl-python", type=Path, default=TRL_PYTHON, metavar="PATH", help="default: %(default)s")
     parser.add_argument("--best", action="store_true", help="with --vs: our other settings, too, each on its own")
     args = parser.parse_args(argv)
-    torch.set_num_threads(1)
+    as_a_stage()
     if args.vs:
         try:
             compare_with_trl(args.trl_python, args.iterations, every_setting=args.best)

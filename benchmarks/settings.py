@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,7 @@ from benchmarks.ours import Work, build_algorithm
 from benchmarks.work import sgemm_gflops
 from rl4lms.algorithms.on_policy_text import TextRollouts
 from rl4lms.policies.decoding import Decoded
+from rl4lms.policies.language_models import CausalScorer
 from rl4lms.policies.sequences import Sequences, TokenView
 
 # 28 episodes of 48 tokens, two of them a minibatch.
@@ -76,7 +78,8 @@ def head_over_all_positions() -> Iterator[None]:
     """The head and all that is as wide as the vocabulary see the positions of the prompt, too."""
 
     def token_logits(scorer: Any, model: Any, view: TokenView) -> tuple[Tensor, Tensor]:
-        logits = model(**scorer.inputs(model, view.sequences)).logits[:, -view.sequences.response_ids.shape[1] :]
+        first = view.sequences.prompt_ids.shape[1] - 1
+        logits = model(**scorer.inputs(model, view.sequences)).logits[:, first:]
         return view.gather(logits), view.gather(logits[..., :0])  # the value model has a trunk of its own
 
     with (
@@ -89,6 +92,24 @@ def head_over_all_positions() -> Iterator[None]:
 def feed_forward_over_all_positions() -> AbstractContextManager[Any]:
     """The last feed-forward module sees the positions of the prompt, too."""
     return patch("rl4lms.policies.language_models.BLOCKS", {})
+
+
+def products_by_mkl() -> AbstractContextManager[Any]:
+    """torch's own choice, whatever the processor."""
+    return patch("rl4lms.policies.products.MIN_MULTIPLICATIONS", math.inf)
+
+
+@contextmanager
+def lengths_odd() -> Iterator[None]:
+    """The last response token is left out where it would make a length of whole eights, too."""
+    inputs = CausalScorer.inputs
+
+    def shorter(model: Any, sequences: Sequences) -> dict[str, Any]:
+        length = sequences.prompt_ids.shape[1] + sequences.response_ids.shape[1] - 1
+        return {k: v[:, :length] if isinstance(v, Tensor) else v for k, v in inputs(model, sequences).items()}
+
+    with patch.object(CausalScorer, "inputs", staticmethod(shorter)):
+        yield
 
 
 def rollout_in_one_batch() -> AbstractContextManager[Any]:
@@ -149,6 +170,8 @@ EQUAL_MINIBATCHES = [
     Setting("... optimiser not fused", policy={"optimizer_kwargs": {"fused": False}}),
     Setting("... head over all positions", during=head_over_all_positions),
     Setting("... last feed-forward over all positions", during=feed_forward_over_all_positions),
+    Setting("... products by MKL", during=products_by_mkl),
+    Setting("... last response token never fed", during=lengths_odd),
     Setting("... rollout scored in one batch", during=rollout_in_one_batch),
     Setting("... log-probabilities by another pass", prepare=logprobs_by_another_pass),
     Setting("... gradient of the entropy", algorithm={"ent_coef": 1e-9}),

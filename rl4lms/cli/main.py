@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import ctypes
 import gc
 import importlib
 import logging
@@ -148,8 +149,21 @@ def prepare_process(n_threads: int, quiet: bool) -> None:
     # The imports make a million objects that stay. To walk them costs a job 2 CPU-seconds: half now, half at its exit.
     gc.set_threshold(100_000, 20, 20)
     atexit.register(gc.freeze)
+    keep_freed_memory()
     quiet_libraries()
     start_log(quiet)
+
+
+def keep_freed_memory() -> None:
+    """Freed memory stays this process's, where the C library is glibc (mallopt(3)).
+
+    It would go back to the system after every minibatch and be asked for again, page by page: 5 to 8 % of a training.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        m_trim_threshold, m_mmap_threshold = -1, -3
+        mallopt(m_trim_threshold, 2**31 - 1)
+        mallopt(m_mmap_threshold, 2**30)  # larger blocks are the system's, each on its own
 
 
 def start_log(quiet: bool) -> None:

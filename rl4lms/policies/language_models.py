@@ -14,6 +14,7 @@ from rl4lms.core.errors import ConfigError
 from rl4lms.core.pretrained import from_pretrained, model_from_pretrained
 from rl4lms.numerics.categorical import action_logprobs, masked_logits
 from rl4lms.policies.cache import decoding_cache
+from rl4lms.policies.products import multiply_by_onednn
 from rl4lms.policies.sequences import Sequences, TokenView
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def load_language_model(
     model = model_from_pretrained(
         auto, name, "model", dtype=dtype or torch.float32, trust_remote_code=trust_remote_code, **kwargs
     )
-    loaded: PreTrainedModel = fuse_gelu(model.eval())
+    loaded: PreTrainedModel = multiply_by_onednn(fuse_gelu(model.eval()))
     return loaded
 
 
@@ -127,9 +128,15 @@ class CausalScorer:
 
     @staticmethod
     def inputs(model: Any, sequences: Sequences) -> dict[str, Any]:
-        """The tokens that predict the T response tokens: prompt and all but the last response token."""
-        ids = torch.cat([sequences.prompt_ids, sequences.response_ids[:, :-1]], dim=1)
-        mask = torch.cat([sequences.prompt_mask, sequences.response_mask[:, :-1]], dim=1)
+        """The tokens that predict the T response tokens: prompt and all but the last response token.
+
+        That one is kept where it makes a length of whole eights, as configured lengths mostly are, for the kernels of
+        attention are faster there than at one less. What it predicts, nothing reads.
+        """
+        ids = torch.cat([sequences.prompt_ids, sequences.response_ids], dim=1)
+        mask = torch.cat([sequences.prompt_mask, sequences.response_mask], dim=1)
+        if ids.shape[1] % 8:
+            ids, mask = ids[:, :-1], mask[:, :-1]
         inputs = {"input_ids": ids, "attention_mask": _mask_or_none(mask), "use_cache": False}
         if inputs["attention_mask"] is not None and _accepts_positions(model):
             inputs["position_ids"] = position_ids(mask)  # where nothing is padded, the model's own are the same
@@ -137,21 +144,26 @@ class CausalScorer:
 
     @classmethod
     def logits(cls, model: Any, sequences: Sequences) -> Tensor:
-        """(B, T, V) logits of the response tokens, in the model's dtype."""
-        t = sequences.response_ids.shape[1]
-        inputs = cls.inputs(model, sequences)
-        with feed_forward_of_responses(model, inputs["input_ids"].shape[1], t):
-            logits: Tensor = model(**inputs, logits_to_keep=t).logits
+        """(B, T or T + 1, V) logits of the response tokens and, maybe, of one beyond, in the model's dtype."""
+        inputs, length, n = cls._shape(model, sequences)
+        with feed_forward_of_responses(model, length, n):
+            logits: Tensor = model(**inputs, logits_to_keep=n).logits
         return logits
 
     @classmethod
     def hidden(cls, trunk: Any, sequences: Sequences) -> Tensor:
-        """(B, T, D) last hidden states at the states in which the response tokens are chosen."""
-        t = sequences.response_ids.shape[1]
-        inputs = cls.inputs(trunk, sequences)
-        with feed_forward_of_responses(trunk, inputs["input_ids"].shape[1], t):
+        """(B, T or T + 1, D) last hidden states at the states in which the response tokens are chosen."""
+        inputs, length, n = cls._shape(trunk, sequences)
+        with feed_forward_of_responses(trunk, length, n):
             hidden: Tensor = trunk(**inputs).last_hidden_state
-        return hidden[:, -t:]
+        return hidden[:, -n:]
+
+    @classmethod
+    def _shape(cls, model: Any, sequences: Sequences) -> tuple[dict[str, Any], int, int]:
+        """The model's inputs, their length, and how many of the last positions predict response tokens."""
+        inputs = cls.inputs(model, sequences)
+        length = inputs["input_ids"].shape[1]
+        return inputs, length, length - sequences.prompt_ids.shape[1] + 1
 
     @staticmethod
     def trunk(model: Any) -> Any:

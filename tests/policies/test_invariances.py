@@ -27,9 +27,9 @@ def scorer_of(model):
     return Seq2SeqScorer if model.config.is_encoder_decoder else CausalScorer
 
 
-def ragged(n: int = 4, seed: int = 0) -> Sequences:
+def ragged(n: int = 4, seed: int = 0, p: int = 7) -> Sequences:
     g = torch.Generator().manual_seed(seed)
-    p, t = 7, 6
+    t = 6
     prompt = torch.randint(4, VOCAB, (n, p), generator=g)
     response = torch.randint(4, VOCAB, (n, t), generator=g)
     prompt_mask = torch.arange(p) >= p - torch.tensor([7, 3, 5, 1][:n]).unsqueeze(1)
@@ -38,7 +38,8 @@ def ragged(n: int = 4, seed: int = 0) -> Sequences:
 
 
 def logprobs(model, s: Sequences) -> torch.Tensor:
-    return action_logprobs(masked_logits(scorer_of(model).logits(model, s), None), s.response_ids)
+    logits = scorer_of(model).logits(model, s)[:, : s.response_ids.shape[1]]
+    return action_logprobs(masked_logits(logits, None), s.response_ids)
 
 
 def hidden(model, s: Sequences) -> torch.Tensor:
@@ -117,7 +118,7 @@ def test_sampled_is_scored(family, name):
     s = ragged()
     out = sample(model, s, spec)
     scored = Sequences(s.prompt_ids, s.prompt_mask, out.response_ids, out.response_mask, out.action_mask_bits)
-    logits = scorer_of(model).logits(model, scored)
+    logits = scorer_of(model).logits(model, scored)[:, : scored.response_ids.shape[1]]
     m = out.response_mask
     again = action_logprobs(masked_logits(logits, dense_mask(scored), spec.temperature), out.response_ids)
     assert_close(again[m], out.logprobs[m], rtol=0, atol=1e-4)
@@ -222,12 +223,19 @@ def test_gelu_in_one_kernel_is_gelu(model_dir):
 
 
 @pytest.mark.parametrize("family", CAUSAL)
-def test_the_last_feed_forward_of_responses_changes_no_number(family):
-    """Where the family is known it sees response positions alone; outputs and every gradient are the whole model's."""
-    model, s = tiny_model(family).double(), ragged()
+@pytest.mark.parametrize("p", [7, 10])
+def test_the_last_feed_forward_of_responses_changes_no_number(family, p):
+    """Where the family is known it sees response positions alone; outputs and every gradient are the whole model's.
+
+    With 10 + 6 tokens, whole eights, the last one is fed, too.
+    """
+    model, s = tiny_model(family).double(), ragged(p=p)
     trunk, t = CausalScorer.trunk(model), s.response_ids.shape[1]
     inputs = CausalScorer.inputs(model, s)
-    plain = model(**inputs).logits[:, -t:], trunk(**inputs).last_hidden_state[:, -t:]
+    length = inputs["input_ids"].shape[1]
+    assert length == {7: 12, 10: 16}[p]
+    shown = slice(p - 1, p + t - 1)
+    plain = model(**inputs).logits[:, shown], trunk(**inputs).last_hidden_state[:, shown]
     seen: list[int] = []
     known = model.config.model_type in BLOCKS
     if known:
@@ -235,12 +243,13 @@ def test_the_last_feed_forward_of_responses_changes_no_number(family):
         next(mlp.children()).register_forward_pre_hook(lambda _, x: seen.append(x[0].shape[1]))
     found = CausalScorer.logits(model, s), CausalScorer.hidden(trunk, s)
     mask = s.response_mask
-    for a, b in zip(found, plain, strict=True):
+    for padded, b in zip(found, plain, strict=True):
+        a = padded[:, :t]
         assert_close(a[mask], b[mask], rtol=0, atol=1e-12)
         gradients = [
             torch.autograd.grad(x[mask].sin().sum(), list(trunk.parameters()), allow_unused=True) for x in (a, b)
         ]
         for ours, theirs in zip(*gradients, strict=True):
             assert_close(ours, theirs, rtol=0, atol=1e-10)
-    assert seen == ([t, t] if known else [])
+    assert seen == ([length - p + 1] * 2 if known else [])
     assert not known or not mlp._forward_hooks
