@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import re
 import subprocess
@@ -167,6 +168,29 @@ sys.exit(main(["prepare"]))
     environment = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert (run.stdout, run.returncode) == ("1\n", 0), run.stderr
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library is not glibc")
+def test_freed_memory_is_not_asked_for_again() -> None:
+    """What a minibatch frees, the next one gets without a page fault."""
+    code = """
+import resource, sys
+if sys.argv[1] == "keep":
+    from rl4lms.cli.main import keep_freed_memory
+    keep_freed_memory()
+def minibatch():
+    return len([bytearray(2**22) for _ in range(16)])
+minibatch()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(4):
+    minibatch()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    faults = {
+        way: int(subprocess.run([sys.executable, "-c", code, way], cwd=ROOT, capture_output=True, check=True).stdout)
+        for way in ("plain", "keep")
+    }
+    assert faults["keep"] < 100 < faults["plain"]
 
 
 def test_help_costs_next_to_nothing() -> None:
