@@ -89,8 +89,8 @@ def head_over_all_positions() -> Iterator[None]:
         yield
 
 
-def feed_forward_over_all_positions() -> AbstractContextManager[Any]:
-    """The last feed-forward module sees the positions of the prompt, too."""
+def last_block_over_all_positions() -> AbstractContextManager[Any]:
+    """What the last block does above its attention sees the positions of the prompt, too."""
     return patch("rl4lms.policies.language_models.BLOCKS", {})
 
 
@@ -169,7 +169,7 @@ EQUAL_MINIBATCHES = [
     Setting("... gradients not clipped, as TRL", algorithm={"max_grad_norm": None}),
     Setting("... optimiser not fused", policy={"optimizer_kwargs": {"fused": False}}),
     Setting("... head over all positions", during=head_over_all_positions),
-    Setting("... last feed-forward over all positions", during=feed_forward_over_all_positions),
+    Setting("... last block over all positions", during=last_block_over_all_positions),
     Setting("... products by MKL", during=products_by_mkl),
     Setting("... last response token never fed", during=lengths_odd),
     Setting("... rollout scored in one batch", during=rollout_in_one_batch),

@@ -163,7 +163,7 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         m_trim_threshold, m_mmap_threshold = -1, -3
         mallopt(m_trim_threshold, 2**31 - 1)
-        mallopt(m_mmap_threshold, 2**30)  # larger blocks are the system's, each on its own
+        mallopt(m_mmap_threshold, 2**25)  # larger blocks are the system's, each on its own, as glibc has it at most
 
 
 def start_log(quiet: bool) -> None:

@@ -91,20 +91,22 @@ def to_right_padding(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return ids.gather(1, order), mask.gather(1, order)
 
 
-# Where decoders keep their blocks, each with an `mlp` that works position by position; by `model_type`.
-BLOCKS = {"gpt2": "h"} | dict.fromkeys(("gpt_neox", "llama", "mistral", "qwen2", "qwen3"), "layers")
+# Where decoders keep their blocks, and the module of a block that ends its attention; each has an `mlp`, too, and both
+# work position by position. By `model_type`.
+BLOCKS = {"gpt2": ("h", "attn.c_proj"), "gpt_neox": ("layers", "attention.dense")} | dict.fromkeys(
+    ("llama", "mistral", "qwen2", "qwen3"), ("layers", "self_attn.o_proj")
+)
 
 
 @contextlib.contextmanager
-def feed_forward_of_responses(model: Any, length: int, n: int) -> Iterator[None]:
-    """While the block runs, the last feed-forward module sees the last `n` of `length` positions, the others get zeros.
+def last_block_of_responses(model: Any, length: int, n: int) -> Iterator[None]:
+    """While this runs, what the last block does above its attention sees the last `n` of `length` positions.
 
-    Nothing reads what is above the last attention at prompt tokens: two thirds of a block's products each. Models of
+    The others get zeros: nothing reads it at prompt tokens, and it is three quarters of a block's products. Models of
     other families run as they are.
     """
     trunk = _without_adapters(model).base_model
-    blocks = getattr(trunk, BLOCKS.get(trunk.config.model_type, ""), None)
-    if blocks is None:
+    if trunk.config.model_type not in BLOCKS:
         yield
         return
 
@@ -114,8 +116,11 @@ def feed_forward_of_responses(model: Any, length: int, n: int) -> Iterator[None]
     def place(_: Any, inputs: tuple[Tensor], output: Tensor) -> Tensor:
         return nn.functional.pad(output, (0, 0, length - n, 0))
 
-    feed_forward = blocks[-1].mlp
-    hooks = [feed_forward.register_forward_pre_hook(select), feed_forward.register_forward_hook(place)]
+    blocks, projection = BLOCKS[trunk.config.model_type]
+    last = getattr(trunk, blocks)[-1]
+    hooks = []
+    for module in (last.get_submodule(projection), last.mlp):
+        hooks += [module.register_forward_pre_hook(select), module.register_forward_hook(place)]
     try:
         yield
     finally:
@@ -146,7 +151,7 @@ class CausalScorer:
     def logits(cls, model: Any, sequences: Sequences) -> Tensor:
         """(B, T or T + 1, V) logits of the response tokens and, maybe, of one beyond, in the model's dtype."""
         inputs, length, n = cls._shape(model, sequences)
-        with feed_forward_of_responses(model, length, n):
+        with last_block_of_responses(model, length, n):
             logits: Tensor = model(**inputs, logits_to_keep=n).logits
         return logits
 
@@ -154,7 +159,7 @@ class CausalScorer:
     def hidden(cls, trunk: Any, sequences: Sequences) -> Tensor:
         """(B, T or T + 1, D) last hidden states at the states in which the response tokens are chosen."""
         inputs, length, n = cls._shape(trunk, sequences)
-        with feed_forward_of_responses(trunk, length, n):
+        with last_block_of_responses(trunk, length, n):
             hidden: Tensor = trunk(**inputs).last_hidden_state
         return hidden[:, -n:]
 

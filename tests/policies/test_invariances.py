@@ -224,8 +224,8 @@ def test_gelu_in_one_kernel_is_gelu(model_dir):
 
 @pytest.mark.parametrize("family", CAUSAL)
 @pytest.mark.parametrize("p", [7, 10])
-def test_the_last_feed_forward_of_responses_changes_no_number(family, p):
-    """Where the family is known it sees response positions alone; outputs and every gradient are the whole model's.
+def test_the_last_block_of_responses_changes_no_number(family, p):
+    """Where the family is known its upper part sees response positions alone; every number is the whole model's.
 
     With 10 + 6 tokens, whole eights, the last one is fed, too.
     """
@@ -239,8 +239,13 @@ def test_the_last_feed_forward_of_responses_changes_no_number(family, p):
     seen: list[int] = []
     known = model.config.model_type in BLOCKS
     if known:
-        mlp = getattr(trunk, BLOCKS[model.config.model_type])[-1].mlp
-        next(mlp.children()).register_forward_pre_hook(lambda _, x: seen.append(x[0].shape[1]))
+        blocks, projection = BLOCKS[model.config.model_type]
+        last = getattr(trunk, blocks)[-1]
+        upper = [last.get_submodule(projection), last.mlp]
+        for module in upper:
+            first = next(iter(module.children()), module)
+            forward = first.forward
+            first.forward = lambda x, forward=forward: seen.append(x.shape[1]) or forward(x)
     found = CausalScorer.logits(model, s), CausalScorer.hidden(trunk, s)
     mask = s.response_mask
     for padded, b in zip(found, plain, strict=True):
@@ -251,5 +256,5 @@ def test_the_last_feed_forward_of_responses_changes_no_number(family, p):
         ]
         for ours, theirs in zip(*gradients, strict=True):
             assert_close(ours, theirs, rtol=0, atol=1e-10)
-    assert seen == ([length - p + 1] * 2 if known else [])
-    assert not known or not mlp._forward_hooks
+    assert seen == ([length - p + 1] * 4 if known else [])
+    assert not known or not any(module._forward_hooks or module._forward_pre_hooks for module in upper)
