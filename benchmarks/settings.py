@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -94,11 +93,6 @@ def last_block_over_all_positions() -> AbstractContextManager[Any]:
     return patch("rl4lms.policies.language_models.BLOCKS", {})
 
 
-def products_by_mkl() -> AbstractContextManager[Any]:
-    """torch's own choice, whatever the processor."""
-    return patch("rl4lms.policies.products.MIN_MULTIPLICATIONS", math.inf)
-
-
 @contextmanager
 def lengths_odd() -> Iterator[None]:
     """The last response token is left out where it would make a length of whole eights, too."""
@@ -170,7 +164,6 @@ EQUAL_MINIBATCHES = [
     Setting("... optimiser not fused", policy={"optimizer_kwargs": {"fused": False}}),
     Setting("... head over all positions", during=head_over_all_positions),
     Setting("... last block over all positions", during=last_block_over_all_positions),
-    Setting("... products by MKL", during=products_by_mkl),
     Setting("... last response token never fed", during=lengths_odd),
     Setting("... rollout scored in one batch", during=rollout_in_one_batch),
     Setting("... log-probabilities by another pass", prepare=logprobs_by_another_pass),

@@ -14,7 +14,6 @@ from rl4lms.core.errors import ConfigError
 from rl4lms.core.pretrained import from_pretrained, model_from_pretrained
 from rl4lms.numerics.categorical import action_logprobs, masked_logits
 from rl4lms.policies.cache import decoding_cache
-from rl4lms.policies.products import multiply_by_onednn
 from rl4lms.policies.sequences import Sequences, TokenView
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def load_language_model(
     model = model_from_pretrained(
         auto, name, "model", dtype=dtype or torch.float32, trust_remote_code=trust_remote_code, **kwargs
     )
-    loaded: PreTrainedModel = multiply_by_onednn(fuse_gelu(model.eval()))
+    loaded: PreTrainedModel = fuse_gelu(model.eval())
     return loaded
 
 
