@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+from rl4lms.core.kernels import environment
+
+os.environ.update(environment(n_threads=1))  # as a stage of the pipeline computes
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 

@@ -23,6 +23,7 @@ from rl4lms import __version__
 from rl4lms.config.params import Params
 from rl4lms.core import progress
 from rl4lms.core.errors import report
+from rl4lms.core.kernels import Kernels, settle_process
 from rl4lms.core.progress_view import shown
 
 STAGES = {
@@ -81,10 +82,12 @@ def run_stage(stage: str, arguments: Sequence[str]) -> None:
     # The environment must be settled before a stage imports torch, and its arguments are known to the stage alone.
     common, _ = common_parser(stage).parse_known_args(arguments)
     params = Params.open(common.params_dir, common.suite)
-    prepare_process(params.grue()["n_threads"], common.quiet)
+    grue = params.grue()
+    prepare_process(grue["kernels"], grue["n_threads"], common.quiet)
     with shown(stage or "rl4lms", quiet=common.quiet):
         progress.phase("loading")
         args = build_parser(stage).parse_args(arguments, argparse.Namespace(params=params))
+        settle_process(grue["kernels"], grue["n_threads"])  # torch is there now, and takes more threads than cores
         progress.title(run_title(args))
         load_stage(args.stage).run(args)
     log.info("%s: %s", args.stage, cost())
@@ -143,15 +146,15 @@ def quiet_libraries() -> None:
         os.environ.setdefault(name, value)
 
 
-def prepare_process(n_threads: int, quiet: bool) -> None:
-    """Threads, on whose number results may depend, what the libraries say by themselves, and our own log."""
-    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(n_threads)
+def prepare_process(kernels: Kernels, n_threads: int, quiet: bool) -> None:
+    """Kernels and threads, on which results depend, what the libraries say by themselves, and our own log."""
+    start_log(quiet)
+    settle_process(kernels, n_threads)
     # The imports make a million objects that stay. To walk them costs a job 2 CPU-seconds: half now, half at its exit.
     gc.set_threshold(100_000, 20, 20)
     atexit.register(gc.freeze)
     keep_freed_memory()
     quiet_libraries()
-    start_log(quiet)
 
 
 def keep_freed_memory() -> None:

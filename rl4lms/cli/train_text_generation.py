@@ -19,6 +19,7 @@ from rl4lms.config.schema import RunConfig
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, report
+from rl4lms.core.kernels import settle_process
 from rl4lms.core.launch import launch_rank, launch_size
 from rl4lms.core.names import check_name
 from rl4lms.core.progress_view import shown
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             check_name(getattr(args, option), f"--{option}")
         check_backends(tracked(args))
         config = read_config(args.config_path, args.seed)
+        settle_process(config.kernels, config.n_threads)
         if args.dry_run:
             print(f"{args.config_path}: a valid configuration ({config.alg.id} on {config.datapool.id}).")
         else:

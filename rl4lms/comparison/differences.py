@@ -12,7 +12,7 @@ from rl4lms.evaluation.run_directory import RunDirectory
 _GROUPS = {
     "run": ("stage", "suite", "task", "method", "family", "name", "task_version", "seed"),
     "code": ("rl4lms", "git", "python"),
-    "machine": ("platform", "host", "device"),
+    "machine": ("platform", "host", "device", "cpu", "kernels", "threads"),
 }
 _SHORT = 12  # digits of a digest that are shown
 _ABSENT = object()

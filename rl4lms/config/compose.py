@@ -51,6 +51,7 @@ def compose_supervised(
             "metrics": compose_metrics(metrics, model_dir=model_dir, reward_model_dir=None),
         },
         "seed": seed,
+        **_process(params),
     }
 
 
@@ -106,7 +107,13 @@ def compose_rl(
             "generation_kwargs": evaluation_generation(p),
         },
         "seed": seed,
+        **_process(params),
     }
+
+
+def _process(params: Params) -> dict[str, Any]:
+    grue = params.grue()
+    return {"n_threads": grue["n_threads"], "kernels": grue["kernels"]}
 
 
 def _algorithm(

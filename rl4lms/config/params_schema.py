@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from rl4lms.config.published import published
 from rl4lms.config.reader import Count, Name, Natural, NonNegative, Positive, Range
 from rl4lms.config.sections import KeepBestConfig
+from rl4lms.core.kernels import Kernels
 
 Side = Literal["left", "right"]
 Source = Literal["generator", "local", "hub"]
@@ -270,7 +272,10 @@ class AggregateParams:
 
 @dataclass(frozen=True)
 class GrueParams:
-    """params/grue.yaml: the suite. budget_cpu_s: CPU seconds that one job of a stage may take."""
+    """params/grue.yaml: the suite. budget_cpu_s: CPU seconds that one job of a stage may take.
+
+    n_threads: of torch; kernels: one set on every CPU with AVX2, or each CPU's own (core/kernels.py).
+    """
 
     suite: Name
     tasks: list[Name]
@@ -279,6 +284,7 @@ class GrueParams:
     n_threads: Count
     budget_cpu_s: dict[str, Positive]
     aggregate: AggregateParams
+    kernels: Kernels = published("kernels")
 
 
 @dataclass(frozen=True)

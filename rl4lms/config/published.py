@@ -70,6 +70,8 @@ DEFAULTS: dict[str, Default] = {
     "generation_kwargs.length_penalty": Default(1.0, _GENERATE),
     "generation_kwargs.early_stopping": Default(False, _GENERATE),
     "seed": Default(0, _OURS + "; RL4LMs sets none"),
+    "n_threads": Default(None, _OURS + "; OMP_NUM_THREADS, or every core"),
+    "kernels": Default("portable", _OURS + "; RL4LMs leaves them to the CPU"),
 }
 
 

@@ -22,7 +22,7 @@ from rl4lms.config.arguments import (
 )
 from rl4lms.config.generation import GenerationConfig, check_rollout, notice_top_k, read_generation
 from rl4lms.config.published import DEFAULTS, published
-from rl4lms.config.reader import Natural, check_keys, hints, join, mapping, missing, plain, read, where
+from rl4lms.config.reader import Count, Natural, check_keys, hints, join, mapping, missing, plain, read, where
 from rl4lms.config.sections import (
     AlgorithmConfig,
     ComponentConfig,
@@ -36,6 +36,7 @@ from rl4lms.config.sections import (
 from rl4lms.config.training_arguments import read_training_args
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.core.kernels import Kernels
 from rl4lms.core.registry import Registry
 from rl4lms.core.tables import (
     AlgorithmRegistry,
@@ -60,11 +61,15 @@ __all__ = [
 
 ALWAYS = ("tokenizer", "datapool", "alg", "train_evaluation")
 ON_POLICY_ONLY = ("reward_fn", "env")
+PROCESS = ("n_threads", "kernels")
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One run. notices: what to say once in the log, defaults that a reader of the file would not expect."""
+    """One run. notices: what to say once in the log, defaults that a reader of the file would not expect.
+
+    n_threads: of torch, None takes what the environment says, or every core; kernels: see core/kernels.py.
+    """
 
     tokenizer: TokenizerConfig
     datapool: ComponentConfig
@@ -73,6 +78,8 @@ class RunConfig:
     reward_fn: ComponentConfig | None = None
     env: EnvConfig | None = None
     seed: Natural = published("seed")
+    n_threads: Count | None = published("n_threads")
+    kernels: Kernels = published("kernels")
     notices: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -83,7 +90,7 @@ class RunConfig:
     def from_dict(cls, value: Any, source: str = "configuration") -> RunConfig:
         """The configuration in a mapping. source: what an error's line starts with. Raises ConfigError."""
         given = mapping(value, "", source)
-        check_keys(given, (*ALWAYS, *ON_POLICY_ONLY, "seed"), "", source)
+        check_keys(given, (*ALWAYS, *ON_POLICY_ONLY, "seed", *PROCESS), "", source)
         supervised = _alg_id(given, source) == "supervised"
         for name in ALWAYS if supervised else ALWAYS + ON_POLICY_ONLY:
             if name not in given:
@@ -91,7 +98,9 @@ class RunConfig:
         for name in ON_POLICY_ONLY if supervised else ():
             if name in given:
                 raise ConfigError(f"{where(source, name)}: not used by alg.id supervised; remove it.")
-        return _read_supervised(given, source) if supervised else _read_on_policy(given, source)
+        config = _read_supervised(given, source) if supervised else _read_on_policy(given, source)
+        kinds = hints(cls)
+        return replace(config, **{k: read(kinds[k], given[k], k, source) for k in PROCESS if k in given})
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> RunConfig:
@@ -108,6 +117,8 @@ class RunConfig:
             "alg": self.alg.to_dict(),
             "train_evaluation": plain(self.train_evaluation),
             "seed": self.seed,
+            "n_threads": self.n_threads,
+            "kernels": self.kernels,
         }
         return {name: section for name, section in sections.items() if section is not None}
 

@@ -15,14 +15,14 @@ WHOLE: tuple[str, ...] = ()  # every key of the file
 # task of the suite.
 STAGE_KEYS: dict[str, dict[str, tuple[str, ...]]] = {
     "prepare": {"tasks/{task}.yaml": ("version", "data")},
-    "base-model": {"grue.yaml": ("n_threads",), "base_models.yaml": ("{family}",)},
-    "reward-model": {"grue.yaml": ("n_threads",), "reward_models.yaml": ("{name}",)},
+    "base-model": {"grue.yaml": ("n_threads", "kernels"), "base_models.yaml": ("{family}",)},
+    "reward-model": {"grue.yaml": ("n_threads", "kernels"), "reward_models.yaml": ("{name}",)},
     "supervised": {
-        "grue.yaml": ("n_threads",),
+        "grue.yaml": ("n_threads", "kernels"),
         "tasks/{task}.yaml": ("version", "data", "model", "tokenizer", "supervised", "generation", "evaluation"),
     },
     "train": {
-        "grue.yaml": ("n_threads",),
+        "grue.yaml": ("n_threads", "kernels"),
         "tasks/{task}.yaml": (
             "version",
             "data",
@@ -37,7 +37,7 @@ STAGE_KEYS: dict[str, dict[str, tuple[str, ...]]] = {
         "algs/{alg}.yaml": WHOLE,
     },
     "evaluate": {
-        "grue.yaml": ("n_threads", "seeds"),
+        "grue.yaml": ("n_threads", "kernels", "seeds"),
         "tasks/{task}.yaml": (
             "version",
             "data",

@@ -13,6 +13,7 @@ from typing import Any
 
 from rl4lms import __version__
 from rl4lms.core.io import PathLike, read_json, write_json
+from rl4lms.core.kernels import cpu_name, process_facts
 
 MANIFEST_FILE = "manifest.json"
 PACKAGES = ("torch", "transformers", "tokenizers", "stable-baselines3", "gymnasium", "datasets", "numpy", "sacrebleu")
@@ -60,6 +61,8 @@ def build_manifest(
         "command": sys.argv,
         "seed": seed,
         "device": device,
+        "cpu": cpu_name(),
+        **process_facts(),
         "task_version": task_version,
         "inputs": dict(inputs),
         **facts,

@@ -30,6 +30,7 @@ from rl4lms.core.io import (
     sha256_text,
     write_json,
 )
+from rl4lms.core.kernels import process_facts
 from rl4lms.core.seals import SEAL, check_seals, seal
 
 logger = logging.getLogger(__name__)
@@ -68,13 +69,14 @@ def work_directory(path: Path, config: Mapping[str, Any], inputs: Iterable[Path]
     """`path`, new or holding the same run's progress, locked while the block runs.
 
     config: the resolved configuration; inputs: files and directories that the run reads. A directory there of another
-    run (another config, input or code) is renamed to `<path>.stale-<n>` with a message. Raises RunError where another
-    process works in it, DataError for an input that has decayed (core/seals.py). Input that is refused before the run
-    has begun leaves no directory behind.
+    run (another config, input, code, thread count or kernels) is renamed to `<path>.stale-<n>` with a message. Raises
+    RunError where another process works in it, DataError for an input that has decayed (core/seals.py). Input that is
+    refused before the run has begun leaves no directory behind.
     """
     read = list(inputs)
     check_seals(read)
-    identity = {"config": dict(config), "inputs": input_digests(read), "code": code_digest()}
+    own = {"config": dict(config), "inputs": input_digests(read), "code": code_digest()}
+    identity = own | process_facts()
     digests = {name: sha256_text(canonical_json(value)) for name, value in identity.items()}
     missing = [each for each in (path, *path.parents) if not each.exists()]
     with contextlib.ExitStack() as locks:

@@ -26,6 +26,7 @@ from typing import Any
 import cloudpickle  # type: ignore[import-untyped]
 
 from rl4lms.core.errors import RunError, UserError
+from rl4lms.core.kernels import THREADS
 from rl4lms.rewards.base import RewardFunction, finite_reward, reward_name
 from rl4lms.rewards.guard import guarded, raised, timed_out
 
@@ -70,7 +71,7 @@ class _Worker:
     def __init__(self, payload: bytes) -> None:
         self.connection, child = Pipe()
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or str(Path.cwd()) for p in sys.path)}
-        environment.setdefault("OMP_NUM_THREADS", "1")
+        environment |= dict.fromkeys(THREADS, "1")  # the workers are what is parallel
         try:
             command = [sys.executable, "-m", __spec__.name, str(child.fileno())]
             self.process = subprocess.Popen(

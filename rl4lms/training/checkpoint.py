@@ -22,6 +22,7 @@ from rl4lms import __version__
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError, RunError, UserError
 from rl4lms.core.io import canonical_json, fsync, read_json, sha256_file, sha256_text, write_json
+from rl4lms.core.kernels import process_facts
 
 log = logging.getLogger(__name__)
 KEPT = 2
@@ -30,8 +31,8 @@ TENSORS, STATE, BEST, SCRATCH = "tensors.safetensors", "state.json", "best", ".w
 
 
 def run_digest(config: RunConfig) -> str:
-    """What a checkpoint must agree with to be resumed: the resolved configuration and the code's version."""
-    return sha256_text(canonical_json({"config": config.to_dict(), "version": __version__}))
+    """What a checkpoint must agree with to be resumed: configuration, code's version, and how the process computes."""
+    return sha256_text(canonical_json({"config": config.to_dict(), "version": __version__, **process_facts()}))
 
 
 def parameters_of(module: nn.Module, skip: tuple[str, ...] = ()) -> dict[str, Tensor]:
@@ -238,5 +239,5 @@ def _read(path: Path, digest: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError, UserError) as error:
         raise RunError(f"{path}: cannot be read ({type(error).__name__}: {error})") from None
     if state.get("digest") != digest:
-        raise RunError(f"{path}: it is of another configuration, data or code version")
+        raise RunError(f"{path}: it is of another configuration, data, code version, thread count or kernels")
     return tensors, state

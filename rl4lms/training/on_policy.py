@@ -17,6 +17,7 @@ from rl4lms.config.schema import AlgorithmConfig, RunConfig
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.io import write_json
+from rl4lms.core.kernels import settle_process
 from rl4lms.core.manifest import build_manifest
 from rl4lms.core.seeding import seed_everything
 from rl4lms.core.work_directory import input_digests
@@ -61,6 +62,7 @@ class OnPolicyTrainer:
         assert self.evaluation.n_iters is not None and self.evaluation.eval_every is not None
         self.n_iters: int = self.evaluation.n_iters
         self.eval_every: int = self.evaluation.eval_every
+        settle_process(config.kernels, config.n_threads)  # of a program that called no command of ours
         self.digest = run_digest(config)
         self.best: dict[str, Any] | None = None  # {iteration, value} of the best evaluation, where one is kept
         self.writes = rank() == 0  # of the processes of a launch, the first alone

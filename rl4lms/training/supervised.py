@@ -17,6 +17,7 @@ from rl4lms.config.schema import ComponentConfig, RunConfig, SupervisedConfig
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, DataError, RunError
 from rl4lms.core.io import write_json
+from rl4lms.core.kernels import settle_process
 from rl4lms.core.manifest import build_manifest
 from rl4lms.core.seeding import derive_seed
 from rl4lms.core.tables import DataPoolRegistry
@@ -86,6 +87,7 @@ def train(
     alg = config.alg
     if not isinstance(alg, SupervisedConfig):
         raise ConfigError(f'alg.id: "{alg.id}", expected "supervised".')
+    settle_process(config.kernels, config.n_threads)  # of a program that called no command of ours
     out_dir.mkdir(parents=True, exist_ok=True)
     tracker = tracker or Tracker(out_dir)
     checkpoints = out_dir / "checkpoints"

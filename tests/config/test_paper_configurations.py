@@ -42,6 +42,8 @@ PUBLISHED = {
 # Keys of this project, and published ones whose null or neutral value says "not used".
 LEFT_OUT = {
     "seed",
+    "n_threads",
+    "kernels",
     "env.vec_env",
     "env.n_reward_workers",
     "tokenizer.max_length",

@@ -11,6 +11,7 @@ import pytest
 
 from rl4lms.core import work_directory as module
 from rl4lms.core.errors import ConfigError, RunError, UserError
+from rl4lms.core.kernels import process_facts
 from rl4lms.core.seals import SEAL
 from rl4lms.core.work_directory import (
     DIGEST_FILE,
@@ -38,7 +39,7 @@ def test_the_same_run_finds_its_progress(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [work]
 
 
-@pytest.mark.parametrize("change", ["config", "inputs", "code"])
+@pytest.mark.parametrize("change", ["config", "inputs", "code", "threads", "kernels"])
 def test_another_runs_progress_is_set_aside(
     tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -51,6 +52,8 @@ def test_another_runs_progress_is_set_aside(
         (data / "train.jsonl").write_text("{} \n")
     if change == "code":
         monkeypatch.setattr(module, "code_digest", lambda: "another")
+    if change in ("threads", "kernels"):
+        monkeypatch.setattr(module, "process_facts", lambda: process_facts() | {change: "another"})
     with caplog.at_level(logging.WARNING), work_directory(work, config, (data,)) as path:
         assert [p.name for p in path.iterdir()] == [DIGEST_FILE]
     assert (tmp_path / "w.stale-1" / "checkpoints" / "1").read_text() == "weights"
