@@ -133,6 +133,7 @@ def _read_supervised(given: Mapping[str, Any], source: str) -> RunConfig:
     generation = read_generation(alg["generation_kwargs"], "alg.generation_kwargs", source)
     if generation.max_new_tokens is None:
         raise missing(int, "alg.generation_kwargs.max_new_tokens", source)
+    evaluation, notices = _train_evaluation(given["train_evaluation"], source, None)
     return RunConfig(
         tokenizer=read(TokenizerConfig, given["tokenizer"], "tokenizer", source),
         datapool=_component(given["datapool"], "datapool", source, DataPoolRegistry.table, POOL_ARGUMENTS),
@@ -142,9 +143,9 @@ def _read_supervised(given: Mapping[str, Any], source: str) -> RunConfig:
             model_name=read(str, alg["model_name"], "alg.model_name", source),
             generation_kwargs=generation,
         ),
-        train_evaluation=_train_evaluation(given["train_evaluation"], source, None),
+        train_evaluation=evaluation,
         seed=_seed(given, {}, source),
-        notices=tuple(notice_top_k(alg["generation_kwargs"], "alg.generation_kwargs")),
+        notices=(*notice_top_k(alg["generation_kwargs"], "alg.generation_kwargs"), *notices),
     )
 
 
@@ -163,8 +164,8 @@ def _read_on_policy(given: Mapping[str, Any], source: str) -> RunConfig:
         notices.append(
             "alg.args.minibatch: episodes, whole ones up to batch_size steps; write transitions for RL4LMs'."
         )
-    evaluation = mapping(given["train_evaluation"], "train_evaluation", source)
-    notices += notice_top_k(evaluation.get("generation_kwargs"), "train_evaluation.generation_kwargs")
+    evaluation, more = _train_evaluation(given["train_evaluation"], source, length)
+    notices += more
     arguments = _typed_arguments(
         _shipped(AlgorithmRegistry.table, alg["id"], ALGORITHM_ARGUMENTS), args, "alg.args", source
     )
@@ -181,7 +182,7 @@ def _read_on_policy(given: Mapping[str, Any], source: str) -> RunConfig:
             policy=policy,
             minibatch=read(Literal["episodes", "transitions"], minibatch, "alg.args.minibatch", source),
         ),
-        train_evaluation=_train_evaluation(evaluation, source, length),
+        train_evaluation=evaluation,
         seed=seed,
         notices=tuple(notices),
     )
@@ -204,8 +205,11 @@ def _policy(value: Any, source: str, episode_length: int) -> tuple[PolicyConfig,
     return PolicyConfig(policy_id, arguments, generation.with_length(episode_length)), notices
 
 
-def _train_evaluation(value: Any, source: str, episode_length: int | None) -> TrainEvaluationConfig:
-    """episode_length: of the rollouts; None for supervised runs, which count in epochs and not in iterations."""
+def _train_evaluation(value: Any, source: str, episode_length: int | None) -> tuple[TrainEvaluationConfig, list[str]]:
+    """The section, and its notices. episode_length: of the rollouts; None for supervised runs, which count in epochs.
+
+    A metric that is listed twice (the published iwslt2017 files do) is computed once.
+    """
     path = "train_evaluation"
     given = mapping(value, path, source)
     metrics = read(list[Any], given.pop("metrics", None) or [], f"{path}.metrics", source)
@@ -229,7 +233,12 @@ def _train_evaluation(value: Any, source: str, episode_length: int | None) -> Tr
         _component(m, f"{path}.metrics[{i}]", source, MetricRegistry.table, METRIC_ARGUMENTS)
         for i, m in enumerate(metrics)
     )
-    return replace(section, metrics=components, generation_kwargs=generation)
+    notices = notice_top_k(decoding, f"{path}.generation_kwargs")
+    for i, component in enumerate(components):
+        if component in components[:i]:
+            notices.append(f"{path}.metrics[{i}]: {component.id} is listed twice; it is computed once.")
+    once = tuple(component for i, component in enumerate(components) if component not in components[:i])
+    return replace(section, metrics=once, generation_kwargs=generation), notices
 
 
 def _component(value: Any, path: str, source: str, table: Registry, choices: Choices) -> ComponentConfig:
