@@ -100,13 +100,16 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved configuration in the published schema, as JSON values."""
+        evaluation = plain(self.train_evaluation)
+        if self.is_supervised:
+            evaluation.pop("save_every")
         sections: dict[str, Any] = {
             "tokenizer": plain(self.tokenizer),
             "reward_fn": plain(self.reward_fn),
             "datapool": plain(self.datapool),
             "env": plain(self.env),
             "alg": self.alg.to_dict(),
-            "train_evaluation": plain(self.train_evaluation),
+            "train_evaluation": evaluation,
             "seed": self.seed,
         }
         return {name: section for name, section in sections.items() if section is not None}
@@ -127,13 +130,15 @@ def _read_supervised(given: Mapping[str, Any], source: str) -> RunConfig:
     alg = mapping(given["alg"], "alg", source)
     kinds = hints(SupervisedConfig)
     check_keys(alg, kinds, "alg", source)
-    for name in ("training_args", "model_type", "model_name", "generation_kwargs"):
+    for name in ("training_args", "model_type", "model_name"):
         if name not in alg:
             raise missing(kinds[name], f"alg.{name}", source)
-    generation = read_generation(alg["generation_kwargs"], "alg.generation_kwargs", source)
-    if generation.max_new_tokens is None:
-        raise missing(int, "alg.generation_kwargs.max_new_tokens", source)
     evaluation, notices = _train_evaluation(given["train_evaluation"], source, None)
+    sampling, path = alg.get("generation_kwargs"), "alg.generation_kwargs"
+    generation = None if sampling is None else read_generation(sampling, path, source)
+    decoding = evaluation.generation_kwargs or generation
+    if evaluation.metrics and (decoding is None or decoding.max_new_tokens is None):
+        raise missing(int, f"{path}.max_new_tokens", source)
     return RunConfig(
         tokenizer=read(TokenizerConfig, given["tokenizer"], "tokenizer", source),
         datapool=_component(given["datapool"], "datapool", source, DataPoolRegistry.table, POOL_ARGUMENTS),
@@ -145,7 +150,7 @@ def _read_supervised(given: Mapping[str, Any], source: str) -> RunConfig:
         ),
         train_evaluation=evaluation,
         seed=_seed(given, {}, source),
-        notices=(*notice_top_k(alg["generation_kwargs"], "alg.generation_kwargs"), *notices),
+        notices=(*notice_top_k(sampling, path), *notices),
     )
 
 
@@ -205,6 +210,10 @@ def _policy(value: Any, source: str, episode_length: int) -> tuple[PolicyConfig,
     return PolicyConfig(policy_id, arguments, generation.with_length(episode_length)), notices
 
 
+# Keys of train_evaluation that supervised runs do without -> the argument of transformers' trainer in its place.
+_OF_ON_POLICY = {"n_iters": "num_train_epochs", "save_every": "save_steps"}
+
+
 def _train_evaluation(value: Any, source: str, episode_length: int | None) -> tuple[TrainEvaluationConfig, list[str]]:
     """The section, and its notices. episode_length: of the rollouts; None for supervised runs, which count in epochs.
 
@@ -223,17 +232,17 @@ def _train_evaluation(value: Any, source: str, episode_length: int | None) -> tu
     section: TrainEvaluationConfig = read(TrainEvaluationConfig, given, path, source)
     if section.keep_best is not None and not on_policy:
         raise ConfigError(f"{where(source, join(path, 'keep_best'))}: not used by alg.id supervised; remove it.")
-    generation = None
-    if decoding is not None:
-        if episode_length is None:
-            here = where(source, join(path, "generation_kwargs"))
-            raise ConfigError(f"{here}: supervised runs decode by alg.generation_kwargs; move it there.")
-        generation = read_generation(decoding, f"{path}.generation_kwargs", source).with_length(episode_length)
+    generation = None if decoding is None else read_generation(decoding, f"{path}.generation_kwargs", source)
+    if generation is not None and episode_length is not None:
+        generation = generation.with_length(episode_length)
     components = tuple(
         _component(m, f"{path}.metrics[{i}]", source, MetricRegistry.table, METRIC_ARGUMENTS)
         for i, m in enumerate(metrics)
     )
     notices = notice_top_k(decoding, f"{path}.generation_kwargs")
+    for name, instead in _OF_ON_POLICY.items() if not on_policy else ():
+        if name in given:
+            notices.append(f"{path}.{name}: without effect on alg.id supervised; alg.training_args.{instead} says it.")
     for i, component in enumerate(components):
         if component in components[:i]:
             notices.append(f"{path}.metrics[{i}]: {component.id} is listed twice; it is computed once.")
