@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rl4lms.cli.main import quiet_libraries
-from rl4lms.config.inputs import check_paths, local_inputs
+from rl4lms.config.inputs import local_inputs
 from rl4lms.config.schema import RunConfig
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core import progress
@@ -27,6 +27,7 @@ from rl4lms.core.registry import Registry
 from rl4lms.core.work_directory import LOG_FILE, work_directory
 from rl4lms.tracking.backends import BACKENDS, Backend, check_backends, open_backend
 from rl4lms.tracking.tracker import Tracker
+from rl4lms.training.dry_run import check_run
 
 logger = logging.getLogger("rl4lms")
 
@@ -86,12 +87,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def read_config(path: Path, seed: int | None = None) -> RunConfig:
-    """The configuration in a file, its local paths checked. Raises ConfigError."""
+    """The configuration in a file, checked as far as that needs no weights. Raises ConfigError or DataError."""
     given = load_yaml(path)
     if seed is not None:
         given["seed"] = seed
     config = RunConfig.from_dict(given, str(path))
-    check_paths(config, str(path))
+    check_run(config, str(path))
     return config
 
 

@@ -115,8 +115,8 @@ _TER = Arguments(
 
 POOL_ARGUMENTS: Choices = {
     "dummy_pool": Arguments({"prompt": str}, {"n_samples": Count, **_DATA_DIR}),
-    "imdb": Arguments(optional={"max_size": Count | None, **_DATA_DIR}),
-    "imdb_seq2seq": Arguments(optional={"positive_ratio": Fraction, **_DATA_DIR}),
+    "imdb": Arguments(optional={"max_size": Count | None, "seed": Natural | None, **_DATA_DIR}),
+    "imdb_seq2seq": Arguments(optional={"positive_ratio": Fraction, "seed": Natural | None, **_DATA_DIR}),
     "commongen": Arguments(
         optional={"concept_separator_token": str, "concept_end_token": str, "prefix": str, **_DATA_DIR}
     ),

@@ -32,10 +32,9 @@ def starting_point(method: str) -> str:
 def compose_supervised(
     params: Params, task: str, seed: int, *, data_dir: str | Path, model_dir: str | Path
 ) -> dict[str, Any]:
-    """The warm start of a task. Metrics that need a classifier wait for the evaluation stage."""
+    """The warm start of a task, without metrics: the stage `evaluate` scores its model."""
     p = task_params(params, task)
     pool = p["supervised"]["datapool"] or {"id": p["data"]["pool"], "args": p["data"]["args"]}
-    metrics = p["supervised"]["metrics"] or [m for m in p["evaluation"]["metrics"] if m["id"] not in LEARNED]
     return {
         "tokenizer": {"model_name": str(model_dir), **_present(p["tokenizer"])},
         "datapool": {"id": pool["id"], "args": {"data_dir": str(data_dir), **pool["args"]}},
@@ -44,12 +43,8 @@ def compose_supervised(
             "training_args": p["supervised"]["training_args"],
             "model_type": p["model"]["type"],
             "model_name": str(model_dir),
-            "generation_kwargs": evaluation_generation(p),
         },
-        "train_evaluation": {
-            "eval_batch_size": p["evaluation"]["eval_batch_size"],
-            "metrics": compose_metrics(metrics, model_dir=model_dir, reward_model_dir=None),
-        },
+        "train_evaluation": {"eval_batch_size": p["supervised"]["eval_batch_size"]},
         "seed": seed,
         **_process(params),
     }

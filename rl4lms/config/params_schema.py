@@ -52,11 +52,14 @@ class ComponentParams:
 
 @dataclass(frozen=True)
 class SupervisedParams:
-    """The warm start. datapool, metrics: where it trains on another pool over the same rows (imdb_seq2seq)."""
+    """The warm start. datapool: where it trains on another pool over the same rows (imdb_seq2seq).
+
+    eval_batch_size: references a batch whose loss validation takes.
+    """
 
     training_args: dict[str, Any]
     datapool: ComponentParams | None = None
-    metrics: list[ComponentParams] | None = None
+    eval_batch_size: Count = 32
 
 
 @dataclass(frozen=True)

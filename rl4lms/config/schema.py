@@ -109,13 +109,16 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved configuration in the published schema, as JSON values."""
+        evaluation = plain(self.train_evaluation)
+        if self.is_supervised:
+            evaluation.pop("save_every")
         sections: dict[str, Any] = {
             "tokenizer": plain(self.tokenizer),
             "reward_fn": plain(self.reward_fn),
             "datapool": plain(self.datapool),
             "env": plain(self.env),
             "alg": self.alg.to_dict(),
-            "train_evaluation": plain(self.train_evaluation),
+            "train_evaluation": evaluation,
             "seed": self.seed,
             "n_threads": self.n_threads,
             "kernels": self.kernels,
@@ -138,12 +141,15 @@ def _read_supervised(given: Mapping[str, Any], source: str) -> RunConfig:
     alg = mapping(given["alg"], "alg", source)
     kinds = hints(SupervisedConfig)
     check_keys(alg, kinds, "alg", source)
-    for name in ("training_args", "model_type", "model_name", "generation_kwargs"):
+    for name in ("training_args", "model_type", "model_name"):
         if name not in alg:
             raise missing(kinds[name], f"alg.{name}", source)
-    generation = read_generation(alg["generation_kwargs"], "alg.generation_kwargs", source)
-    if generation.max_new_tokens is None:
-        raise missing(int, "alg.generation_kwargs.max_new_tokens", source)
+    evaluation, notices = _train_evaluation(given["train_evaluation"], source, None)
+    sampling, path = alg.get("generation_kwargs"), "alg.generation_kwargs"
+    generation = None if sampling is None else read_generation(sampling, path, source)
+    decoding = evaluation.generation_kwargs or generation
+    if evaluation.metrics and (decoding is None or decoding.max_new_tokens is None):
+        raise missing(int, f"{path}.max_new_tokens", source)
     return RunConfig(
         tokenizer=read(TokenizerConfig, given["tokenizer"], "tokenizer", source),
         datapool=_component(given["datapool"], "datapool", source, DataPoolRegistry.table, POOL_ARGUMENTS),
@@ -153,9 +159,9 @@ def _read_supervised(given: Mapping[str, Any], source: str) -> RunConfig:
             model_name=read(str, alg["model_name"], "alg.model_name", source),
             generation_kwargs=generation,
         ),
-        train_evaluation=_train_evaluation(given["train_evaluation"], source, None),
+        train_evaluation=evaluation,
         seed=_seed(given, {}, source),
-        notices=tuple(notice_top_k(alg["generation_kwargs"], "alg.generation_kwargs")),
+        notices=(*notice_top_k(sampling, path), *notices),
     )
 
 
@@ -174,8 +180,8 @@ def _read_on_policy(given: Mapping[str, Any], source: str) -> RunConfig:
         notices.append(
             "alg.args.minibatch: episodes, whole ones up to batch_size steps; write transitions for RL4LMs'."
         )
-    evaluation = mapping(given["train_evaluation"], "train_evaluation", source)
-    notices += notice_top_k(evaluation.get("generation_kwargs"), "train_evaluation.generation_kwargs")
+    evaluation, more = _train_evaluation(given["train_evaluation"], source, length)
+    notices += more
     arguments = _typed_arguments(
         _shipped(AlgorithmRegistry.table, alg["id"], ALGORITHM_ARGUMENTS), args, "alg.args", source
     )
@@ -192,7 +198,7 @@ def _read_on_policy(given: Mapping[str, Any], source: str) -> RunConfig:
             policy=policy,
             minibatch=read(Literal["episodes", "transitions"], minibatch, "alg.args.minibatch", source),
         ),
-        train_evaluation=_train_evaluation(evaluation, source, length),
+        train_evaluation=evaluation,
         seed=seed,
         notices=tuple(notices),
     )
@@ -215,8 +221,15 @@ def _policy(value: Any, source: str, episode_length: int) -> tuple[PolicyConfig,
     return PolicyConfig(policy_id, arguments, generation.with_length(episode_length)), notices
 
 
-def _train_evaluation(value: Any, source: str, episode_length: int | None) -> TrainEvaluationConfig:
-    """episode_length: of the rollouts; None for supervised runs, which count in epochs and not in iterations."""
+# Keys of train_evaluation that supervised runs do without -> the argument of transformers' trainer in its place.
+_OF_ON_POLICY = {"n_iters": "num_train_epochs", "save_every": "save_steps"}
+
+
+def _train_evaluation(value: Any, source: str, episode_length: int | None) -> tuple[TrainEvaluationConfig, list[str]]:
+    """The section, and its notices. episode_length: of the rollouts; None for supervised runs, which count in epochs.
+
+    A metric that is listed twice (the published iwslt2017 files do) is computed once.
+    """
     path = "train_evaluation"
     given = mapping(value, path, source)
     metrics = read(list[Any], given.pop("metrics", None) or [], f"{path}.metrics", source)
@@ -230,17 +243,22 @@ def _train_evaluation(value: Any, source: str, episode_length: int | None) -> Tr
     section: TrainEvaluationConfig = read(TrainEvaluationConfig, given, path, source)
     if section.keep_best is not None and not on_policy:
         raise ConfigError(f"{where(source, join(path, 'keep_best'))}: not used by alg.id supervised; remove it.")
-    generation = None
-    if decoding is not None:
-        if episode_length is None:
-            here = where(source, join(path, "generation_kwargs"))
-            raise ConfigError(f"{here}: supervised runs decode by alg.generation_kwargs; move it there.")
-        generation = read_generation(decoding, f"{path}.generation_kwargs", source).with_length(episode_length)
+    generation = None if decoding is None else read_generation(decoding, f"{path}.generation_kwargs", source)
+    if generation is not None and episode_length is not None:
+        generation = generation.with_length(episode_length)
     components = tuple(
         _component(m, f"{path}.metrics[{i}]", source, MetricRegistry.table, METRIC_ARGUMENTS)
         for i, m in enumerate(metrics)
     )
-    return replace(section, metrics=components, generation_kwargs=generation)
+    notices = notice_top_k(decoding, f"{path}.generation_kwargs")
+    for name, instead in _OF_ON_POLICY.items() if not on_policy else ():
+        if name in given:
+            notices.append(f"{path}.{name}: without effect on alg.id supervised; alg.training_args.{instead} says it.")
+    for i, component in enumerate(components):
+        if component in components[:i]:
+            notices.append(f"{path}.metrics[{i}]: {component.id} is listed twice; it is computed once.")
+    once = tuple(component for i, component in enumerate(components) if component not in components[:i])
+    return replace(section, metrics=once, generation_kwargs=generation), notices
 
 
 def _component(value: Any, path: str, source: str, table: Registry, choices: Choices) -> ComponentConfig:

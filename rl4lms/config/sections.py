@@ -114,12 +114,15 @@ class AlgorithmConfig:
 
 @dataclass(frozen=True)
 class SupervisedConfig:
-    """Supervised fine-tuning. training_args: of transformers.TrainingArguments."""
+    """Supervised fine-tuning. training_args: of transformers.TrainingArguments.
+
+    generation_kwargs: what evaluation decodes with, unless train_evaluation has its own; None where it has no metrics.
+    """
 
     training_args: dict[str, Any]
     model_type: Literal["causal", "seq2seq"]
     model_name: str
-    generation_kwargs: GenerationConfig
+    generation_kwargs: GenerationConfig | None = None
     id: Literal["supervised"] = "supervised"
 
     def to_dict(self) -> dict[str, Any]:
@@ -128,7 +131,7 @@ class SupervisedConfig:
             "training_args": plain(self.training_args),
             "model_type": self.model_type,
             "model_name": self.model_name,
-            "generation_kwargs": self.generation_kwargs.to_dict(),
+            **({} if self.generation_kwargs is None else {"generation_kwargs": self.generation_kwargs.to_dict()}),
         }
 
 
@@ -142,10 +145,12 @@ class KeepBestConfig:
 
 @dataclass(frozen=True)
 class TrainEvaluationConfig:
-    """Iterations and evaluation. n_iters and eval_every are None for supervised runs alone.
+    """Iterations and evaluation. eval_every: iterations from one to the next; for supervised runs, which have no
+    n_iters, epochs, where None is every one.
 
-    generation_kwargs: what evaluation decodes with; None decodes as the rollouts do. keep_best: keep the checkpoint of
-    the evaluation that was best, as checkpoints/best, and its model, as best_model/; None keeps neither.
+    generation_kwargs: what evaluation decodes with; None decodes as the rollouts do, or by alg.generation_kwargs.
+    keep_best: keep the checkpoint of the evaluation that was best, as checkpoints/best, and its model, as best_model/;
+    None keeps neither.
     """
 
     eval_batch_size: Count

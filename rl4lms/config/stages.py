@@ -19,7 +19,7 @@ STAGE_KEYS: dict[str, dict[str, tuple[str, ...]]] = {
     "reward-model": {"grue.yaml": ("n_threads", "kernels"), "reward_models.yaml": ("{name}",)},
     "supervised": {
         "grue.yaml": ("n_threads", "kernels"),
-        "tasks/{task}.yaml": ("version", "data", "model", "tokenizer", "supervised", "generation", "evaluation"),
+        "tasks/{task}.yaml": ("version", "data", "model", "tokenizer", "supervised"),
     },
     "train": {
         "grue.yaml": ("n_threads", "kernels"),

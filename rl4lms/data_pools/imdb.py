@@ -1,18 +1,20 @@
 """IMDB movie reviews: continue a review whose first half is the prompt.
 
-As RL4LMs: 20 % of the published train split are val, and of a longer test split 5,000 reviews are taken. RL4LMs
-shuffles with an unseeded generator at every call, so that its train and val overlap; here a hash of the review decides,
-and copies of a review stay in one split.
+As RL4LMs: 20 % of the published train split are val, and of a longer test split 5,000 reviews are taken. A `seed`
+shuffles the reviews first, as there. Without one RL4LMs shuffles anew for every split, so that its train and val
+overlap; here the rows keep the order of their file. With and without, a hash of the review (and the seed) decides, and
+copies of a review stay in one split.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rl4lms.core.errors import ConfigError
 from rl4lms.data_pools.published import DATASETS, Row
 from rl4lms.data_pools.sources import open_source
-from rl4lms.data_pools.splitting import first_n
+from rl4lms.data_pools.splitting import first_n, shuffled
 from rl4lms.data_pools.stored_samples import stored
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
 
@@ -23,16 +25,18 @@ POSITIVE = 1
 class IMDB(TextGenPool):
     """Prompt: the first half of the review's space-separated words; reference: the whole review.
 
-    max_size: so many reviews of a split, always the same (RL4LMs keeps 2,000, others at every call).
+    max_size: so many reviews of a split, always the same. seed: of the shuffle; None keeps the order of the rows.
     """
 
     @classmethod
-    def prepare(cls, split: str, max_size: int | None = None, data_dir: str | None = None) -> IMDB:
+    def prepare(
+        cls, split: str, max_size: int | None = None, data_dir: str | None = None, seed: int | None = None
+    ) -> IMDB:
         if max_size is not None and max_size < 1:
             raise ConfigError(f"imdb: max_size {max_size}: expected a whole number of at least 1, or null.")
 
         def samples() -> Iterator[Sample]:
-            for ix, row in enumerate(first_n(_reviews(split, data_dir), max_size, f"imdb {split}")):
+            for ix, row in enumerate(first_n(_reviews(split, data_dir, seed), max_size, _salt(split, seed))):
                 prompt, _ = halves(row["text"])
                 yield Sample(f"{split}_{ix}", prompt, [row["text"]])
 
@@ -43,16 +47,18 @@ class IMDBForSeq2Seq(TextGenPool):
     """Prompt: the first half; reference: the second; train: positive reviews alone. The warm start learns from it.
 
     positive_ratio: the share of the positive train reviews that is kept, from the start. meta_data["reference"]: the
-    whole review.
+    whole review. seed: that of `imdb`, where RL goes on from here: its held-out reviews are then unseen.
     """
 
     @classmethod
-    def prepare(cls, split: str, positive_ratio: float = 1.0, data_dir: str | None = None) -> IMDBForSeq2Seq:
+    def prepare(
+        cls, split: str, positive_ratio: float = 1.0, data_dir: str | None = None, seed: int | None = None
+    ) -> IMDBForSeq2Seq:
         if not 0 < positive_ratio <= 1:
             raise ConfigError(f"imdb_seq2seq: positive_ratio {positive_ratio}: expected a number in (0, 1].")
 
         def samples() -> Iterator[Sample]:
-            for ix, row in enumerate(_reviews(split, data_dir)):
+            for ix, row in enumerate(_reviews(split, data_dir, seed)):
                 if split != "train" or row["label"] == POSITIVE:
                     prompt, rest = halves(row["text"])
                     yield Sample(f"{split}_{ix}", prompt, [rest], {"reference": row["text"]})
@@ -68,6 +74,12 @@ def halves(text: str) -> tuple[str, str]:
     return " ".join(words[:middle]), " ".join(words[middle:])
 
 
-def _reviews(split: str, data_dir: str | None) -> list[Row]:
-    rows = open_source(data_dir).rows(DATASETS["imdb"], split)
-    return first_n(rows, MAX_TEST_SAMPLES, "imdb test") if split == "test" else rows
+def _reviews(split: str, data_dir: str | None, seed: int | None) -> list[Row]:
+    rows = open_source(data_dir).rows(replace(DATASETS["imdb"], carve_seed=seed), split)
+    if seed is not None:
+        rows = shuffled(rows, _salt(split, seed))
+    return first_n(rows, MAX_TEST_SAMPLES, _salt(split, seed)) if split == "test" else rows
+
+
+def _salt(split: str, seed: int | None) -> str:
+    return f"imdb {split}" if seed is None else f"imdb {split} {seed}"

@@ -70,6 +70,7 @@ class DataSet:
     merge: how carved rows of one key become one held-out row, where the published held-out splits have that form.
     layout: the files of each split in a folder that is laid out as the data set is published; {} for another folder.
     val_fraction, test_fraction: share of the keys of train that is carved off where the split is missing.
+    carve_seed: another choice of those keys; None is the usual one.
     """
 
     task: str
@@ -84,6 +85,7 @@ class DataSet:
     layout: Callable[[Path], Files] | None = None
     val_fraction: float = 0.1
     test_fraction: float = 0.1
+    carve_seed: int | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -56,7 +56,8 @@ def _held_out(keys: Iterable[str], dataset: DataSet, splits: Sequence[str], wher
 
 def _rank(key: str, dataset: DataSet) -> bytes:
     """A key's place in the order that is cut, and the key itself for all that matters: 24 bytes, however long it is."""
-    place = stable_hash(key, f"carve {dataset.task}").to_bytes(8, "big")
+    salt = f"carve {dataset.task}" if dataset.carve_seed is None else f"carve {dataset.task} {dataset.carve_seed}"
+    place = stable_hash(key, salt).to_bytes(8, "big")
     return place + hashlib.blake2b(key.encode(), digest_size=16).digest()
 
 
@@ -71,8 +72,17 @@ def first_n(rows: Sequence[Row], n: int | None, salt: str) -> list[Row]:
     """The first n rows of a shuffle keyed by (salt, row), in their original order; all of them for None."""
     if n is None or n >= len(rows):
         return list(rows)
+    return [rows[index] for index in sorted(_ranked(rows, salt)[:n])]
+
+
+def shuffled(rows: Sequence[Row], salt: str) -> list[Row]:
+    """All rows in the order of a shuffle keyed by (salt, row)."""
+    return [rows[index] for index in _ranked(rows, salt)]
+
+
+def _ranked(rows: Sequence[Row], salt: str) -> list[int]:
     ranks = [(stable_hash(canonical_json(row), salt), index) for index, row in enumerate(rows)]
-    return [rows[index] for index in sorted(index for _, index in sorted(ranks)[:n])]
+    return [index for _, index in sorted(ranks)]
 
 
 def without(rows: Iterable[Row], key: Callable[[Row], str], taken: Container[str]) -> list[Row]:

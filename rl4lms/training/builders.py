@@ -1,26 +1,22 @@
-"""From a resolved configuration to its parts: samples, reward, metrics, environment, algorithm."""
+"""From a resolved configuration to its parts: reward, environment, algorithm."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rl4lms.algorithms.on_policy_text import TextRollouts
 from rl4lms.config.schema import AlgorithmConfig, ComponentConfig, EnvConfig, RunConfig
-from rl4lms.core.errors import ConfigError, DataError
+from rl4lms.core.errors import ConfigError
 from rl4lms.core.pretrained import from_pretrained
 from rl4lms.core.tables import (
     AlgorithmRegistry,
-    DataPoolRegistry,
-    MetricRegistry,
     PolicyRegistry,
     RewardFunctionRegistry,
     WrapperRegistry,
 )
 from rl4lms.data_pools.text_generation_pool import TextGenPool
 from rl4lms.envs.text_generation.vec_env import make_stepping_env, make_vec_env
-from rl4lms.metrics.base import BaseMetric
 from rl4lms.rollouts.scoring import BatchedScorer, Scorer, SteppedScorer
 from rl4lms.tokenization.text_task import TextTask
 from rl4lms.tracking.tracker import Tracker
@@ -32,14 +28,6 @@ if TYPE_CHECKING:
 UNBOUNDED = ("t5", "mt5", "umt5", "bloom", "mpt")
 
 
-def build_pool(config: ComponentConfig, split: str) -> TextGenPool:
-    """The pool of a split. Raises DataError where it has no samples."""
-    pool: TextGenPool = DataPoolRegistry.get(config.id, {**config.args, "split": split})
-    if not len(pool):
-        raise DataError(f"datapool {config.id}, split {split}: no samples; check its data and arguments.")
-    return pool
-
-
 def build_reward(config: ComponentConfig | None, pool: TextGenPool) -> Any:
     """The reward function; one that rests on a corpus (CIDEr's IDF) is given the pool's references."""
     if config is None:
@@ -48,10 +36,6 @@ def build_reward(config: ComponentConfig | None, pool: TextGenPool) -> Any:
     if getattr(reward, "needs_references", False):
         reward.fit_references([sample.references for sample, _ in pool])
     return reward
-
-
-def build_metrics(configs: Sequence[ComponentConfig]) -> list[BaseMetric]:
-    return [MetricRegistry.get(c.id, c.args) for c in configs]
 
 
 def model_config(name: str, trust_remote_code: bool = False) -> PreTrainedConfig:

@@ -21,14 +21,10 @@ from rl4lms.core.kernels import settle_process
 from rl4lms.core.manifest import build_manifest
 from rl4lms.core.seeding import seed_everything
 from rl4lms.core.work_directory import input_digests
-from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
-from rl4lms.evaluation.evaluator import evaluate
-from rl4lms.evaluation.generation import TextGenerator
-from rl4lms.metrics.base import BaseMetric
 from rl4lms.numerics.distributed import gather, process_group, rank
 from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
 from rl4lms.tracking.tracker import SilentTracker, Tracker
-from rl4lms.training.builders import BuiltAlgorithm, build_algorithm, build_metrics, build_pool
+from rl4lms.training.builders import BuiltAlgorithm, build_algorithm
 from rl4lms.training.checkpoint import (
     generator_state,
     load_generator_state,
@@ -39,6 +35,7 @@ from rl4lms.training.checkpoint import (
     training_tensors,
 )
 from rl4lms.training.preemption import Preemption
+from rl4lms.training.split_evaluation import SplitEvaluation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -56,7 +53,7 @@ class OnPolicyTrainer:
     def __init__(self, config: RunConfig, out_dir: Path, tracker: Tracker, evaluate_test: bool = True) -> None:
         if not isinstance(config.alg, AlgorithmConfig) or config.env is None:
             raise ConfigError("alg.id: a supervised configuration was given to the on-policy trainer.")
-        self.config, self.alg_config, self.env_config = config, config.alg, config.env
+        self.config = config
         self.out_dir, self.tracker, self.evaluate_test = out_dir, tracker, evaluate_test
         self.evaluation = config.train_evaluation
         assert self.evaluation.n_iters is not None and self.evaluation.eval_every is not None
@@ -68,15 +65,19 @@ class OnPolicyTrainer:
         self.writes = rank() == 0  # of the processes of a launch, the first alone
         seed_everything(config.seed)
         self.tokenizer: PreTrainedTokenizerBase = build_tokenizer(config.to_dict()["tokenizer"])
-        self.pools: dict[str, TextGenPool] = {}
-        self.built: BuiltAlgorithm = build_algorithm(config, self.pool("train"), self.tokenizer, tracker)
+        self.splits = SplitEvaluation(
+            config.datapool,
+            self.evaluation.metrics,
+            self.tokenizer,
+            tracker,
+            generation=(self.evaluation.generation_kwargs or config.alg.policy.generation).to_dict(),
+            max_prompt_length=config.env.args.max_prompt_length,
+            batch_size=self.evaluation.eval_batch_size,
+            seed=config.seed,
+            prompt_truncation_side=config.env.args.prompt_truncation_side,
+        )
+        self.built: BuiltAlgorithm = build_algorithm(config, self.splits.pool("train"), self.tokenizer, tracker)
         self.algorithm: Any = self.built.algorithm
-        self.metrics: list[BaseMetric] = build_metrics(self.evaluation.metrics)
-
-    def pool(self, split: str) -> TextGenPool:
-        if split not in self.pools:
-            self.pools[split] = build_pool(self.config.datapool, split)
-        return self.pools[split]
 
     @property
     def checkpoints(self) -> Path:
@@ -114,23 +115,12 @@ class OnPolicyTrainer:
 
     def evaluate_splits(self, epoch: int, ends: bool) -> None:
         """Score val (and at the run's ends test, where asked for) with the policy after `epoch` iterations."""
-        splits = ["val", "test"] if ends and self.evaluate_test else ["val"]
-        generation = self.evaluation.generation_kwargs or self.alg_config.policy.generation
         model = self.algorithm.policy.get_language_model()
-        generator = TextGenerator(
-            model,
-            self.tokenizer,
-            generation=generation.to_dict(),
-            max_prompt_length=self.env_config.args.max_prompt_length,
-            batch_size=self.evaluation.eval_batch_size,
-            seed=self.config.seed,
-            prompt_truncation_side=self.env_config.args.prompt_truncation_side,
-        )
-        for split in splits if self.metrics else []:
-            samples: list[Sample] = [sample for sample, _ in self.pool(split)]
-            result = evaluate(generator, samples, self.metrics, split=split, epoch=epoch, model=model)
+        for split in ["val", "test"] if ends and self.evaluate_test else ["val"]:
+            result = self.splits.score(model, split, epoch)
+            if result is None:
+                return
             self.tracker.log_split_metrics(split, epoch, result.metrics)
-            self.tracker.log_predictions(split, epoch, result.predictions)
             if split == "val":
                 self._compare(epoch, result.metrics)
 

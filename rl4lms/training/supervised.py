@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,22 +13,21 @@ from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerState
 
 from rl4lms.config.inputs import local_inputs
-from rl4lms.config.schema import ComponentConfig, RunConfig, SupervisedConfig
+from rl4lms.config.schema import RunConfig, SupervisedConfig
 from rl4lms.core import progress
-from rl4lms.core.errors import ConfigError, DataError, RunError
+from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.core.io import write_json
 from rl4lms.core.kernels import settle_process
 from rl4lms.core.manifest import build_manifest
 from rl4lms.core.seeding import derive_seed
-from rl4lms.core.tables import DataPoolRegistry
 from rl4lms.core.work_directory import input_digests
-from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.policies.language_models import load_language_model
 from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training.checkpoint import run_digest
 from rl4lms.training.exact_trainer import ExactTrainer
 from rl4lms.training.preemption import Preemption
+from rl4lms.training.split_evaluation import SplitEvaluation
 from rl4lms.training.supervised_data import (
     Collator,
     Example,
@@ -41,9 +40,6 @@ from rl4lms.training.supervised_data import (
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-Evaluate = Callable[["PreTrainedModel", str, int], None]
-"""Called with (model in eval mode, "val" | "test", epoch): both at the start, val after each epoch, test at the end."""
 
 # What the published files leave out and this project decides; everything else is TrainingArguments' own default.
 _DEFAULTS: dict[str, Any] = {
@@ -67,6 +63,8 @@ class _Part:
     causal: bool
     pad_id: int
     eval_batch_size: int
+    eval_every: int
+    splits: SplitEvaluation
 
 
 def train(
@@ -75,14 +73,15 @@ def train(
     *,
     tracker: Tracker | None = None,
     resume: bool = True,
-    evaluate: Evaluate | None = None,
 ) -> None:
     """Fine-tune as `config` says: config.json, manifest.json, model/, training_info.jsonl, val_split_metrics.jsonl.
 
-    One line of training_info.jsonl per `logging_steps`; one of val_split_metrics.jsonl per epoch, 0 being the start:
-    `eval/loss`, nats per reference token. The same call in the same directory goes on from the last checkpoint; with
-    `save_strategy` "no" there is one after SIGTERM alone. Raises ConfigError for a configuration of another algorithm,
-    RunError where the loss is not finite; SystemExit, once it has saved, after SIGTERM.
+    One line of training_info.jsonl per `logging_steps`; one of val_split_metrics.jsonl per `eval_every` epochs, 0 being
+    the start: `eval/loss`, nats per reference token, and the metrics, where there are some. These score the test split
+    as well, at the start and at the end, and each evaluation writes its predictions. The same call in the same
+    directory goes on from the last checkpoint; with `save_strategy` "no" there is one after SIGTERM alone. Raises
+    ConfigError for a configuration of another algorithm, RunError where the loss is not finite; SystemExit, once it has
+    saved, after SIGTERM.
     """
     alg = config.alg
     if not isinstance(alg, SupervisedConfig):
@@ -93,7 +92,7 @@ def train(
     checkpoints = out_dir / "checkpoints"
     write_json(out_dir / "config.json", config.to_dict())
     embedding_rate = _embedding_rate(alg.training_args.get("optim_args"))
-    part = _build(config, alg)
+    part = _build(config, alg, tracker)
     arguments = _training_arguments(alg.training_args, checkpoints, config.seed)
     inputs = input_digests(local_inputs(config))
     write_json(out_dir / "manifest.json", build_manifest(seed=config.seed, device=str(arguments.device), inputs=inputs))
@@ -104,7 +103,7 @@ def train(
             args=arguments,
             data_collator=Collator(part.pad_id, causal=part.causal),
             train_dataset=part.train,
-            callbacks=[_Follow(part, tracker, evaluate, preemption)],
+            callbacks=[_Follow(part, tracker, preemption)],
             checkpoints=checkpoints,
             digest=run_digest(config),
             tracker=tracker,
@@ -112,21 +111,31 @@ def train(
         )
         trainer.remove_callback(PrinterCallback)  # it prints every log to stdout; the tracker has them
         trainer.run(resume)
-    if evaluate is not None:
-        evaluate(part.model.eval(), "test", _epoch(trainer.state))
     part.model.config.use_cache = use_cache  # the Trainer turned it off; generation would be slow for ever
+    _score_test(part, tracker, _epoch(trainer.state))
     part.model.save_pretrained(out_dir / "model")
     save_tokenizer(part.tokenizer, out_dir / "model")
 
 
-def _build(config: RunConfig, alg: SupervisedConfig) -> _Part:
+def _build(config: RunConfig, alg: SupervisedConfig, tracker: Tracker) -> _Part:
     tokenizer = build_tokenizer(config.to_dict()["tokenizer"])
     causal = alg.model_type == "causal"
     model = load_language_model(alg.model_name, seq2seq=not causal)
     limit = context_length(tokenizer, model.config)
+    evaluation = config.train_evaluation
+    splits = SplitEvaluation(
+        config.datapool,
+        evaluation.metrics,
+        tokenizer,
+        tracker,
+        batch_size=evaluation.eval_batch_size,
+        seed=config.seed,
+        prompt_truncation_side=config.tokenizer.truncation_side,
+        **_decoding(config, alg, limit),
+    )
 
     def examples(split: str) -> list[Example]:
-        prompts, references = pairs(_samples(config.datapool, split))
+        prompts, references = pairs(sample for sample, _ in splits.pool(split))
         if causal:
             return causal_examples(tokenizer, prompts, references, limit)
         return seq2seq_examples(tokenizer, prompts, references, config.tokenizer.max_length or limit, limit)
@@ -138,15 +147,35 @@ def _build(config: RunConfig, alg: SupervisedConfig) -> _Part:
         val=examples("val"),
         causal=causal,
         pad_id=int(tokenizer.pad_token_id),
-        eval_batch_size=config.train_evaluation.eval_batch_size,
+        eval_batch_size=evaluation.eval_batch_size,
+        eval_every=evaluation.eval_every or 1,
+        splits=splits,
     )
 
 
-def _samples(pool: ComponentConfig, split: str) -> Sequence[Sample]:
-    samples = [sample for sample, _ in DataPoolRegistry.get(pool.id, {**pool.args, "split": split})]
-    if not samples:
-        raise DataError(f"datapool {pool.id}, split {split}: no samples; check its data and arguments.")
-    return samples
+def _decoding(config: RunConfig, alg: SupervisedConfig, limit: int) -> dict[str, Any]:
+    """`generation` and `max_prompt_length` of an evaluation; nothing where there are no metrics to generate for.
+
+    limit: of the context, in tokens. As in RL4LMs a prompt of a causal model is cut to what the response leaves of it.
+    """
+    generation = config.train_evaluation.generation_kwargs or alg.generation_kwargs
+    if generation is None or generation.max_new_tokens is None:
+        return {}
+    length = config.tokenizer.max_length or limit
+    if alg.model_type == "causal":
+        length = min(length, limit - generation.max_new_tokens)
+    if length < 1:
+        raise ConfigError(
+            f"alg.generation_kwargs.max_new_tokens: {generation.max_new_tokens} leave no room for a prompt in the "
+            f"{limit} positions of model {alg.model_name}; generate fewer."
+        )
+    return {"generation": generation.to_dict(), "max_prompt_length": length}
+
+
+def _score_test(part: _Part, tracker: Tracker, epoch: int) -> None:
+    result = part.splits.score(part.model, "test", epoch)
+    if result is not None:
+        tracker.log_split_metrics("test", epoch, result.metrics)
 
 
 def _training_arguments(given: Mapping[str, Any], checkpoints: Path, seed: int) -> TrainingArguments:
@@ -185,14 +214,15 @@ class _Follow(TrainerCallback):
     there starts with the next one.
     """
 
-    def __init__(self, part: _Part, tracker: Tracker, evaluate: Evaluate | None, preemption: Preemption) -> None:
-        self.part, self.tracker, self.evaluate, self.preemption = part, tracker, evaluate, preemption
+    def __init__(self, part: _Part, tracker: Tracker, preemption: Preemption) -> None:
+        self.part, self.tracker, self.preemption = part, tracker, preemption
         self._save_after_validation = False
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.global_step == 0:
             self._validate(0)
-            self._ask("test", 0)
+            _score_test(self.part, self.tracker, 0)
+            self.part.model.train()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         progress.phase("training")
@@ -220,7 +250,9 @@ class _Follow(TrainerCallback):
             self.tracker.log_timing(step, {f"time/{n}": float(v) for n, v in logs.items() if n.startswith("train_")})
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._validate(_epoch(state))
+        epoch = _epoch(state)
+        if epoch % self.part.eval_every == 0 or state.global_step >= state.max_steps:
+            self._validate(epoch)
         if self._save_after_validation or self.preemption.requested:
             control.should_save, self._save_after_validation = True, False
 
@@ -228,12 +260,7 @@ class _Follow(TrainerCallback):
         part = self.part
         progress.phase("validation loss")
         loss = target_loss(part.model, part.val, part.pad_id, causal=part.causal, batch_size=part.eval_batch_size)
-        self.tracker.log_split_metrics("val", epoch, {"eval/loss": loss})
-        self._ask("val", epoch)
-
-    def _ask(self, split: str, epoch: int) -> None:
-        """The caller's evaluation; what it draws from a global generator does not reach the training."""
-        if self.evaluate is not None:
-            with torch.random.fork_rng():
-                self.evaluate(self.part.model.eval(), split, epoch)
-            self.part.model.train()
+        result = part.splits.score(part.model, "val", epoch)
+        scores = {} if result is None else result.metrics
+        self.tracker.log_split_metrics("val", epoch, {"eval/loss": loss, **scores})
+        part.model.train()

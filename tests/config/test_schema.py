@@ -93,6 +93,20 @@ def test_what_a_reader_would_not_expect_is_said_once(on_policy: Config) -> None:
     assert RunConfig.from_dict(on_policy).notices == ()
 
 
+@pytest.mark.parametrize("kind", ["on_policy", "supervised"])
+def test_a_metric_that_is_listed_twice_is_computed_once(kind: str, request: pytest.FixtureRequest) -> None:
+    """The published files of iwslt2017 list bleu twice; two metrics of one id with other arguments are two metrics."""
+    metrics = [
+        {"id": "bleu"},
+        {"id": "rouge"},
+        {"id": "bleu", "args": {}},
+        {"id": "rouge", "args": {"rouge_types": []}},
+    ]
+    config = RunConfig.from_dict(changed(request.getfixturevalue(kind), "train_evaluation.metrics", metrics))
+    assert [metric.id for metric in config.train_evaluation.metrics] == ["bleu", "rouge", "rouge"]
+    assert "train_evaluation.metrics[2]: bleu is listed twice; it is computed once." in config.notices
+
+
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [

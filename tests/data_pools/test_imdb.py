@@ -116,3 +116,35 @@ def test_no_review_is_in_train_and_val(pool: type[TextGenPool], write: Write) ->
     }
     assert len(prompts["val"]) == 60
     assert not prompts["train"] & prompts["val"] and not (prompts["train"] | prompts["val"]) & prompts["test"]
+
+
+@pytest.mark.parametrize("pool", [IMDB, IMDBForSeq2Seq])
+def test_a_seed_shuffles_and_chooses_what_is_held_out(pool: type[TextGenPool], write: Write) -> None:
+    data_dir = str(write(train=[imdb_row(f"review number {i}") for i in range(100)], test=[imdb_row("a test")]))
+
+    def reviews(split: str, **seed: int | None) -> list[str]:
+        return [sample.references[0] for sample, _ in pool.prepare(split, data_dir=data_dir, **seed)]
+
+    plain, one, other = ({split: reviews(split, seed=seed) for split in ("train", "val")} for seed in (None, 42, 43))
+    assert plain == {split: reviews(split) for split in ("train", "val")}
+    assert one == {split: reviews(split, seed=42) for split in ("train", "val")}
+    for splits in (plain, one, other):
+        assert (len(splits["train"]), len(splits["val"])) == (80, 20)
+        assert not set(splits["train"]) & set(splits["val"])
+    assert len({frozenset(splits["val"]) for splits in (plain, one, other)}) == 3
+    assert plain["val"] == sorted(plain["val"], key=lambda text: int(text.split()[-1])) and one["val"] != sorted(
+        one["val"], key=lambda text: int(text.split()[-1])
+    )
+
+
+def test_a_seed_chooses_which_reviews_of_a_long_test_split_and_of_max_size_are_kept(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rl4lms.data_pools.imdb.MAX_TEST_SAMPLES", 10)
+    rows = [imdb_row(f"review number {i}") for i in range(40)]
+    data_dir = str(write(train=rows, val=rows, test=rows))
+    one, other = (texts(IMDB.prepare("test", data_dir=data_dir, seed=seed)) for seed in (1, 2))
+    assert len(one) == len(other) == 10 and set(one) != set(other)
+    whole = texts(IMDB.prepare("train", data_dir=data_dir, seed=1))
+    assert sorted(whole) == sorted(row["text"] for row in rows)
+    assert texts(IMDB.prepare("train", max_size=6, data_dir=data_dir, seed=1)) == whole[:6]

@@ -3,18 +3,23 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import random
 import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import Trainer
 
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError, DataError
-from rl4lms.core.tables import DataPoolRegistry
+from rl4lms.core.tables import DataPoolRegistry, MetricRegistry
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
+from rl4lms.evaluation.generation import TextGenerator
+from rl4lms.metrics.base import BaseMetric
+from rl4lms.policies.language_models import load_language_model
 from rl4lms.training.lm_data import IGNORE
 from rl4lms.training.supervised import train
 from rl4lms.training.supervised_data import Collator, causal_examples, pairs, seq2seq_examples, target_loss
@@ -179,19 +184,106 @@ def test_sigterm_saves_and_leaves_with_143(tmp_path, monkeypatch, family):
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
 
 
-def test_an_evaluation_is_asked_at_each_epoch_and_changes_nothing(tmp_path):
+class Length(BaseMetric):
+    """Words a text, and a draw from every global generator, which must not reach the training."""
+
+    def compute(self, prompt_texts, generated_texts, reference_texts, meta_infos=None, model=None, split_name=None):
+        assert not model.training and split_name in ("val", "test")
+        torch.rand(7), random.random(), np.random.rand()
+        lengths = [float(len(text.split())) for text in generated_texts]
+        return {"test/length": (lengths, sum(lengths) / len(lengths))}
+
+
+def evaluated(model: str, family: str, evaluation: dict[str, Any] | None = None, **training_args: Any) -> RunConfig:
+    """The configuration with a metric; evaluation: changes of `train_evaluation`."""
+    given = config(model, family, **training_args).to_dict()
+    given["train_evaluation"] |= {"metrics": [{"id": "length"}, {"id": "meteor"}], **(evaluation or {})}
+    return RunConfig.from_dict(given)
+
+
+@pytest.fixture
+def _length(monkeypatch):
+    monkeypatch.setitem(MetricRegistry.table._entries, "length", Length)
+
+
+@pytest.mark.usefixtures("_length")
+def test_a_published_run_scores_val_and_test_as_rl_runs_do(tmp_path, family):
+    """Both at the start and at the end, val after each epoch; the training is that of a run without metrics."""
+    model = saved(tmp_path / "base", family, dropout=0.1)
+    train(config(model, family), tmp_path / "plain")
+    train(evaluated(model, family), tmp_path / "run")
+    val, test = (lines(tmp_path / "run" / f"{split}_split_metrics.jsonl") for split in ("val", "test"))
+    assert [row["epoch"] for row in val] == [0, 1, 2] and [row["epoch"] for row in test] == [0, 2]
+    assert all({"eval/loss", "test/length", "lexical/meteor"} == set(row["metrics"]) for row in val)
+    assert all({"test/length", "lexical/meteor"} == set(row["metrics"]) for row in test)
+    wanted = {f"epoch_{n}_val_split_predictions.json" for n in (0, 1, 2)}
+    wanted |= {f"epoch_{n}_test_split_predictions.json" for n in (0, 2)}
+    assert {path.name for path in (tmp_path / "run").glob("epoch_*")} == wanted
+    plain = lines(tmp_path / "plain" / "val_split_metrics.jsonl")
+    assert [row["metrics"]["eval/loss"] for row in val] == [row["metrics"]["eval/loss"] for row in plain]
+    for name in ("training_info.jsonl", "model/model.safetensors", "model/config.json"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
+    assert not list((tmp_path / "plain").glob("epoch_*")) + list((tmp_path / "plain").glob("test_*"))
+
+
+@pytest.mark.usefixtures("_length")
+@pytest.mark.parametrize("place", ["alg", "train_evaluation"])
+def test_its_texts_are_those_of_its_model_and_of_its_generation_settings(tmp_path, family, place):
+    """train_evaluation.generation_kwargs, where given, wins over alg.generation_kwargs."""
+    model = saved(tmp_path / "base", family)
+    settings = {"do_sample": True, "top_k": 0, "max_new_tokens": 4}
+    changes = {}
+    if place == "train_evaluation":
+        settings = {"do_sample": False, "max_new_tokens": 3}
+        changes = {"generation_kwargs": settings}
+    train(evaluated(model, family, changes), tmp_path / "run")
+    loaded = load_language_model(str(tmp_path / "run" / "model"), seq2seq=family == "t5")
+    generator = TextGenerator(
+        loaded, word_tokenizer(pad_is_eos=family == "gpt2"), generation=settings, max_prompt_length=8, batch_size=3
+    )
+    for split in ("val", "test"):
+        rows = json.loads((tmp_path / "run" / f"epoch_2_{split}_split_predictions.json").read_text())
+        samples = [sample for sample, _ in Echo.prepare(split)]
+        assert [row["generated_text"] for row in rows] == generator(samples)
+        assert [row["sample_id"] for row in rows] == [sample.id for sample in samples]
+        assert [row["test/length"] for row in rows] == [float(len(row["generated_text"].split())) for row in rows]
+
+
+@pytest.mark.usefixtures("_length")
+def test_eval_every_counts_epochs_and_the_last_is_always_evaluated(tmp_path):
     model = saved(tmp_path / "base", "gpt2")
-    asked = []
+    train(evaluated(model, "gpt2", {"eval_every": 2}, num_train_epochs=3), tmp_path / "run")
+    assert [row["epoch"] for row in lines(tmp_path / "run" / "val_split_metrics.jsonl")] == [0, 2, 3]
+    assert [row["epoch"] for row in lines(tmp_path / "run" / "test_split_metrics.jsonl")] == [0, 3]
 
-    def evaluate(current: Any, split: str, epoch: int) -> None:
-        assert not current.training
-        torch.rand(7)
-        asked.append((split, epoch))
 
-    train(config(model, "gpt2"), tmp_path / "a")
-    train(config(model, "gpt2"), tmp_path / "b", evaluate=evaluate)
-    assert asked == [("val", 0), ("test", 0), ("val", 1), ("val", 2), ("test", 2)]
-    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+@pytest.mark.usefixtures("_length")
+@pytest.mark.parametrize("step", [4, 5, 10])
+def test_an_evaluated_run_that_dies_resumes_to_the_same_bytes(tmp_path, monkeypatch, step):
+    """Within an epoch, at its end, and once all is trained; nothing is evaluated twice."""
+    model = saved(tmp_path / "base", "gpt2", dropout=0.1)
+    arguments = {"save_steps": step, "logging_steps": 3}
+    train(evaluated(model, "gpt2", **arguments), tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        cut_after(patch, step)
+        with pytest.raises(Cut):
+            train(evaluated(model, "gpt2", **arguments), tmp_path / "cut")
+    train(evaluated(model, "gpt2", **arguments), tmp_path / "cut")
+    names = [*FILES, "test_split_metrics.jsonl", "model/model.safetensors"]
+    names += [path.name for path in (tmp_path / "whole").glob("epoch_*")]
+    for name in names:
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    train(evaluated(model, "gpt2", **arguments), tmp_path / "cut")  # once more, finished
+    for name in names:
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_a_response_that_leaves_no_room_for_a_prompt_is_refused(tmp_path):
+    model = saved(tmp_path / "base", "gpt2")
+    given = config(model, "gpt2").to_dict()
+    given["alg"]["generation_kwargs"]["max_new_tokens"] = 64  # the tokenizer's model_max_length
+    with pytest.raises(ConfigError, match=r"max_new_tokens: 64 leave no room for a prompt in the 64 positions"):
+        train(RunConfig.from_dict(given), tmp_path / "run")
 
 
 def test_embeddings_may_have_a_rate_of_their_own(tmp_path):

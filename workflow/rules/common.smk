@@ -102,6 +102,9 @@ CODE = {
     "supervised": [
         "cli/supervised.py",
         "data_pools",
+        "evaluation/evaluator.py",
+        "evaluation/generation.py",
+        "metrics/base.py",
         "numerics",
         "policies",
         "tokenization",
@@ -111,6 +114,7 @@ CODE = {
         "training/fitting.py",
         "training/lm_data.py",
         "training/preemption.py",
+        "training/split_evaluation.py",
         "training/supervised.py",
         "training/supervised_data.py",
     ],
@@ -125,6 +129,7 @@ CODE = {
         "training/checkpoint.py",
         "training/on_policy.py",
         "training/preemption.py",
+        "training/split_evaluation.py",
         *_SCORING,
     ],
     "evaluate": [
