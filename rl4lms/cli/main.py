@@ -31,7 +31,7 @@ STAGES = {
     "reward-model": ("reward_model", "train a classifier that a reward or metric uses"),
     "supervised": ("supervised", "fine-tune the base model on a task (the warm start)"),
     "train": ("train", "train with reinforcement learning"),
-    "evaluate": ("evaluate", "score a method's models of all seeds on the test split"),
+    "evaluate": ("evaluate", "score a run's model on the test split"),
     "aggregate": ("aggregate", "make the benchmark's tables, plots and report"),
 }
 COMMANDS = {
