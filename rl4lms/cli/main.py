@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 from rl4lms import __version__
+from rl4lms.cli.suite_check import check_suite
 from rl4lms.config.params import Params
 from rl4lms.core import progress
 from rl4lms.core.errors import report
@@ -39,6 +40,8 @@ COMMANDS = {
     "crowd": ("crowd", "ask people about generations: pages out, answers in"),
 }
 MODULES = STAGES | COMMANDS
+# The stages that long work begins with check the whole suite; the others come when it is done, and check their part.
+CHECKING = ("prepare", "base-model", "reward-model", "supervised", "train")
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +84,8 @@ def run_stage(stage: str, arguments: Sequence[str]) -> None:
     # The environment must be settled before a stage imports torch, and its arguments are known to the stage alone.
     common, _ = common_parser(stage).parse_known_args(arguments)
     params = Params.open(common.params_dir, common.suite)
+    if stage in CHECKING:
+        check_suite(params)
     prepare_process(params.grue()["n_threads"], common.quiet)
     with shown(stage or "rl4lms", quiet=common.quiet):
         progress.phase("loading")

@@ -165,9 +165,7 @@ def _downstream(graph: Any, changed: list[Any]) -> set[Any]:
     return seen
 
 
-def shrink(
-    checkout: Checkout, *tasks: str, algs: Sequence[str] = ("ppo", "nlpo"), seeds: Sequence[int] = (0,)
-) -> None:
+def shrink(checkout: Checkout, *tasks: str, algs: Sequence[str] = ("ppo", "nlpo"), seeds: Sequence[int] = (0,)) -> None:
     """Of the tasks only these: imdb (GPT-2 and a classifier), common_gen (T5); of the seeds one."""
     params = checkout.path / "params"
     models = load_yaml(params / "base_models.yaml")

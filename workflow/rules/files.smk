@@ -2,8 +2,6 @@
 from os.path import basename, dirname
 
 from rl4lms.config.compose import starting_point
-from rl4lms.data_pools.published import DATASETS
-from rl4lms.data_pools.sources import LocalSource
 
 RESULTS = f"results/{SUITE}"
 _MODEL = ["config.json", "model.safetensors", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
@@ -57,15 +55,6 @@ def log_file(stage, *names):
 
 def benchmark_file(stage, *names):
     return f"{RESULTS}/benchmarks/{stage}/{'_'.join(names)}.tsv"
-
-
-def local_rows(wildcards):
-    """The files under data_dir that `prepare` reads, so that changed rows are prepared again."""
-    if not config["data_dir"]:
-        return []
-    folder = Path(config["data_dir"], PARAMS.task(wildcards.task)["data"]["folder"] or "")
-    found = LocalSource(folder).files(DATASETS[wildcards.task])
-    return sorted({str(path) for paths in found.values() for path in paths})
 
 
 def base_model_of(wildcards):
