@@ -1,6 +1,6 @@
-"""`evaluate`: score a method's models, of all seeds in one process, on the test split.
+"""`evaluate`: score the model of one run (a task, a method, a seed) on the test split.
 
-For each seed, in OUT/seed<k>: metrics.json (result key -> number, with the reward, the KL to the model that the run
+In OUT: metrics.json (result key -> number, with the reward, the KL to the model that the run
 started from, the base model's held-out perplexity, and n), test_split_metrics.jsonl, test_predictions.json. The
 provenance goes to manifest.json, which is an output of no DAG.
 """
@@ -11,7 +11,7 @@ import argparse
 import logging
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -36,15 +36,16 @@ CURVE = "val_split_metrics.jsonl"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", required=True)
     parser.add_argument("--method", required=True, help="zero_shot, supervised, or an RL method of the suite")
-    parser.add_argument("--seeds", type=int, nargs="+", help="seeds whose runs are evaluated (default: the suite's)")
+    parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--data", type=Path, required=True, help="the task's prepared data")
     parser.add_argument("--base-model", type=Path, required=True, help="the task's base model")
-    parser.add_argument("--runs", type=Path, required=True, help="directory of the method's runs, one seed<k> each")
-    parser.add_argument("--out", type=Path, required=True, help="directory of the method's scores, one seed<k> each")
+    parser.add_argument("--run", type=Path, required=True, help="directory of the run; not read for zero_shot")
+    parser.add_argument("--out", type=Path, required=True, help="directory of the run's scores")
     parser.add_argument(
         "--reference-model",
-        help="model that the run of {seed} started from (default: the base model, or ../supervised/seed{seed}/model of "
-        "the runs for a method that starts there)",
+        type=Path,
+        help="model that the run started from (default: the base model; for a method that starts from the supervised "
+        "one, that of RUN/../../supervised/seed<k>)",
     )
     parser.add_argument("--reward-model", type=Path, help="classifier of the reward and the metrics that need one")
 
@@ -58,30 +59,23 @@ def run(args: argparse.Namespace) -> None:
     task = TaskScoring.build(
         task_params(params, args.task), data_dir=args.data, base_model=args.base_model, reward_model=args.reward_model
     )
-    template = args.reference_model or default_reference(args.method, args.runs, args.base_model)
-    references = LastModel(task.seq2seq)
-    seeds = args.seeds or params.grue()["seeds"]
-    for done, seed in enumerate(seeds):
-        progress.steps(done, len(seeds), "seed")
-        progress.phase("loading models")
-        directory, out = args.runs / f"seed{seed}", args.out / f"seed{seed}"
-        start = Path(template.replace("{seed}", str(seed)))
-        check_seals([start, *(path for path in (directory / "model", directory / CURVE) if path.exists())])
-        reference = references(start)
-        model = reference if args.method == ZERO_SHOT else load(directory / "model", task.seq2seq)
-        epoch = 0 if args.method == ZERO_SHOT else last_epoch(directory / CURVE)
-        result = task.score(model, reference, seed=seed, epoch=epoch).with_metrics({BASE_PERPLEXITY: perplexity})
-        publish(result, out)
-        read = [args.data / "test.jsonl", directory / "model" / "model.safetensors", start / "model.safetensors"]
-        inputs = {str(path): sha256_file(path) for path in read if path.is_file()}
-        facts = {"stage": "evaluate", "suite": params.suite, "task": args.task, "method": args.method}
-        manifest = build_manifest(
-            seed=seed, device=str(model.device), inputs=inputs, task_version=task.version, **facts
-        )
-        write_json(out / MANIFEST_FILE, manifest)
-        shown = ", ".join(f"{name} {result.metrics[name]:.4g}" for name in (task.main_metric, REWARD, KL_PER_TOKEN))
-        log.info("%s/%s/seed%d: %s", args.task, args.method, seed, shown)
-    progress.steps(len(seeds), len(seeds), "seed")
+    start = args.reference_model or default_reference(args.method, args.run, args.base_model)
+    progress.phase("loading models")
+    check_seals([start, *(path for path in (args.run / "model", args.run / CURVE) if path.exists())])
+    reference = load(start, task.seq2seq)
+    model = reference if args.method == ZERO_SHOT else load(args.run / "model", task.seq2seq)
+    epoch = 0 if args.method == ZERO_SHOT else last_epoch(args.run / CURVE)
+    result = task.score(model, reference, seed=args.seed, epoch=epoch).with_metrics({BASE_PERPLEXITY: perplexity})
+    publish(result, args.out)
+    read = [args.data / "test.jsonl", args.run / "model" / "model.safetensors", start / "model.safetensors"]
+    inputs = {str(path): sha256_file(path) for path in read if path.is_file()}
+    facts = {"stage": "evaluate", "suite": params.suite, "task": args.task, "method": args.method}
+    manifest = build_manifest(
+        seed=args.seed, device=str(model.device), inputs=inputs, task_version=task.version, **facts
+    )
+    write_json(args.out / MANIFEST_FILE, manifest)
+    shown = ", ".join(f"{name} {result.metrics[name]:.4g}" for name in (task.main_metric, REWARD, KL_PER_TOKEN))
+    log.info("%s/%s/seed%d: %s", args.task, args.method, args.seed, shown)
 
 
 def heldout_perplexity(path: Path) -> float:
@@ -95,11 +89,11 @@ def heldout_perplexity(path: Path) -> float:
     return float(perplexity)
 
 
-def default_reference(method: str, runs: Path, base_model: Path) -> str:
-    """Template of the model that a run of the method started from."""
+def default_reference(method: str, run: Path, base_model: Path) -> Path:
+    """The model that a run of the method started from."""
     if starting_point(method) == ZERO_SHOT:
-        return str(base_model)
-    return str(runs.parent / starting_point(method) / "seed{seed}" / "model")
+        return base_model
+    return run.parent.parent / starting_point(method) / run.name / "model"
 
 
 def last_epoch(path: Path) -> int:
@@ -108,21 +102,6 @@ def last_epoch(path: Path) -> int:
     if not rows:
         raise DataError(f"{path}: empty, so the run was never evaluated while it trained; train it again.")
     return int(rows[-1]["epoch"])
-
-
-class LastModel:
-    """Loads models by directory and keeps the last one: all seeds of a method may share a reference."""
-
-    def __init__(self, seq2seq: bool) -> None:
-        self.seq2seq = seq2seq
-        self._directory: Path | None = None
-        self._model: Any = None
-
-    def __call__(self, directory: Path) -> PreTrainedModel:
-        if directory != self._directory:
-            self._model, self._directory = load(directory, self.seq2seq), directory
-        model: PreTrainedModel = self._model
-        return model
 
 
 def load(directory: Path, seq2seq: bool) -> PreTrainedModel:

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 from rl4lms import __version__
+from rl4lms.cli.suite_check import check_suite
 from rl4lms.config.params import Params
 from rl4lms.core import progress
 from rl4lms.core.errors import report
@@ -32,7 +33,7 @@ STAGES = {
     "reward-model": ("reward_model", "train a classifier that a reward or metric uses"),
     "supervised": ("supervised", "fine-tune the base model on a task (the warm start)"),
     "train": ("train", "train with reinforcement learning"),
-    "evaluate": ("evaluate", "score a method's models of all seeds on the test split"),
+    "evaluate": ("evaluate", "score a run's model on the test split"),
     "aggregate": ("aggregate", "make the benchmark's tables, plots and report"),
 }
 COMMANDS = {
@@ -40,6 +41,8 @@ COMMANDS = {
     "crowd": ("crowd", "ask people about generations: pages out, answers in"),
 }
 MODULES = STAGES | COMMANDS
+# The stages that long work begins with check the whole suite; the others come when it is done, and check their part.
+CHECKING = ("prepare", "base-model", "reward-model", "supervised", "train")
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +87,8 @@ def run_stage(stage: str, arguments: Sequence[str]) -> None:
     params = Params.open(common.params_dir, common.suite)
     grue = params.grue()
     prepare_process(grue["kernels"], grue["n_threads"], common.quiet)
+    if stage in CHECKING:
+        check_suite(params)
     with shown(stage or "rl4lms", quiet=common.quiet):
         progress.phase("loading")
         args = build_parser(stage).parse_args(arguments, argparse.Namespace(params=params))

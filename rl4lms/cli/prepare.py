@@ -21,6 +21,7 @@ from rl4lms.core.manifest import MANIFEST_FILE, build_manifest
 from rl4lms.core.tables import DataPoolRegistry
 from rl4lms.core.work_directory import input_digests, publish_directory
 from rl4lms.data_pools.generated import GeneratorSource
+from rl4lms.data_pools.local_rows import local_rows, rows_directory
 from rl4lms.data_pools.published import DATASETS, PUBLISHED_SPLITS, SPLITS
 from rl4lms.data_pools.row_check import published_row
 from rl4lms.data_pools.sources import HubSource, LocalSource, Source
@@ -33,17 +34,21 @@ log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", required=True, help=f"one of {', '.join(DATASETS)}")
     parser.add_argument("--out", type=Path, required=True, help="directory of the prepared rows")
-    parser.add_argument("--data-dir", type=Path, help="read local files from here, whatever source params name")
+    parser.add_argument("--data-dir", type=Path, help="read local files from here, whatever params say of the source")
 
 
 def run(args: argparse.Namespace) -> None:
     data = args.params.task(args.task)["data"]
+    for task in args.params.grue()["tasks"]:  # the rows of all tasks that have their own, before hours go by
+        if task != args.task and args.params.task(task)["data"]["data_dir"] is not None:
+            local_rows(args.params, task)
+    files = local_rows(args.params, args.task, args.data_dir)
     summary = prepare(args.task, data, args.out, args.data_dir)
     params = stage_params(args.params, "prepare", task=args.task)
     manifest = build_manifest(
         seed=data["seed"],
         device="cpu",
-        inputs=input_digests([] if args.data_dir is None else [_local(args.data_dir, data)]),
+        inputs=input_digests(files),
         task_version=args.params.task(args.task)["version"],
         stage="prepare",
         suite=args.params.suite,
@@ -87,8 +92,9 @@ def prepare(task: str, data: Mapping[str, Any], out: Path, data_dir: Path | None
 
 
 def _source(task: str, data: Mapping[str, Any], sizes: Mapping[str, int | None], data_dir: Path | None) -> Source:
-    if data_dir is not None:
-        return LocalSource(_local(data_dir, data))
+    directory = rows_directory(data, data_dir)
+    if directory is not None:
+        return LocalSource(directory)
     if data["source"] == "local":
         raise ConfigError(f"tasks/{task}.yaml: data.source is local: say where with --data-dir.")
     if data["source"] == "hub":
@@ -98,10 +104,6 @@ def _source(task: str, data: Mapping[str, Any], sizes: Mapping[str, int | None],
         missing = ", ".join(f"data.n_{split}" for split in sizes if split not in numbers)
         raise ConfigError(f"tasks/{task}.yaml: {missing}: the generator needs a number of rows, found null.")
     return GeneratorSource(numbers, data["seed"])
-
-
-def _local(data_dir: Path, data: Mapping[str, Any]) -> Path:
-    return data_dir / data["folder"] if data.get("folder") else data_dir
 
 
 def _file(directory: Path, split: str) -> Path:

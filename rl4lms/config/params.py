@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,12 @@ from rl4lms.core.names import check_name, is_safe
 class Params:
     """The params of one suite. Every method returns plain nested dicts, merged, checked and with their defaults.
 
-    Raises ConfigError naming file and key path.
+    A file is read once. Raises ConfigError naming file and key path.
     """
 
     directory: Path
     suite: str
+    _files: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def open(cls, directory: str | Path = "params", suite: str | None = None) -> Params:
@@ -84,6 +86,11 @@ class Params:
         return entry
 
     def _file(self, file: str, schema: Any) -> dict[str, Any]:
+        if file not in self._files:
+            self._files[file] = self._read(file, schema)
+        return deepcopy(self._files[file])
+
+    def _read(self, file: str, schema: Any) -> dict[str, Any]:
         base, overlay = self.directory / file, self.directory / "suites" / self.suite / file
         if not base.exists():
             known = [p.stem for p in base.parent.glob("*.yaml")]

@@ -16,7 +16,11 @@ Source = Literal["generator", "local", "hub"]
 
 @dataclass(frozen=True)
 class DataParams:
-    """Where a task's rows come from. Sizes cap a split; null keeps every row (the generator needs a number)."""
+    """Where a task's rows come from. Sizes cap a split; null keeps every row (the generator needs a number).
+
+    data_dir: directory of local rows, of this task alone, whatever `source` says; --data-dir goes before it. folder:
+    where the rows lie in it; null looks there itself and in the folders that the data set is known by.
+    """
 
     pool: str
     source: Source
@@ -24,7 +28,8 @@ class DataParams:
     n_val: Count | None
     n_test: Count | None
     seed: Natural = 0
-    folder: str | None = None  # of --data-dir, for source local; null: the task's name
+    data_dir: str | None = None
+    folder: str | None = None
     args: dict[str, Any] = field(default_factory=dict)
 
 

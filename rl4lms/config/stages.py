@@ -37,7 +37,7 @@ STAGE_KEYS: dict[str, dict[str, tuple[str, ...]]] = {
         "algs/{alg}.yaml": WHOLE,
     },
     "evaluate": {
-        "grue.yaml": ("n_threads", "kernels", "seeds"),
+        "grue.yaml": ("n_threads", "kernels"),
         "tasks/{task}.yaml": (
             "version",
             "data",

@@ -18,7 +18,18 @@ MetaInfo = Mapping[str, Any] | None
 
 
 class BaseMetric(ABC):
-    """Scores N generations. Subclasses implement `compute`; those that need no constructor arguments have none."""
+    """Scores N generations. Subclasses implement `compute`; those that need no constructor arguments have none.
+
+    key: the name of the result of a metric that has one.
+    """
+
+    key: ClassVar[str]
+
+    @classmethod
+    def result_keys(cls, args: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """Every name that `compute` may give of a metric made with `args`; None where only computing can tell."""
+        key = getattr(cls, "key", None)
+        return None if key is None else (key,)
 
     @abstractmethod
     def compute(

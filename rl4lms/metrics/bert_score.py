@@ -169,6 +169,7 @@ class BertScoreMetric(ReferenceMetric):
     """
 
     name = "bert_score"
+    key = "semantic/bert_score"
 
     def __init__(
         self,
@@ -184,12 +185,10 @@ class BertScoreMetric(ReferenceMetric):
         self._batch_size = batch_size
 
     def labels(self) -> dict[str, str]:
-        return {
-            "semantic/bert_score": f"encoder {model_label(self._encoder.model_name)}, layer {self._encoder.num_layers}"
-        }
+        return {self.key: f"encoder {model_label(self._encoder.model_name)}, layer {self._encoder.num_layers}"}
 
     def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
         pairs = [[(text, reference) for reference in refs] for text, refs in zip(texts, references, strict=True)]
         found = self._encoder.scores([pair for group in pairs for pair in group], self._batch_size)
         scores = [max(found[pair] for pair in group) for group in pairs]
-        return {"semantic/bert_score": (scores, mean(scores))}
+        return {self.key: (scores, mean(scores))}

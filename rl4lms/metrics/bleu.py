@@ -53,8 +53,9 @@ class BLEUMetric(ReferenceMetric):
     """`lexical/bleu` in [0, 1]: corpus BLEU for the set, the same formula on each pair for the texts."""
 
     name = "bleu"
+    key = "lexical/bleu"
 
     def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
         rows = [bleu_statistics(text, refs) for text, refs in zip(texts, references, strict=True)]
         corpus = [sum(column) for column in zip(*rows, strict=True)]
-        return {"lexical/bleu": ([bleu(row) for row in rows], bleu(corpus))}
+        return {self.key: ([bleu(row) for row in rows], bleu(corpus))}

@@ -122,13 +122,14 @@ class BleurtMetric(ReferenceMetric):
     """
 
     name = "bleurt"
+    key = "semantic/bleurt"
 
     def __init__(self, config_name: str | None = None, batch_size: int = 32, device: str | None = None) -> None:
         self._model = load_bleurt(checkpoint_model(config_name), device)
         self._batch_size = batch_size
 
     def labels(self) -> dict[str, str]:
-        return {"semantic/bleurt": model_label(self._model.model_name)}
+        return {self.key: model_label(self._model.model_name)}
 
     def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
         groups = [[(reference, text) for reference in refs] for text, refs in zip(texts, references, strict=True)]
@@ -136,4 +137,4 @@ class BleurtMetric(ReferenceMetric):
         logits = self._model.logits([r for r, _ in pairs], self._batch_size, [t for _, t in pairs])
         found = dict(zip(pairs, logits[:, 0].tolist(), strict=True))
         scores = [max(found[pair] for pair in group) for group in groups]
-        return {"semantic/bleurt": (scores, mean(scores))}
+        return {self.key: (scores, mean(scores))}

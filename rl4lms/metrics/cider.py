@@ -92,6 +92,7 @@ class CiderMetric(ReferenceMetric):
     """
 
     name = "cider"
+    key = "lexical/cider"
 
     def __init__(self, tokenizer: str = "words", idf: str | None = None) -> None:
         self._tokenize = caption_tokenizer(tokenizer, f"metric {self.name}")
@@ -116,7 +117,7 @@ class CiderMetric(ReferenceMetric):
         self._source = f"{source} ({len(samples)} samples)"
 
     def labels(self) -> dict[str, str]:
-        return {"lexical/cider": f"CIDEr-D, tokens: {self._tokenizer_name}, IDF: {self._source}"}
+        return {self.key: f"CIDEr-D, tokens: {self._tokenizer_name}, IDF: {self._source}"}
 
     def _words(self, samples: Sequence[Sequence[str]]) -> list[list[Words]]:
         """Tokenized in one call, for a tokenizer may be another program."""
@@ -131,7 +132,7 @@ class CiderMetric(ReferenceMetric):
             10.0 * mean([_similarity(vector(words), vector(other)) for other in others])
             for words, others in zip(text_words, reference_words, strict=True)
         ]
-        return {"lexical/cider": (scores, mean(scores))}
+        return {self.key: (scores, mean(scores))}
 
 
 def read_references(path: str) -> list[list[str]]:

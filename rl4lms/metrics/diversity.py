@@ -10,7 +10,8 @@ import math
 import statistics
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rl4lms.core.errors import ConfigError
 from rl4lms.metrics.base import MetricResult, TextMetric, mean
@@ -90,6 +91,10 @@ class DiversityMetrics(TextMetric):
         if window_size < 1:
             raise ConfigError(f"metric diversity: window_size must be at least 1, found {window_size}.")
         self._window = window_size
+
+    @classmethod
+    def result_keys(cls, args: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(cls(**args).score([""]))
 
     def score(self, texts: list[str]) -> MetricResult:
         words = [[w.lower() for w in word_tokenize(text)] for text in texts]

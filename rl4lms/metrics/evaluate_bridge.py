@@ -1,6 +1,6 @@
 """Any metric of the `evaluate` library as one of ours. Only this bridge and its way back import that library.
 
-Its import takes about 7 CPU-seconds, so nothing else of the package may import this module.
+Its import takes about 7 CPU-seconds, so it waits until such a metric is made.
 """
 
 from __future__ import annotations
@@ -9,9 +9,6 @@ import math
 import numbers
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-import datasets
-import evaluate
 
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.metrics.base import BaseMetric, MetaInfo, MetricResult, check_references, mean
@@ -36,6 +33,8 @@ class EvaluateMetric(BaseMetric):
         config_name: str | None = None,
         compute_args: Mapping[str, Any] | None = None,
     ) -> None:
+        import evaluate
+
         try:
             self._module: Any = evaluate.load(path, config_name=config_name, keep_in_memory=True)
         except Exception as error:  # loading runs foreign code, which may raise anything
@@ -49,6 +48,8 @@ class EvaluateMetric(BaseMetric):
 
     def _takes_lists(self) -> bool:
         """Whether some accepted format has a list of references for each text."""
+        import datasets
+
         formats = self._module.features if isinstance(self._module.features, list) else [self._module.features]
         kinds = (list, datasets.Sequence, datasets.List)
         return any(isinstance(f.get("references"), kinds) for f in formats)

@@ -23,6 +23,7 @@ class LearnedRewardMetric(BaseMetric):
     """
 
     name = "learned_reward"
+    key = "semantic/learned_automodel_metric"
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class LearnedRewardMetric(BaseMetric):
             check_texts(self.name, texts, prompts=prompt_texts)
             texts = [prompt + text for prompt, text in zip(prompt_texts or (), texts, strict=True)]
         scores = self._classifier.probabilities(texts, self._batch_size)[:, self._label_ix].tolist()
-        return {"semantic/learned_automodel_metric": (scores, mean(scores))}
+        return {self.key: (scores, mean(scores))}
 
 
 def intent_classifier_input(prompt: str, generated_text: str) -> str:
@@ -69,6 +70,7 @@ class IntentAccuracyDailyDialog(BaseMetric):
     """
 
     name = "intent_accuracy"
+    key = "intent/accuracy"
 
     def __init__(self, model_name: str = INTENT_MODEL, batch_size: int = 32, device: str | None = None) -> None:
         self._classifier = load_classifier(str(model_name), device)
@@ -101,4 +103,4 @@ class IntentAccuracyDailyDialog(BaseMetric):
         texts = [intent_classifier_input(prompt, text) for prompt, text in pairs]
         predicted = self._classifier.probabilities(texts, self._batch_size).argmax(dim=-1).tolist()
         scores = [float(p == t) for p, t in zip(predicted, targets, strict=True)]
-        return {"intent/accuracy": (scores, mean(scores))}
+        return {self.key: (scores, mean(scores))}

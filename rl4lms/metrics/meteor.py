@@ -23,6 +23,7 @@ class MeteorMetric(ReferenceMetric):
     """
 
     name = "meteor"
+    key = "lexical/meteor"
 
     def __init__(self, wordnet: str = "auto") -> None:
         self._synonyms = synonym_source(wordnet)
@@ -33,7 +34,7 @@ class MeteorMetric(ReferenceMetric):
         return self._synonyms.name
 
     def labels(self) -> dict[str, str]:
-        return {"lexical/meteor": f"synonyms: {self.wordnet_source}"}
+        return {self.key: f"synonyms: {self.wordnet_source}"}
 
     def pair(self, text: str, references: list[str]) -> float:
         from nltk.translate.meteor_score import meteor_score
@@ -49,4 +50,4 @@ class MeteorMetric(ReferenceMetric):
 
     def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
         scores = [self.pair(text, refs) for text, refs in zip(texts, references, strict=True)]
-        return {"lexical/meteor": (scores, mean(scores))}
+        return {self.key: (scores, mean(scores))}

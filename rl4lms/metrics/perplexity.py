@@ -7,7 +7,7 @@ import functools
 import inspect
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rl4lms.core.errors import ConfigError, DataError, unknown
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-TEXTS = ("references", "generations")
+# What is read -> the name of the result.
+TEXTS = {"references": "fluency_metrics/perplexity", "generations": "fluency_metrics/generation_perplexity"}
 
 
 class Window(NamedTuple):
@@ -119,6 +120,10 @@ class Perplexity(BaseMetric):
         self._stride, self._batch_size = stride, batch_size
         self._from_meta_data, self._texts = use_text_from_meta_data, texts
 
+    @classmethod
+    def result_keys(cls, args: Mapping[str, Any]) -> tuple[str, ...]:
+        return (TEXTS[args.get("texts", "references")],)
+
     def compute(
         self,
         prompt_texts: Sequence[str] | None,
@@ -136,10 +141,10 @@ class Perplexity(BaseMetric):
         with _evaluating(chosen):
             if self._texts == "references":
                 text = "\n\n".join(self._reference_texts(generated_texts, reference_texts, meta_infos))
-                return {"fluency_metrics/perplexity": (None, self._running_text(chosen, text))}
+                return {TEXTS[self._texts]: (None, self._running_text(chosen, text))}
             check_texts(self.name, generated_texts, prompts=prompt_texts)
             texts = [p + g for p, g in zip(prompt_texts or (), generated_texts, strict=True)]
-            return {"fluency_metrics/generation_perplexity": self._separate_texts(chosen, texts)}
+            return {TEXTS[self._texts]: self._separate_texts(chosen, texts)}
 
     def _reference_texts(
         self,

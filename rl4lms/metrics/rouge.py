@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import rapidrouge
@@ -78,6 +78,10 @@ class RougeMetric(ReferenceMetric):
     def __init__(self, use_single_ref: bool = True, rouge_types: Sequence[str] = ROUGE_TYPES) -> None:
         self._use_single_ref = use_single_ref
         self._scorer = RougeScorer(rouge_types)
+
+    @classmethod
+    def result_keys(cls, args: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(f"lexical/rouge_{kind}" for kind in args.get("rouge_types", ROUGE_TYPES))
 
     def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
         pairs = zip(references, texts, strict=True)

@@ -124,6 +124,7 @@ class RougeLMax(ReferenceMetric):
     """
 
     name = "rouge_l_max"
+    key = "lexical/rouge_l_max"
 
     def __init__(
         self,
@@ -164,4 +165,4 @@ class RougeLMax(ReferenceMetric):
 
     def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
         scores = [max(self.f_score(text, r) for r in refs) for text, refs in zip(texts, references, strict=True)]
-        return {"lexical/rouge_l_max": (scores, mean(scores))}
+        return {self.key: (scores, mean(scores))}

@@ -27,7 +27,6 @@ class _SacreMetric(ReferenceMetric):
     args: RL4LMs' argument names (those of the Hugging Face metric scripts) or sacrebleu's own.
     """
 
-    key: ClassVar[str]
     scorer: ClassVar[type[Scorer]]
     spelling: ClassVar[dict[str, str]] = {}
 

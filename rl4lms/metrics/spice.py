@@ -51,6 +51,7 @@ class SpiceMetric(ReferenceMetric):
     """
 
     name = "spice"
+    key = "lexical/spice"
 
     def __init__(
         self,
@@ -68,7 +69,7 @@ class SpiceMetric(ReferenceMetric):
         self._cache_dir = str(Path(cache_dir).expanduser().resolve()) if cache_dir else None
 
     def labels(self) -> dict[str, str]:
-        return {"lexical/spice": f"SPICE 1.0, Stanford CoreNLP 3.6.0, tokens: {self._tokenizer_name}"}
+        return {self.key: f"SPICE 1.0, Stanford CoreNLP 3.6.0, tokens: {self._tokenizer_name}"}
 
     def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
         text_words = self._tokenize(texts)
@@ -80,7 +81,7 @@ class SpiceMetric(ReferenceMetric):
                 samples.append({"image_id": str(place), "test": _sentence(words), "refs": others})
         found = self._run(samples) if samples else {}
         scores = [found.get(str(place), 0.0) for place in range(len(texts))]
-        return {"lexical/spice": (scores, mean(scores))}
+        return {self.key: (scores, mean(scores))}
 
     def _run(self, samples: Sequence[dict[str, Any]]) -> dict[str, float]:
         """The program's F of each sample, by its id."""

@@ -42,20 +42,22 @@ class IncreasingNumbersInText(TextMetric):
     """`synthetic/increasing_numbers_in_text`."""
 
     name = "increasing_numbers"
+    key = "synthetic/increasing_numbers_in_text"
 
     def __init__(self, min_tokens: int) -> None:
         self._min_tokens = min_tokens
 
     def score(self, texts: list[str]) -> MetricResult:
         scores = [increasing_numbers(text, self._min_tokens) for text in texts]
-        return {"synthetic/increasing_numbers_in_text": (scores, mean(scores))}
+        return {self.key: (scores, mean(scores))}
 
 
 class DateInText(TextMetric):
     """`synthetic/dates_in_text`."""
 
     name = "dates"
+    key = "synthetic/dates_in_text"
 
     def score(self, texts: list[str]) -> MetricResult:
         scores = [date_in_text(text) for text in texts]
-        return {"synthetic/dates_in_text": (scores, mean(scores))}
+        return {self.key: (scores, mean(scores))}

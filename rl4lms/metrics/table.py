@@ -156,6 +156,12 @@ class ParentToTTo(_TableMetric):
 
     name = "parent_totto"
 
+    @classmethod
+    def result_keys(cls, args: Mapping[str, Any]) -> tuple[str, ...]:
+        nothing = [Parent(0.0, 0.0, 0.0)]
+        subsets = (cls._summary(f"table_to_text/parent_{subset}", nothing, per_text=False) for subset in SUBSETS)
+        return tuple(key for summary in subsets for key in summary)
+
     def score(self, texts: list[str], rows: list[Row]) -> MetricResult:
         examples = [read_example(row) for row in rows]
         scores = [
@@ -187,6 +193,10 @@ class BLEUToTTo(_TableMetric):
     """
 
     name = "bleu_totto"
+
+    @classmethod
+    def result_keys(cls, args: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(f"table_to_text/bleu_{subset}" for subset in SUBSETS)
 
     def score(self, texts: list[str], rows: list[Row]) -> MetricResult:
         scorer: Any = BLEU()

@@ -32,8 +32,8 @@ def train(method: str = "ppo", out: str | None = None) -> list[str]:
 
 
 def evaluate(method: str = "ppo") -> list[str]:
-    places = ["--base-model", BASE, "--reward-model", REWARD, "--runs", f"{RUNS}/{method}", "--out"]
-    return _task("evaluate", method, *places, f"{SCORES}/{method}")
+    places = ["--base-model", BASE, "--reward-model", REWARD, "--run", f"{RUNS}/{method}/seed0", "--out"]
+    return _task("evaluate", method, "--seed", "0", *places, f"{SCORES}/{method}/seed0")
 
 
 PREPARE = ["prepare", "--suite", "tiny", "--task", "imdb", "--out", DATA]

@@ -109,9 +109,9 @@ class Checkout:
     def _outputs(self, **config: Any) -> list[str]:
         return [file for job in self.jobs(**config) for file in job["outputs"]]
 
-    def due(self) -> set[str]:
-        """Commands that Snakemake would run."""
-        return {job["command"] for job in self.jobs() if job["due"]}
+    def due(self, **config: Any) -> set[str]:
+        """Commands that Snakemake would run, asked with these --config items."""
+        return {job["command"] for job in self.jobs(**config) if job["due"]}
 
     def stages(self) -> list[Stage]:
         """Every stage of the DVC pipeline."""
@@ -165,13 +165,13 @@ def _downstream(graph: Any, changed: list[Any]) -> set[Any]:
     return seen
 
 
-def shrink(checkout: Checkout, *tasks: str, algs: Sequence[str] = ("ppo", "nlpo")) -> None:
-    """One seed, and of the tasks only these: imdb (GPT-2 and a classifier), common_gen (T5)."""
+def shrink(checkout: Checkout, *tasks: str, algs: Sequence[str] = ("ppo", "nlpo"), seeds: Sequence[int] = (0,)) -> None:
+    """Of the tasks only these: imdb (GPT-2 and a classifier), common_gen (T5); of the seeds one."""
     params = checkout.path / "params"
     models = load_yaml(params / "base_models.yaml")
     kept = {family: [task for task in model["tasks"] if task in tasks] for family, model in models.items()}
     _change(params / "base_models.yaml", {family: models[family] | {"tasks": kept[family]} for family in models})
-    _change(params / "grue.yaml", {"tasks": list(tasks), "seeds": [0], "algs": list(algs)})
+    _change(params / "grue.yaml", {"tasks": list(tasks), "seeds": list(seeds), "algs": list(algs)})
     gone = {path.stem for path in (params / "tasks").iterdir()} - set(tasks)
     groups = ["intent", *(f"base_model_{family}" for family in kept if not kept[family])]
     dvc_file = checkout.path / "dvc.yaml"

@@ -35,17 +35,11 @@ OUTPUTS = {
     ],
 }  # fmt: skip
 LARGE = 1_200_000  # bytes of a model: Snakemake compares no file of this size by its content
-INPUTS = ("data", "model", "base_model", "reward_model", "runs", "scores")
+INPUTS = ("data", "model", "base_model", "reward_model", "run", "runs", "scores")
 
 
 def main(stage: str, *words: str) -> None:
-    options: dict[str, list[str]] = {}
-    for word in words:
-        if word.startswith("--"):
-            values = options.setdefault(word[2:].replace("-", "_"), [])
-        else:
-            values.append(word)
-    given = {key: values[0] for key, values in options.items()}
+    given = {key[2:].replace("-", "_"): value for key, value in zip(words[::2], words[1::2], strict=True)}
     names = {key: given[key] for key in ("task", "method", "family", "name") if key in given}
     out, params = Path(given["out"]), Params.open("params", given["suite"])
     content = {
@@ -57,9 +51,7 @@ def main(stage: str, *words: str) -> None:
     texts = tables(own, params) if stage == "aggregate" else {}
     work = out.parent / f".{out.name}.work"
     work.mkdir(parents=True, exist_ok=True)
-    seeds = options.get("seeds", params.grue()["seeds"])
-    folders = [f"seed{seed}/" for seed in seeds] if stage == "evaluate" else [""]
-    for name in [folder + name for folder in folders for name in OUTPUTS[stage]]:
+    for name in OUTPUTS[stage]:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         text = texts.get(name, json.dumps({"digest": own}) + "\n")
         (out / name).write_text(text.ljust(LARGE) if name.endswith("safetensors") else text)

@@ -37,8 +37,8 @@ def names_of(command: str) -> tuple[str, dict[str, str]]:
 
 def test_same_commands(pairs: list[tuple[dict[str, Any], Stage]]) -> None:
     grue = Params.open(ROOT / "params").grue()
-    n_methods = 2 + 2 * len(grue["algs"])
-    assert sum(job["rule"] == "evaluate" for job, _ in pairs) == len(grue["tasks"]) * n_methods
+    n_runs = len(grue["tasks"]) * (2 + 2 * len(grue["algs"])) * len(grue["seeds"])
+    assert sum(job["rule"] == "evaluate" for job, _ in pairs) == n_runs
 
 
 def test_a_log_takes_what_a_stage_says(pairs: list[tuple[dict[str, Any], Stage]]) -> None:
@@ -48,10 +48,8 @@ def test_a_log_takes_what_a_stage_says(pairs: list[tuple[dict[str, Any], Stage]]
 
 
 def test_same_outputs(pairs: list[tuple[dict[str, Any], Stage]]) -> None:
-    """File by file, but for `evaluate`, whose directory DVC takes as a whole."""
     for job, stage in pairs:
-        outputs = {str(Path(f).parents[1]) if job["rule"] == "evaluate" else f for f in job["outputs"]}
-        assert outputs == stage.outs, stage.name
+        assert set(job["outputs"]) == stage.outs, stage.name
 
 
 def test_same_dependencies(pairs: list[tuple[dict[str, Any], Stage]]) -> None:

@@ -32,7 +32,7 @@ def expected_jobs(suite: str) -> Counter[str]:
             "reward_model": sum(entry["task"] in tasks for entry in params.reward_models().values()),
             "supervised": len(tasks) * n_seeds,
             "train": len(tasks) * 2 * n_algs * n_seeds,
-            "evaluate": len(tasks) * len(methods(grue["algs"])),
+            "evaluate": len(tasks) * len(methods(grue["algs"])) * n_seeds,
             "aggregate": 1,
         }
     )

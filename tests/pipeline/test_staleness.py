@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A small benchmark that Snakemake has run and DVC has recorded."""
     checkout = Checkout.make(tmp_path_factory.mktemp("staleness"))
-    shrink(checkout, "imdb", "common_gen")
+    shrink(checkout, "imdb", "common_gen", seeds=(0, 1))
     checkout.grue("grue_all")
     checkout.target("record")
     return checkout
@@ -42,6 +42,31 @@ def stages_of(commands: set[str]) -> set[str]:
 def test_a_finished_benchmark_has_nothing_to_do(finished: Checkout) -> None:
     assert finished.due() == set()
     assert finished.stale() == set()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"seeds": [0]},
+        {"seeds": ["1"]},
+        {"tasks": ["common_gen"]},
+        {"algs": ["ppo"]},
+        {"algs": []},
+        {"seeds": [1, 0], "tasks": ["common_gen", "imdb"], "algs": ["nlpo", "ppo"]},
+        {"suite": "mini"},
+    ],
+)
+def test_how_a_result_is_asked_for_is_no_dependency(finished: Checkout, asked: dict[str, object]) -> None:
+    assert finished.due(**asked) == set()
+
+
+def test_more_seeds_leave_what_is_done(restored: Checkout) -> None:
+    """The third seed alone is trained and scored, in both DAGs, and the tables are made again."""
+    restored.set_param("grue.yaml", "seeds", [1, 2, 0])
+    due = restored.due()
+    assert restored.stale() == due
+    assert stages_of(due) == {"supervised", "train", "evaluate", "aggregate"}
+    assert all("--seed 2 " in command for command in due if "aggregate" not in command)
 
 
 LEARNING = {"train", "evaluate", "aggregate"}

@@ -1,5 +1,7 @@
 # What is run: the suite, its params, and the parameters and code that each stage depends on.
 import json
+import os
+import re
 import sys
 from functools import cache
 from itertools import product
@@ -8,14 +10,17 @@ from shlex import quote
 from typing import NamedTuple
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import contains_wildcard
 from snakemake.utils import validate
 
 sys.path.insert(0, workflow.basedir)  # this checkout's params code, whatever is installed
 
+from rl4lms.cli.suite_check import check_suite
 from rl4lms.config.compose import algorithm_of, methods
 from rl4lms.config.params import Params
 from rl4lms.config.stages import stage_params
 from rl4lms.core.errors import UserError
+from rl4lms.data_pools.local_rows import local_rows
 
 validate(config, schema="../schemas/config.schema.yaml")
 OVERRIDES = workflow.config_settings.overwrite_config  # what --config and --configfile say
@@ -32,18 +37,12 @@ class Run(NamedTuple):
     seed: int
 
 
-def suite_params():
-    """The suite's params, all files checked before any job starts."""
+def refused(function, *arguments):
+    """What a function of the library returns; what it refuses ends the workflow in one line."""
     try:
-        params = Params.open("params", config["suite"])
-        for task in params.grue()["tasks"]:
-            params.task(task)
-        for alg in params.algs():
-            params.alg(alg)
-        params.base_models(), params.reward_models(), params.resources()
+        return function(*arguments)
     except UserError as error:
         raise WorkflowError(str(error)) from None
-    return params
 
 
 def chosen(key):
@@ -59,12 +58,14 @@ def chosen(key):
     return [item for item in known if str(item) in wanted]
 
 
-PARAMS = suite_params()
+PARAMS = refused(Params.open, "params", config["suite"])
+refused(PARAMS.grue)
 SUITE = PARAMS.suite
 TASKS, ALGS, SEEDS = chosen("tasks"), chosen("algs"), chosen("seeds")
 WHOLE = [TASKS, ALGS, SEEDS] == [PARAMS.grue()[key] for key in ("tasks", "algs", "seeds")]
 METHODS = methods(ALGS)
 RL_METHODS = [method for method in METHODS if algorithm_of(method)]
+refused(check_suite, PARAMS, ALGS)
 RUNS = [Run(*run) for run in product(TASKS, METHODS, SEEDS)]
 FAMILY_OF = {task: PARAMS.task(task)["model"]["family"] for task in PARAMS.grue()["tasks"]}
 REWARD_MODEL_OF = {entry["task"]: name for name, entry in PARAMS.reward_models().items()}
@@ -72,6 +73,29 @@ FAMILIES = sorted({FAMILY_OF[task] for task in TASKS})
 REWARD_MODELS = sorted({REWARD_MODEL_OF[task] for task in TASKS if task in REWARD_MODEL_OF})
 RESERVED = PARAMS.resources()
 N_THREADS = PARAMS.grue()["n_threads"]
+
+
+def own_data(task):
+    """The directory that --config names for a task's rows, spelt in one way; None leaves it to params."""
+    given = OVERRIDES.get("data_dir")
+    directory = given.get(task) if isinstance(given, dict) else given
+    if not directory:
+        return None
+    path = os.path.abspath(os.path.expanduser(directory))
+    inside = os.path.relpath(path)
+    return path if inside.startswith(os.pardir) else inside
+
+
+if isinstance(OVERRIDES.get("data_dir"), dict):
+    if unlisted := [task for task in OVERRIDES["data_dir"] if task not in FAMILY_OF]:
+        raise WorkflowError(f"--config data_dir: {unlisted} not in suite {SUITE}, whose tasks are {[*FAMILY_OF]}.")
+PREPARED = {*TASKS, *(task for family in FAMILIES for task in PARAMS.base_model(family)["tasks"])}
+ROWS = {task: [str(path) for path in refused(local_rows, PARAMS, task, own_data(task))] for task in sorted(PREPARED)}
+for path in sum(ROWS.values(), []):
+    if contains_wildcard(path):
+        raise WorkflowError(
+            f"data_dir: {path}: Snakemake takes names in braces for wildcards; name a link without any."
+        )
 
 # The code that a stage's result depends on, in rl4lms/: packages, and single modules of those that serve many stages.
 _EVERY_STAGE = ["cli/main.py", "config", "core"]
@@ -177,9 +201,14 @@ def _numbers(stage, **names):
     return json.dumps(stage_params(PARAMS, stage, **names), sort_keys=True)
 
 
+def one_of(names):
+    """Regular expression of a wildcard that is one of these names."""
+    return "|".join(map(re.escape, names))
+
+
 wildcard_constraints:
-    task="|".join(FAMILY_OF),
-    method="|".join(METHODS),
+    task=one_of(FAMILY_OF),
+    method=one_of(METHODS),
     seed=r"\d+",
-    family="|".join(PARAMS.base_models()),
-    name="|".join(PARAMS.reward_models()),
+    family=one_of(PARAMS.base_models()),
+    name=one_of(PARAMS.reward_models()),

@@ -1,6 +1,6 @@
 rule prepare:
     input:
-        local_rows,
+        rows=lambda w: ROWS[w.task],
         code=code("prepare"),
     output:
         data_files("{task}"),
@@ -14,7 +14,7 @@ rule prepare:
     params:
         numbers=pick("prepare"),
         suite=SUITE,
-        source=f"--data-dir {quote(config['data_dir'])} " if config["data_dir"] else "",
+        source=lambda w: f"--data-dir {quote(own_data(w.task))} " if own_data(w.task) else "",
         out=lambda w, output: dirname(output[0]),
     message:
         "prepare {wildcards.task}"

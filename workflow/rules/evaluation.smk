@@ -1,17 +1,18 @@
-# One job scores a method's runs of all seeds: most of a small evaluation is the start of its process.
+# One job scores one run, so that a result depends on nothing but itself: with more or fewer seeds asked for, what is
+# scored stays.
 rule evaluate:
     input:
         data=data_files("{task}"),
         base_model=base_model_of,
-        runs=evaluated_runs,
+        run=evaluated_run,
         reward_model=reward_model_of,
         code=code("evaluate"),
     output:
-        score_files("{task}", "{method}"),
+        score_files("{task}", "{method}", "{seed}"),
     log:
-        log_file("evaluate", "{task}", "{method}"),
+        log_file("evaluate", "{task}", "{method}", "seed{seed}"),
     benchmark:
-        benchmark_file("evaluate", "{task}", "{method}")
+        benchmark_file("evaluate", "{task}", "{method}", "seed{seed}")
     threads: cores("evaluate")
     resources:
         **reserved("evaluate"),
@@ -21,12 +22,11 @@ rule evaluate:
         data=lambda w, input: dirname(input.data[0]),
         base_model=lambda w, input: dirname(input.base_model[0]),
         reward_model=reward_model_option,
-        runs=lambda w: dirname(run_dir(w.task, w.method, 0)),
-        seeds=f" --seeds {' '.join(map(str, SEEDS))}" if "seeds" in OVERRIDES else "",
-        out=lambda w, output: dirname(dirname(output[0])),
+        run=lambda w: run_dir(w.task, w.method, w.seed),
+        out=lambda w, output: dirname(output[0]),
     message:
-        "evaluate {wildcards.task} {wildcards.method}"
+        "evaluate {wildcards.task} {wildcards.method} seed {wildcards.seed}"
     shell:
         "python -m rl4lms evaluate --suite {params.suite} --task {wildcards.task} --method {wildcards.method}"
-        "{params.seeds} --data {params.data} --base-model {params.base_model}{params.reward_model}"
-        " --runs {params.runs} --out {params.out} > {log} 2>&1"
+        " --seed {wildcards.seed} --data {params.data} --base-model {params.base_model}{params.reward_model}"
+        " --run {params.run} --out {params.out} > {log} 2>&1"

@@ -1,10 +1,7 @@
 # Which files each stage makes, and which of another stage's it starts from.
-from itertools import product
 from os.path import basename, dirname
 
 from rl4lms.config.compose import starting_point
-from rl4lms.data_pools.published import DATASETS
-from rl4lms.data_pools.sources import LocalSource
 
 RESULTS = f"results/{SUITE}"
 _MODEL = ["config.json", "model.safetensors", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
@@ -40,13 +37,13 @@ def record_files(task, method, seed):
     return [f"{run_dir(task, method, seed)}/{name}" for name in names]
 
 
-def score_files(task, method):
-    """The test scores of every seed: apart from the runs, for one job makes those of all of a method's."""
+def score_files(task, method, seed):
+    """The test scores of a run: apart from what its training leaves, for another job makes them."""
     names = ["metrics.json", "test_split_metrics.jsonl", "test_predictions.json"]
-    return [f"{RESULTS}/scores/{task}/{method}/seed{seed}/{name}" for seed, name in product(SEEDS, names)]
+    return [f"{RESULTS}/scores/{task}/{method}/seed{seed}/{name}" for name in names]
 
 
-EVALUATED = [file for each in product(TASKS, METHODS) for file in score_files(*each)]
+EVALUATED = [file for run in RUNS for file in score_files(*run)]
 
 
 TRAINED = [file for run in RUNS if run.method != "zero_shot" for file in [*record_files(*run), *model_files(*run)]]
@@ -60,15 +57,6 @@ def benchmark_file(stage, *names):
     return f"{RESULTS}/benchmarks/{stage}/{'_'.join(names)}.tsv"
 
 
-def local_rows(wildcards):
-    """The files under data_dir that `prepare` reads, so that changed rows are prepared again."""
-    if not config["data_dir"]:
-        return []
-    folder = Path(config["data_dir"], PARAMS.task(wildcards.task)["data"]["folder"] or "")
-    found = LocalSource(folder).files(DATASETS[wildcards.task])
-    return sorted({str(path) for paths in found.values() for path in paths})
-
-
 def base_model_of(wildcards):
     return base_model_files(FAMILY_OF[wildcards.task])
 
@@ -79,12 +67,12 @@ def starting_model(wildcards):
     return base_model_of(wildcards) if start == "zero_shot" else model_files(wildcards.task, start, wildcards.seed)
 
 
-def evaluated_runs(wildcards):
-    """Every seed's own model and last epoch, and the warm start that its KL is measured from."""
-    task, method = wildcards.task, wildcards.method
-    trained = {method} - {"zero_shot"} | {starting_point(method)} - {"zero_shot"}
-    epochs = [f"{run_dir(task, method, seed)}/val_split_metrics.jsonl" for seed in SEEDS if method != "zero_shot"]
-    return epochs + [file for each, seed in product(sorted(trained), SEEDS) for file in model_files(task, each, seed)]
+def evaluated_run(wildcards):
+    """The run's own model and last epoch, and the warm start that its KL is measured from."""
+    task, method, seed = wildcards.task, wildcards.method, wildcards.seed
+    epochs = [] if method == "zero_shot" else [f"{run_dir(task, method, seed)}/val_split_metrics.jsonl"]
+    models = {method, starting_point(method)} - {"zero_shot"}
+    return epochs + [file for each in sorted(models) for file in model_files(task, each, seed)]
 
 
 def reward_model_of(wildcards):

@@ -40,7 +40,7 @@ rule train:
     benchmark:
         benchmark_file("train", "{task}", "{method}", "seed{seed}")
     wildcard_constraints:
-        method="|".join(RL_METHODS),
+        method=one_of(RL_METHODS),
     threads: cores("train")
     resources:
         **reserved("train"),

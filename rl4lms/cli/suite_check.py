@@ -1,0 +1,135 @@
+"""Is a whole suite sound? Its files, ids, arguments, metrics, bounds and models, checked before the first job.
+
+The Snakefile asks when it is read, and every stage when it starts, so that no job finds after hours what was wrong from
+the beginning. No model library is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rl4lms.config.compose import LEARNED, algorithm_of, compose_rl, compose_supervised, methods
+from rl4lms.config.inputs import check_paths
+from rl4lms.config.params import Params
+from rl4lms.config.schema import RunConfig
+from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.core.tables import MetricRegistry
+from rl4lms.data_pools.published import DATASETS
+from rl4lms.evaluation.suite import SuiteSettings
+
+_HERE = Path()  # stands for the directories that only a job knows
+
+
+def check_suite(params: Params, algs: Iterable[str] = ()) -> None:
+    """algs: algorithms that are asked for beside the suite's. Raises ConfigError for the first fault, in one line."""
+    grue = params.grue()
+    where = f"{params.directory}/grue.yaml"
+    for key in ("tasks", "algs", "seeds"):
+        _check_list(grue[key], f"{where}: {key}", may_be_empty=key == "algs")
+    params.resources()
+    for task in grue["tasks"]:
+        _check_models(params, task)
+        _check_data(params, task)
+        _check_runs(params, task, list(dict.fromkeys([*grue["algs"], *algs])), grue["seeds"])
+        _check_metrics(params, task)
+    SuiteSettings.from_params(params)
+
+
+def _check_list(items: Sequence[Any], where: str, *, may_be_empty: bool) -> None:
+    if not items and not may_be_empty:
+        raise ConfigError(f"{where}: empty; expected at least one.")
+    for i, item in enumerate(items):
+        if item in items[:i]:
+            raise ConfigError(f"{where}: {item} is there twice; name it once.")
+
+
+def _check_models(params: Params, task: str) -> None:
+    """The base model's family, and the classifier of a task whose reward or metrics need one."""
+    p, where = params.task(task), _file(params, task)
+    families, file = params.base_models(), f"{params.directory}/base_models.yaml"
+    family, kind = p["model"]["family"], p["model"]["type"]
+    if family not in families:
+        raise ConfigError(unknown("model family", family, families, f"{where}: model.family"))
+    if families[family]["type"] != kind:
+        raise ConfigError(f"{where}: model.type: {kind}, but {file} says {family}.type: {families[family]['type']}.")
+    _check_source(families[family], f"{file}: {family}")
+    for each in families[family]["tasks"]:
+        if each not in (known := params.grue()["tasks"]):
+            raise ConfigError(unknown("task", each, known, f"{file}: {family}.tasks (suite {params.suite})"))
+    components = [p["reward_fn"], *p["evaluation"]["metrics"]]
+    needing = [each["id"] for each in components if each["id"] in LEARNED and "model_name" not in each["args"]]
+    classifiers = {name: entry for name, entry in params.reward_models().items() if entry["task"] == task}
+    file = f"{params.directory}/reward_models.yaml"
+    if needing and not classifiers:
+        raise ConfigError(f"{where}: {needing[0]} needs a classifier; give {file} one whose task is {task}.")
+    for name, entry in classifiers.items():
+        _check_source(entry, f"{file}: {name}")
+
+
+def _check_source(model: Mapping[str, Any], where: str) -> None:
+    """A model is taken by its name or trained; a path that is named exists."""
+    name = model["model_name"]
+    if name is None and (model["tokenizer"] is None or model["training"] is None):
+        raise ConfigError(f"{where}: expected model_name, or tokenizer and training.")
+    if name is not None and name.startswith(("/", "./", "../", "~")) and not Path(name).expanduser().exists():
+        raise ConfigError(f"{where}.model_name: {name}: no such file or directory.")
+
+
+def _check_data(params: Params, task: str) -> None:
+    data, where = params.task(task)["data"], f"{_file(params, task)}: data"
+    if task not in DATASETS:
+        raise ConfigError(unknown("task", task, DATASETS, f"{params.directory}/grue.yaml: tasks"))
+    if data["source"] == "generator" and data["data_dir"] is None:
+        for key in ("n_train", "n_val", "n_test"):
+            if data[key] is None:
+                raise ConfigError(f"{where}.{key}: the generator needs a number of rows, found null.")
+
+
+def _check_runs(params: Params, task: str, algs: Sequence[str], seeds: Sequence[int]) -> None:
+    """Every run's configuration, as its stage will read it. An algorithm that is not run still shows the evaluation."""
+    places = {"data_dir": _HERE, "model_dir": _HERE}
+    for seed in seeds:
+        _read(params, task, "supervised", compose_supervised(params, task, seed, **places))
+    for method in methods(algs or params.algs()[:1]):
+        if algorithm_of(method) is not None:
+            composed = compose_rl(params, task, method, seeds[0], reward_model_dir=_HERE, **places)
+            _read(params, task, method, composed)
+
+
+def _read(params: Params, task: str, method: str, composed: Mapping[str, Any]) -> None:
+    algorithm = algorithm_of(method)
+    over = "" if algorithm is None else f" over algs/{algorithm}.yaml"
+    source = f"{_file(params, task)}{over} (suite {params.suite}, {method})"
+    check_paths(RunConfig.from_dict(composed, source), source)
+
+
+def _check_metrics(params: Params, task: str) -> None:
+    """The main metric, and what keep_best goes by, are names that a metric of the task gives."""
+    evaluation, where = params.task(task)["evaluation"], f"{_file(params, task)}: evaluation"
+    wanted = {"main_metric": evaluation["main_metric"]}
+    if evaluation["keep_best"] is not None:
+        wanted["keep_best.metric"] = evaluation["keep_best"]["metric"]
+    for name, key in wanted.items():
+        known: list[str] = []
+        for metric in evaluation["metrics"]:
+            keys = result_keys(metric)
+            known += keys or ()
+            if keys is None or key in keys:
+                break
+        else:
+            raise ConfigError(unknown("metric", key, known, f"{where}.{name}, of what evaluation.metrics give"))
+
+
+def result_keys(metric: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """All names of results that a metric may give; None for one of which they are not known before it computes."""
+    table = MetricRegistry.table
+    if not table.is_shipped(metric["id"]):
+        return None
+    keys: tuple[str, ...] | None = table.load(metric["id"]).result_keys(metric["args"])
+    return keys
+
+
+def _file(params: Params, task: str) -> str:
+    return f"{params.directory}/tasks/{task}.yaml"
