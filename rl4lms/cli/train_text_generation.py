@@ -53,11 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             with shown(args.experiment_name, quiet=args.quiet):
                 progress.phase("loading")
                 train(config, args)
-    except Exception as error:
-        return report(error)
     except KeyboardInterrupt:
         print("interrupted; the same command resumes from the last checkpoint.", file=sys.stderr)
         return 130
+    except BaseException as error:
+        return report(error)
     return 0
 
 
