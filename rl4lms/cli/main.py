@@ -62,11 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         dispatch(arguments)
-    except Exception as error:
-        return report(error)
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from its last checkpoint, where it keeps any.", file=sys.stderr)
         return 130
+    except BaseException as error:
+        return report(error)
     return 0
 
 

@@ -95,11 +95,11 @@ def _run(
         prepare_process(n_threads, quiet=True)
         torch.set_num_threads(n_threads)  # loaded already, so the environment comes too late for it
         work(args, params)
-    except Exception as error:
-        return report(error)
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from its last checkpoint, where it keeps any.", file=sys.stderr)
         return 130
+    except BaseException as error:
+        return report(error)
     print((args.out / REPORT_TEXT).read_text(encoding="utf-8"), end="")
     return 0
 

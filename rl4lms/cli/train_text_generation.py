@@ -49,18 +49,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             check_name(getattr(args, option), f"--{option}")
         check_backends(tracked(args))
         config = read_config(args.config_path, args.seed)
-        settle_process(config.kernels, config.n_threads)
         if args.dry_run:
             print(f"{args.config_path}: a valid configuration ({config.alg.id} on {config.datapool.id}).")
         else:
             with shown(args.experiment_name, quiet=args.quiet):
                 progress.phase("loading")
                 train(config, args)
-    except Exception as error:
-        return report(error)
     except KeyboardInterrupt:
         print("interrupted; the same command resumes from the last checkpoint.", file=sys.stderr)
         return 130
+    except BaseException as error:
+        return report(error)
     return 0
 
 
@@ -92,6 +91,7 @@ def read_config(path: Path, seed: int | None = None) -> RunConfig:
     if seed is not None:
         given["seed"] = seed
     config = RunConfig.from_dict(given, str(path))
+    settle_process(config.kernels, config.n_threads)  # before anything that is checked imports torch
     check_run(config, str(path))
     return config
 

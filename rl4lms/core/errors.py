@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import dis
 import errno
+import functools
 import sys
+import sysconfig
+import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
 
 
 class UserError(Exception):
@@ -45,13 +51,110 @@ def unknown(kind: str, name: object, known: Iterable[str], where: str = "") -> s
 EXTRAS = {"bert_score": "bert", "dvclive": "dvclive", "peft": "peft", "tensorboard": "tensorboard", "wandb": "wandb"}
 
 
-def report(error: Exception) -> int:
-    """Print one line on stderr; the exit code. Raises `error` again where it is a defect of ours, traceback and all."""
-    known = error if isinstance(error, UserError) else explain(error)
+LONGEST_LINE, LONGEST_SAID = 8_000, 500  # characters of an error's line, and of what a foreign exception says in it
+_DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def report(error: BaseException) -> int:
+    """Print one line on stderr; the exit code. Raises `error` again where it is a defect of ours, traceback and all.
+
+    An exit that argparse or a signal asked for is raised again, too: the process ends with its code.
+    """
+    known = error if isinstance(error, UserError) else None if is_interruption(error) else _explained(error)
     if known is None:
         raise error
-    print(f"error: {' '.join(str(known).splitlines())}", file=sys.stderr)
+    print(f"error: {one_line(told(known, LONGEST_LINE), LONGEST_LINE)}", file=sys.stderr)
     return known.exit_code
+
+
+def _explained(error: BaseException) -> UserError | None:
+    return explain(error) or _of_foreign_code(error)
+
+
+def _of_foreign_code(error: BaseException) -> RunError | None:
+    """What a class or function of the user's raised outside of a guarded call; None where all code is ours."""
+    frame = foreign_frame(error, called_by_us=True)
+    if frame is None:
+        return None
+    code, said = frame.tb_frame.f_code, told(error)
+    place = f"{Path(code.co_filename).name}, line {frame.tb_lineno}"
+    return RunError(f"{code.co_qualname} ({place}): raised {type(error).__name__}{f' ({said})' if said else ''}.")
+
+
+def is_interruption(error: BaseException) -> bool:
+    """Whether a signal ended the call: Ctrl-C, or a handler of ours that leaves.
+
+    Python raises KeyboardInterrupt between two instructions; one that code raises itself stands at a `raise`.
+    """
+    if not isinstance(error, KeyboardInterrupt | SystemExit):
+        return False
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None:
+        return True
+    if str(last.tb_frame.f_globals.get("__name__", "")).startswith("rl4lms."):
+        return True
+    at_raise = dis.opname[last.tb_frame.f_code.co_code[last.tb_lasti]] == "RAISE_VARARGS"
+    return isinstance(error, KeyboardInterrupt) and not at_raise
+
+
+def foreign_frame(error: BaseException, *, called_by_us: bool = False) -> TracebackType | None:
+    """The innermost place in code that is neither ours nor a library's; else the innermost of all.
+
+    called_by_us: only a place below a call by this package counts, and None stands for there is none.
+    """
+    frame, last, found, ours = error.__traceback__, None, None, False
+    while frame is not None:
+        name = frame.tb_frame.f_code.co_filename
+        if name.startswith(_library_directories()[0]):
+            ours = True
+        elif not name.startswith(("<frozen", *_library_directories())) and (ours or not called_by_us):
+            found = frame
+        last, frame = frame, frame.tb_next
+    return found if found is not None or called_by_us else last
+
+
+@functools.cache
+def _library_directories() -> tuple[str, ...]:
+    """This package's directory, then those of the standard library and of installed packages."""
+    installed = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    return tuple(f"{path}/" for path in [str(Path(__file__).resolve().parents[1]), *installed])
+
+
+def told(error: BaseException, longest: int = LONGEST_SAID) -> str:
+    """What an exception says, on one line that is not too long, also where it cannot say it."""
+    try:
+        return one_line(str(error), longest)
+    except BaseException:  # its __str__ is somebody else's code
+        return "its message cannot be read"
+
+
+def one_line(text: str, longest: int = LONGEST_LINE) -> str:
+    """`text` on one line, `plain`, and cut where it is longer than `longest` characters."""
+    more = len(text) - longest
+    lines = (line.strip() for line in text[:longest].splitlines())
+    line = plain(" ".join(line for line in lines if line))
+    return f"{line}... ({more:,} characters more; log.txt of a training run has them)" if more > 0 else line
+
+
+def plain(text: str) -> str:
+    """`text` as something that a terminal shows and does not obey.
+
+    Control characters but for the end of a line, marks that turn the direction of writing, and halves of characters are
+    written as escapes. Joiners of letters and of emoji are text.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" or not _is_control(c) else _escape(c) for c in text)
+
+
+def _is_control(c: str) -> bool:
+    return c in _DIRECTIONS or unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
+
+
+def _escape(c: str) -> str:
+    return c.encode("unicode_escape").decode()
 
 
 def explain(error: BaseException) -> UserError | None:
@@ -60,8 +163,8 @@ def explain(error: BaseException) -> UserError | None:
         package = error.name.partition(".")[0]
         extra = EXTRAS.get(package)
         install = f"pip install 'rl4lms-grue[{extra}]'" if extra else "make env installs what the project needs"
-        return ConfigError(f"the package {package} cannot be imported ({error}); {install}.")
-    said = str(error)
+        return ConfigError(f"the package {package} cannot be imported ({told(error)}); {install}.")
+    said = told(error)
     full = "No space left on device" in said or "Disk quota exceeded" in said or "os error 28" in said
     if full or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
         where = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
@@ -71,5 +174,5 @@ def explain(error: BaseException) -> UserError | None:
     if isinstance(error, OSError) and error.filename:
         return RunError(f"{error.filename}: {error.strerror}.")
     if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
-        return RunError(f"out of memory ({said.splitlines()[0] if said else 'no more to be had'}); lower a batch size.")
+        return RunError(f"out of memory ({said or 'no more to be had'}); lower a batch size.")
     return None

@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from rl4lms.core.guard import guarded
 from rl4lms.core.registry import Registry
 
 _POOLS = "rl4lms.data_pools"
@@ -64,7 +65,9 @@ class DataPoolRegistry(_PublishedRegistry):
 
     @classmethod
     def get(cls, datapool_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
-        return cls.table.load(datapool_id).prepare(**dict(kwargs or {}))
+        pool = cls.table.load(datapool_id)
+        with guarded(f"data pool {datapool_id}"):
+            return pool.prepare(**dict(kwargs or {}))
 
 
 class RewardFunctionRegistry(_PublishedRegistry):
@@ -98,7 +101,9 @@ class RewardFunctionRegistry(_PublishedRegistry):
 
     @classmethod
     def get(cls, reward_fn_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
-        return construct(cls.table.load(reward_fn_id), kwargs)
+        reward = cls.table.load(reward_fn_id)
+        with guarded(f"reward {reward_fn_id}"):
+            return construct(reward, kwargs)
 
 
 class MetricRegistry(_PublishedRegistry):
@@ -134,7 +139,9 @@ class MetricRegistry(_PublishedRegistry):
 
     @classmethod
     def get(cls, metric_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
-        return construct(cls.table.load(metric_id), kwargs)
+        metric = cls.table.load(metric_id)
+        with guarded(f"metric {metric_id}"):
+            return construct(metric, kwargs)
 
 
 class PolicyRegistry(_PublishedRegistry):

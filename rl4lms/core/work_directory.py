@@ -14,6 +14,7 @@ import logging
 import os
 import shutil
 import tempfile
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from rl4lms.core.seals import SEAL, check_seals, seal
 logger = logging.getLogger(__name__)
 
 DIGEST_FILE, LOG_FILE = ".run.json", "log.txt"
-_UNPUBLISHED = (DIGEST_FILE, "checkpoints")  # done with when the run is
+_UNPUBLISHED = (DIGEST_FILE, LOG_FILE, "checkpoints")  # done with when the run is
 _FACTS = ("manifest.json", "timing.jsonl", SEAL)  # of one execution: a run that reads a directory does not read them
 
 
@@ -89,9 +90,18 @@ def work_directory(path: Path, config: Mapping[str, Any], inputs: Iterable[Path]
         write_json(path / DIGEST_FILE, digests)
         try:
             yield path
-        except UserError:
-            _remove_unused(missing)
+        except BaseException as error:
+            if isinstance(error, UserError) and error.__cause__ is None:
+                _remove_unused(missing)
+            elif not isinstance(error, KeyboardInterrupt | SystemExit):
+                _keep_traceback(path, error)
             raise
+
+
+def _keep_traceback(path: Path, error: BaseException) -> None:
+    """Write what the one line of an error leaves out to the run's log, where the disk takes it."""
+    with contextlib.suppress(OSError), open(path / LOG_FILE, "a", encoding="utf-8", errors="backslashreplace") as log:
+        log.writelines(traceback.format_exception(error))
 
 
 def _sweep(path: Path) -> None:

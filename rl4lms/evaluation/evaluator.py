@@ -8,9 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rl4lms.core import progress
-from rl4lms.core.errors import DataError, RunError
+from rl4lms.core.errors import DataError, RunError, one_line
+from rl4lms.core.guard import copied, guarded, name_of
 from rl4lms.data_pools.text_generation_pool import Sample
+from rl4lms.evaluation.suite import N_SAMPLES
 from rl4lms.metrics.base import BaseMetric
+
+# Columns of a prediction and of a run's metrics.json that no metric may write.
+RESERVED = ("split_name", "sample_id", "prompt_text", "generated_text", "ref_text", "epoch", N_SAMPLES)
+LONGEST_KEY = 200
 
 Generate = Callable[[list[Sample]], list[str]]
 
@@ -33,6 +39,7 @@ class EvaluationResult:
 
     def with_scores(self, name: str, scores: Sequence[float]) -> EvaluationResult:
         """The same result with one more score per sample; its corpus value is the mean."""
+        self._check_new(name)
         values = _per_sample_scores(name, scores, len(self.predictions), self._where)
         return replace(
             self,
@@ -44,9 +51,13 @@ class EvaluationResult:
     def with_metrics(self, metrics: Mapping[str, float]) -> EvaluationResult:
         """The same result with more corpus values. Raises RunError for one that is not finite."""
         for name, value in metrics.items():
-            if not math.isfinite(value):
-                raise RunError(f"{self._where}: {name} is {value}; expected a finite number.")
+            self._check_new(name)
+            finite_number(value, f"{self._where}: {name}")
         return replace(self, metrics={**self.metrics, **metrics})
+
+    def _check_new(self, name: str) -> None:
+        if name in self.metrics:
+            raise RunError(f'{self._where}: a metric gives "{name}", which the evaluation gives itself; rename it.')
 
     @property
     def texts(self) -> list[str]:
@@ -83,7 +94,10 @@ def evaluate(
     for name, scores in per_sample.items():
         for row, score in zip(predictions, scores, strict=True):
             row[name] = score
-    labels = {name: text for metric in metrics for name, text in metric.labels().items() if name in corpus}
+    labels: dict[str, str] = {}
+    for metric in metrics:
+        with guarded(f"metric {name_of(metric)}"):
+            labels |= {str(name): str(text) for name, text in metric.labels().items() if name in corpus}
     return EvaluationResult(split, epoch, corpus, per_sample, predictions, labels)
 
 
@@ -102,29 +116,58 @@ def _score(
     corpus: dict[str, float] = {}
     per_sample: dict[str, list[float]] = {}
     for done, metric in enumerate(metrics):
+        name = name_of(metric)
         progress.phase(f"{split}: {type(metric).__name__}, metric", done + 1, len(metrics))
-        results: Mapping[str, tuple[list[float] | None, float]] = metric.compute(
-            prompts, texts, references, meta_infos, model, split
-        )
-        for name, (scores, value) in results.items():
-            if name in corpus:
-                raise RunError(f'{where}: two metrics give "{name}"; leave one of them out of the list of metrics.')
-            if not math.isfinite(value):
-                raise RunError(f"{where}: {name} is {value}; expected a finite number.")
-            corpus[name] = float(value)
+        with guarded(f"metric {name}"):
+            columns = copied((prompts, texts, references, meta_infos))
+            results = metric.compute(*columns, model, split)
+        for key, (scores, value) in _named(results, f"metric {name}").items():
+            if key in corpus:
+                raise RunError(f'{where}: two metrics give "{key}"; leave one of them out of the list of metrics.')
+            corpus[key] = finite_number(value, f"{where}: {key}")
             if scores is not None:
-                per_sample[name] = _per_sample_scores(name, scores, len(samples), where)
+                per_sample[key] = _per_sample_scores(key, scores, len(samples), where)
     return corpus, per_sample
 
 
+def _named(results: Any, where: str) -> dict[str, tuple[Any, Any]]:
+    """What a metric returned, its shape and its keys checked: they become columns, names of files and of table rows."""
+    if not isinstance(results, Mapping):
+        found = type(results).__name__
+        raise RunError(f'{where}: returned {found}; expected {{"name": (scores per text or None, score of the set)}}.')
+    named = {}
+    for key, entry in results.items():
+        name = str(key)
+        if name in RESERVED:
+            raise RunError(f'{where}: a result named "{name}", which is a name of ours; call it "{where[7:]}/{name}".')
+        if not name.isprintable() or not name.strip() or len(name) > LONGEST_KEY:
+            expected = f"one line of 1 to {LONGEST_KEY} printable characters"
+            raise RunError(f"{where}: a result named {one_line(repr(name), LONGEST_KEY)}; expected {expected}.")
+        if not isinstance(entry, tuple | list) or len(entry) != 2:
+            raise RunError(f'{where}: "{name}" is {type(entry).__name__}; expected (scores per text or None, score).')
+        named[name] = tuple(entry)
+    return named
+
+
+def finite_number(value: Any, what: str) -> float:
+    """A number of any kind (bool, numpy, a tensor of one element) as a finite float. Raises RunError."""
+    try:
+        number = float(value)
+    except Exception:  # it may be an object of the component's own
+        raise RunError(f"{what} is {type(value).__name__}; expected a finite number.") from None
+    if not math.isfinite(number):
+        raise RunError(f"{what} is {number}; expected a finite number.")
+    return number
+
+
 def _per_sample_scores(name: str, scores: Sequence[float], n: int, where: str) -> list[float]:
-    values = [float(score) for score in scores]
-    if len(values) != n:
-        raise RunError(f"{where}: {name} has {len(values)} scores for {n} samples; expected one each.")
-    broken = next((i for i, value in enumerate(values) if not math.isfinite(value)), None)
-    if broken is not None:
-        raise RunError(f"{where}: {name} of sample {broken} is {values[broken]}; expected a finite number.")
-    return values
+    try:
+        given = list(scores)
+    except Exception:  # a generator of the metric's own may raise anything
+        raise RunError(f"{where}: {name} has no list of scores; expected one score each.") from None
+    if len(given) != n:
+        raise RunError(f"{where}: {name} has {len(given)} scores for {n} samples; expected one each.")
+    return [finite_number(score, f"{where}: {name} of sample {i}") for i, score in enumerate(given)]
 
 
 def _prediction(split: str, sample: Sample, text: str) -> dict[str, Any]:

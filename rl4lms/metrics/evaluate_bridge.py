@@ -10,7 +10,7 @@ import numbers
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rl4lms.core.errors import ConfigError, DataError, unknown
+from rl4lms.core.errors import ConfigError, DataError, told, unknown
 from rl4lms.metrics.base import BaseMetric, MetaInfo, MetricResult, check_references, mean
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ class EvaluateMetric(BaseMetric):
         try:
             self._module: Any = evaluate.load(path, config_name=config_name, keep_in_memory=True)
         except Exception as error:  # loading runs foreign code, which may raise anything
-            reason = str(error).strip().split("\n")[0]
             raise ConfigError(
-                f'metric evaluate: "{path}" cannot be loaded ({reason}). Give a hub id in reach or a local module file.'
+                f'metric evaluate: "{path}" cannot be loaded ({told(error)}). Give a hub id in reach or a local '
+                "module file."
             ) from None
         self.name = str(self._module.name)
         self._keys = [key] if isinstance(key, str) else None if key is None else list(key)
@@ -71,7 +71,7 @@ class EvaluateMetric(BaseMetric):
                 predictions=list(generated_texts), references=references, **self._compute_args
             )
         except Exception as error:  # foreign code
-            raise DataError(f"metric evaluate: {self.name} failed ({type(error).__name__}: {error}).") from error
+            raise DataError(f"metric evaluate: {self.name} failed ({type(error).__name__}: {told(error)}).") from error
         return self._named(result or {}, len(generated_texts))
 
     def _named(self, result: Mapping[str, Any], n_texts: int) -> MetricResult:

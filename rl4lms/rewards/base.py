@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from rl4lms.core.errors import DataError, RunError
+from rl4lms.core.guard import name_of
 from rl4lms.metrics.base import MetaInfo
 
 
@@ -82,7 +83,7 @@ def finite_reward(value: Any, reward: object, sample: str) -> float:
     """`value` as a python float, or RunError naming the reward and the sample."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except Exception:  # it may be an object of the function's own
         raise RunError(
             f"reward {reward_name(reward)}: {type(value).__name__} for {sample}; expected a finite number."
         ) from None
@@ -92,7 +93,7 @@ def finite_reward(value: Any, reward: object, sample: str) -> float:
 
 
 def reward_name(reward: object) -> str:
-    return getattr(reward, "name", None) or type(reward).__name__
+    return name_of(reward)
 
 
 def describe(prompt: str, text: str) -> str:

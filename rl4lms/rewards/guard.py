@@ -1,43 +1,34 @@
-"""Calling a reward function that somebody else wrote: what it raises is told in one line, and it may not hang."""
+"""Calling a reward function that somebody else wrote: as any component, and it may not hang."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
 import threading
-import traceback
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NoReturn
 
-from rl4lms.core.errors import RunError, UserError
+from rl4lms.core.errors import RunError
+from rl4lms.core.guard import guarded
 from rl4lms.rewards.base import reward_name
 
 AGAIN_S = 1.0  # a function that swallows the interruption gets another one
+STEP_ERROR = "error"  # where the info of an environment's step, in a process of its own, tells what its reward raised
 
 
 @contextlib.contextmanager
-def guarded(reward: object, timeout_s: float | None = None) -> Iterator[None]:
-    """Around one call. Raises RunError for whatever the function raises, and after `timeout_s` seconds.
+def reward_call(reward: object, timeout_s: float | None = None) -> Iterator[None]:
+    """`guarded`, around one call, and RunError after `timeout_s` seconds.
 
     The time limit holds in the main thread and interrupts Python code; a function that hangs in C needs
     `env.n_reward_workers`, whose processes are killed.
     """
-    try:
-        with contextlib.nullcontext() if timeout_s is None else _time_limit(reward, timeout_s):
+    with guarded(f"reward {reward_name(reward)}"):
+        if timeout_s is None:
             yield
-    except UserError:
-        raise
-    except Exception as error:
-        raise RunError(raised(reward, error)) from error
-
-
-def raised(reward: object, error: BaseException) -> str:
-    """One line: the reward, the exception, and the innermost line of code."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f", at {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
-    said = " ".join(str(error).split())
-    return f"reward {reward_name(reward)}: raised {type(error).__name__}{f' ({said})' if said else ''}{place}."
+        else:
+            with _time_limit(reward, timeout_s):
+                yield
 
 
 def timed_out(reward: object, timeout_s: float) -> str:

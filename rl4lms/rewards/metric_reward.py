@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.core.guard import copied
 from rl4lms.core.tables import MetricRegistry
 from rl4lms.metrics.base import BaseMetric, MetaInfo, MetricResult
 from rl4lms.rewards.base import BatchedEpisodeReward, EpisodeReward
@@ -69,7 +70,7 @@ class MetricReward(MetricScores, EpisodeReward):
 
     def score(self, prompt: str, text: str, references: Sequence[str], meta_info: MetaInfo) -> float:
         self.check_fitted()
-        result = self.metric.compute([prompt], [text], [references], [meta_info])
+        result = self.metric.compute([prompt], [text], [copied(references)], [copied(meta_info)])
         return self.base_score(result) + self._shaping.one(prompt, text, references, meta_info)
 
 
@@ -95,7 +96,8 @@ class BatchedMetricReward(MetricScores, BatchedEpisodeReward):
     ) -> list[float]:
         self.check_fitted()
         where = f"reward {self.name}"
-        scores, _ = pick(self.metric.compute(prompts, texts, references, meta_infos), self._key, where)
+        columns = copied((prompts, texts, references, meta_infos))
+        scores, _ = pick(self.metric.compute(*columns), self._key, where)
         if scores is not None:
             return scores
         rows = zip(prompts, texts, references, meta_infos, strict=True)

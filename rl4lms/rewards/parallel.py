@@ -25,10 +25,11 @@ from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]
 
-from rl4lms.core.errors import RunError, UserError
+from rl4lms.core.errors import RunError, UserError, told
+from rl4lms.core.guard import guarded
 from rl4lms.core.kernels import THREADS
 from rl4lms.rewards.base import RewardFunction, finite_reward, reward_name
-from rl4lms.rewards.guard import guarded, raised, timed_out
+from rl4lms.rewards.guard import reward_call, timed_out
 
 _CHUNKS_PER_WORKER = 4  # small enough that a slow text does not leave the other workers idle
 Call = tuple[Any, ...]
@@ -85,7 +86,7 @@ class _Worker:
     def send(self, message: bytes) -> None:
         """Send calls, once the worker has read the function: its imports are no part of a call's time."""
         if not self._started:
-            self.connection.recv_bytes()
+            _values(self.connection.recv_bytes())
             self._started = True
         self.connection.send_bytes(message)
 
@@ -121,13 +122,7 @@ class ParallelReward:
         self._shared = tuple(shared)
         self._workers: list[_Worker] = []
         if n_workers > 1 and is_copyable(reward_fn):
-            try:
-                payload = _dump((reward_fn, self._shared))
-            except (pickle.PicklingError, TypeError, AttributeError) as error:
-                raise RunError(
-                    f"reward {reward_name(reward_fn)} cannot be sent to worker processes ({error}). Set "
-                    "env.n_reward_workers to 1, or in_parent = True on its class."
-                ) from error
+            payload = _sendable((reward_fn, self._shared), (), reward_fn)
             self._finalizer = weakref.finalize(self, _stop, self._workers)
             self._workers += [_Worker(payload) for _ in range(n_workers)]
 
@@ -141,7 +136,7 @@ class ParallelReward:
         return [finite_reward(value, self._reward_fn, f"episode {i} of the batch") for i, value in enumerate(values)]
 
     def _here(self, call: Call) -> Any:
-        with guarded(self._reward_fn, self._timeout_s):
+        with reward_call(self._reward_fn, self._timeout_s):
             return self._reward_fn(*call)
 
     def _in_workers(self, calls: Sequence[Call]) -> list[Any]:
@@ -181,8 +176,9 @@ class ParallelReward:
     def _send_next(self, worker: _Worker, waiting: Iterator[tuple[int, list[Call]]], busy: dict[Any, _Worker]) -> None:
         task = next(waiting, None)
         if task is not None:
+            calls = _sendable(task, self._shared, self._reward_fn)
             try:
-                worker.send(_dump(task, self._shared))
+                worker.send(calls)
             except (EOFError, ConnectionError):
                 raise _ended(worker, self._reward_fn) from None
             busy[worker.connection] = worker
@@ -199,16 +195,31 @@ class ParallelReward:
         self.close()
 
 
+def _sendable(value: Any, shared: Sequence[Any], reward_fn: object) -> bytes:
+    """`value` pickled. Raises RunError where it cannot be: what is pickled is asked for it, and may raise anything."""
+    try:
+        return _dump(value, shared)
+    except Exception as error:
+        raise RunError(
+            f"reward {reward_name(reward_fn)} cannot be sent to worker processes ({told(error)}). Set "
+            "env.n_reward_workers to 1, or in_parent = True on its class."
+        ) from error
+
+
 def _receive(worker: _Worker, reward_fn: object) -> tuple[int, list[Any]]:
     try:
-        start, values, error, trace = pickle.loads(worker.connection.recv_bytes())
+        answer = worker.connection.recv_bytes()
     except (EOFError, ConnectionError):
         raise _ended(worker, reward_fn) from None
+    return _values(answer)
+
+
+def _values(answer: bytes) -> tuple[int, list[Any]]:
+    """(start, values) of a worker's answer. Raises the error that it tells of, the worker's traceback as its note."""
+    start, values, error, trace = pickle.loads(answer)
     if error is not None:
         error.add_note(f"In a reward worker:\n{trace}")
-        if isinstance(error, UserError):
-            raise error
-        raise RunError(raised(reward_fn, error)) from error
+        raise error
     return start, values
 
 
@@ -219,28 +230,39 @@ def _ended(worker: _Worker, reward_fn: object) -> RunError:
     )
 
 
-def _reply(start: int, values: list[Any], error: BaseException | None = None) -> bytes:
+def _reply(start: int, values: list[Any], error: UserError | None = None) -> bytes:
     trace = "".join(traceback.format_exception(error)) if error else ""
     try:
         reply = _dump((start, values, error, trace))
         pickle.loads(reply)
         return reply
-    except Exception:  # an exception or result that cannot travel is told in words
-        return _dump((start, [], RunError(f"{type(error).__name__}: {error}"), trace))
+    except Exception as reason:  # an error or result that cannot travel is told in words
+        return _dump((start, [], RunError(told(error or reason)), trace))
+
+
+def _answer(reward_fn: Any, shared: Sequence[Any], calls: bytes) -> bytes:
+    start = 0
+    try:
+        with reward_call(reward_fn):  # reading the calls runs code as foreign as the function's
+            start, arguments = _SharingUnpickler(io.BytesIO(calls), shared).load()
+            return _reply(start, [reward_fn(*each) for each in arguments])
+    except UserError as error:
+        return _reply(start, [], error)
 
 
 def _serve(connection: Connection) -> None:
     """The worker: the function and what is shared first, then chunks of calls until the pipe is closed."""
     try:
-        reward_fn, shared = pickle.loads(connection.recv_bytes())
-        connection.send_bytes(b"started")
+        payload = connection.recv_bytes()
+        try:
+            with guarded("reward in a worker process"):
+                reward_fn, shared = pickle.loads(payload)
+        except UserError as error:
+            connection.send_bytes(_reply(0, [], error))
+            return
+        connection.send_bytes(_reply(0, []))
         while True:
-            start, calls = _SharingUnpickler(io.BytesIO(connection.recv_bytes()), shared).load()
-            try:
-                reply = _reply(start, [reward_fn(*call) for call in calls])
-            except Exception as error:  # whatever it is, it belongs to the parent
-                reply = _reply(start, [], error)
-            connection.send_bytes(reply)
+            connection.send_bytes(_answer(reward_fn, shared, connection.recv_bytes()))
     except (EOFError, ConnectionError, KeyboardInterrupt):
         return
 

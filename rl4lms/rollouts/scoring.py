@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from rl4lms.core.errors import RunError
+from rl4lms.core.guard import copied
 from rl4lms.rewards.base import BatchedRewardFunction, reward_name
-from rl4lms.rewards.guard import guarded
+from rl4lms.rewards.guard import STEP_ERROR, reward_call
 from rl4lms.rewards.parallel import ParallelReward, is_copyable
 from rl4lms.tokenization.observation import SampleLike, decode_response
 from rl4lms.tokenization.text_task import TextTask
@@ -70,13 +71,13 @@ class BatchedScorer:
         if not ended:
             return
         done = [responses[i] for i in ended]
-        with guarded(self.reward_fn, self.timeout_s):
+        with reward_call(self.reward_fn, self.timeout_s):
             rewards = self.reward_fn(
                 [r.sample.prompt_or_input_text for r in done],
                 [r.text for r in done],
-                [r.sample.references for r in done],
+                [copied(r.sample.references) for r in done],
                 [True] * len(done),
-                [r.sample.meta_data for r in done],
+                [copied(r.sample.meta_data) for r in done],
             )
             rewards = [float(x) for x in rewards]
         if len(rewards) != len(done):
@@ -98,8 +99,7 @@ class BatchedScorer:
                 places.append((i, step))
                 done = response.ended and step == n - 1
                 current = final if step == n - 1 else final.at(step + 1)
-                meta = response.sample.meta_data
-                calls.append((final.at(step), response.token_ids[step], current, done, meta))
+                calls.append((final.at(step), response.token_ids[step], current, done, final.meta_info))
         for (i, step), reward in zip(places, self._parallel.map(calls), strict=True):
             scores[i][step] = reward
 
@@ -152,11 +152,15 @@ class SteppedScorer:
 
     def _step(self, actions: Any) -> Any:
         """The rewards of one step. Raises RunError where an environment's process has ended, which says why itself."""
-        with guarded(self.task.reward_function, self.timeout_s):
+        with reward_call(self.task.reward_function, self.timeout_s):
             try:
-                return self.vec_env.step(actions)[1]
+                _, rewards, _, infos = self.vec_env.step(actions)
             except (EOFError, ConnectionError):
                 name = reward_name(self.task.reward_function)
                 raise RunError(
                     f"reward {name}: an environment's process ended; the same command goes on from the last checkpoint."
                 ) from None
+        for info in infos:
+            if STEP_ERROR in info:
+                raise RunError(info[STEP_ERROR])
+        return rewards

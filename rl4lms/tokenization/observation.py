@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rl4lms.core.guard import copied
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -89,14 +91,14 @@ class Observation:
         context_start_token: int | None = None,
         meta_info: dict[str, Any] | None = None,
     ) -> Observation:
-        """The first state of an episode: an empty context."""
+        """The first state of an episode: an empty context. The episode has copies of what a reward could change."""
         ids = encode_prompts(tokenizer, [sample.prompt_or_input_text], max_input_length, prompt_truncation_side)[0]
         return cls(
             prompt_or_input_text=sample.prompt_or_input_text,
             prompt_ids=tuple(ids),
             context_ids=(),
-            target_or_reference_texts=sample.references,
-            meta_info=sample.meta_data if meta_info is None else meta_info,
+            target_or_reference_texts=copied(sample.references),
+            meta_info=copied(sample.meta_data) if meta_info is None else meta_info,
             tokenizer=tokenizer,
             max_prompt_length=max_input_length,
             max_context_length=max_context_length,

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from rl4lms.core.errors import DataError, RunError
 from rl4lms.data_pools.text_generation_pool import Sample
@@ -108,3 +111,63 @@ def test_added_values_must_be_finite() -> None:
         result.with_metrics({"kl": float("inf")})
     with pytest.raises(RunError, match="reward has 1 scores for 2 samples"):
         result.with_scores("reward", [1.0])
+
+
+class Careless(BaseMetric):
+    """Changes all that it is given, however deep."""
+
+    def compute(self, prompt_texts, generated_texts, reference_texts, meta_infos=None, model=None, split_name=None):  # type: ignore[no-untyped-def]
+        prompt_texts.clear()
+        generated_texts[0] = "changed"
+        reference_texts[0].append("changed")
+        meta_infos[0]["k"] = "changed"
+        return {"test/careless": (None, 1.0)}
+
+
+def test_a_metric_that_changes_what_it_is_given_changes_nothing_else() -> None:
+    alone, later = run(Lengths()), Lengths()
+    result = run(Careless(), later)
+    assert result.predictions == alone.predictions
+    assert later.given[:4] == (["one", "three"], ["ONE", "THREE"], [["uno", "eins"], ["tres"]], [{"k": 1}, None])
+    assert SAMPLES[0].references == ["uno", "eins"] and SAMPLES[0].meta_data == {"k": 1}
+
+
+RESERVED_KEYS = ["generated_text", "prompt_text", "ref_text", "sample_id", "split_name", "n", "epoch"]
+ODD_KEYS = ["", "a\nb", "\x1b[31mred", "x" * 201]
+
+
+@pytest.mark.parametrize("key", [*RESERVED_KEYS, *ODD_KEYS])
+def test_a_result_may_not_be_named_as_a_column_of_ours_or_break_a_table(key: str) -> None:
+    with pytest.raises(RunError, match="^metric Fixed: a result named") as e:
+        run(Fixed({key: ([1.0, 2.0], 1.5)}))
+    assert str(e.value).isprintable() and len(str(e.value)) < 500
+
+
+@pytest.mark.parametrize("result", [None, [1.0], {"m": 0.5}, {"m": (None,)}, {"m": (None, "good")}, {"m": (3, 1.0)}])
+def test_a_result_of_another_shape_is_one_line(result: Any) -> None:
+    with pytest.raises(RunError, match="expected"):
+        run(Fixed(result))
+
+
+def test_numbers_of_any_kind_are_numbers() -> None:
+    scores = [np.float32(0.5), torch.tensor([1.0])]
+    result = run(Fixed({7: (scores, torch.tensor(0.75)), "b": (np.array([True, False]), True)}))  # type: ignore[dict-item]
+    assert result.metrics == {"7": 0.75, "b": 1.0}
+    assert result.per_sample == {"7": [0.5, 1.0], "b": [1.0, 0.0]}
+    json.dumps(result.predictions, allow_nan=False)
+
+
+def test_a_name_that_the_evaluation_gives_itself_is_not_overwritten() -> None:
+    result = run(Fixed({"reward": (None, 0.5)}))
+    with pytest.raises(RunError, match='a metric gives "reward", which the evaluation gives itself'):
+        result.with_scores("reward", [0.25, 0.75])
+
+
+class Leaves(BaseMetric):
+    def compute(self, *args: Any, **kwargs: Any) -> Any:
+        raise SystemExit(0)
+
+
+def test_a_metric_that_raises_is_named() -> None:
+    with pytest.raises(RunError, match=r"^metric Leaves: raised SystemExit \(0\), at test_evaluator.py, line"):
+        run(Leaves())

@@ -16,16 +16,27 @@ from rl4lms.cli.train_text_generation import main
 from rl4lms.core.errors import RunError
 from rl4lms.core.tables import RewardFunctionRegistry
 from rl4lms.rewards.base import BatchedRewardFunction, RewardFunction
-from rl4lms.rewards.guard import guarded
+from rl4lms.rewards.guard import reward_call
 from tests.faults.suite import one_error
 from tests.training.test_on_policy import config
 
 ASK = "RL4LMS_TEST_REWARD"  # what the reward is to do, also in its worker processes
 
 
+class Speechless(BaseException):
+    def __str__(self) -> str:
+        raise self
+
+
 def misbehave(what: str) -> Any:
     if what == "raises":
         raise ZeroDivisionError("of what?\nof that")
+    if what == "exits":
+        raise SystemExit(0)
+    if what == "is speechless":
+        raise Speechless
+    if what == "forks" and os.fork() == 0:
+        return 0.5
     if what == "hangs":
         time.sleep(60)
     if what == "hangs and swallows":
@@ -70,6 +81,8 @@ def arguments(model_dir: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 CASES = [
     (Single, "raises", "raised ZeroDivisionError (of what? of that), at test_rewards.py, line"),
+    (Single, "exits", "raised SystemExit (0), at test_rewards.py, line"),
+    (Single, "is speechless", "raised Speechless (its message cannot be read), at test_rewards.py, line"),
     (Single, "nan", "of the batch; expected a finite number"),
     (Single, "infinite", "inf for episode"),
     (Single, "no number", "str for episode"),
@@ -83,7 +96,9 @@ CASES = [
     (Batched, "hangs", "no answer within env.reward_timeout_s, 0.5 s"),
 ]
 WORKERS = [
-    ("raises", "raised ZeroDivisionError"),
+    ("raises", "raised ZeroDivisionError (of what? of that), at test_rewards.py, line"),
+    ("exits", "raised SystemExit (0), at test_rewards.py, line"),
+    ("is speechless", "raised Speechless (its message cannot be read), at test_rewards.py, line"),
     ("nan", "nan for episode"),
     ("hangs", "no answer within env.reward_timeout_s, 0.5 s"),
     ("hangs and swallows", "no answer within env.reward_timeout_s, 0.5 s"),
@@ -111,6 +126,19 @@ def test_a_reward_here(arguments: Any, monkeypatch: Any, capsys: Any, reward: ty
 @pytest.mark.parametrize(("what", "expected"), WORKERS)
 def test_a_reward_in_workers(arguments: Any, monkeypatch: Any, capsys: Any, what: str, expected: str) -> None:
     fails(arguments(Single, n_reward_workers=2), what, expected, monkeypatch, capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("what", "expected"), WORKERS[:3])
+def test_a_reward_in_environments(arguments: Any, monkeypatch: Any, capsys: Any, what: str, expected: str) -> None:
+    fails(arguments(Single, vec_env="subproc", reward_timeout_s=30.0), what, expected, monkeypatch, capsys)
+
+
+@pytest.mark.slow
+def test_the_traceback_is_in_the_log(arguments: Any, monkeypatch: Any, capsys: Any, tmp_path: Path) -> None:
+    fails(arguments(Single), "raises", "raised ZeroDivisionError", monkeypatch, capsys)
+    log = (tmp_path / "p" / "e" / "log.txt").read_text()
+    assert "in misbehave" in log and "ZeroDivisionError: of what?\nof that" in log
 
 
 @pytest.mark.slow
@@ -146,9 +174,9 @@ def test_what_was_done_before_is_kept_and_gone_on_from(
 
 def test_a_time_limit_ends_with_its_call() -> None:
     previous = signal.getsignal(signal.SIGALRM)
-    with pytest.raises(RunError, match="no answer within env.reward_timeout_s, 0.05 s"), guarded(Single(), 0.05):
+    with pytest.raises(RunError, match="no answer within env.reward_timeout_s, 0.05 s"), reward_call(Single(), 0.05):
         time.sleep(5)
-    with guarded(Single(), 0.05):
+    with reward_call(Single(), 0.05):
         pass
     time.sleep(0.1)
     assert signal.getsignal(signal.SIGALRM) is previous

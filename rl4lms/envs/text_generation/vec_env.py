@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
+from rl4lms.core.errors import LONGEST_LINE, RunError, UserError, told
+from rl4lms.core.guard import guarded
 from rl4lms.core.seeding import derive_seed
 from rl4lms.envs.text_generation.env import TextGenEnv
+from rl4lms.rewards.base import reward_name
+from rl4lms.rewards.guard import STEP_ERROR
 from rl4lms.rewards.parallel import is_copyable
 from rl4lms.tokenization.observation import SampleLike
 from rl4lms.tokenization.text_task import TextTask
@@ -30,12 +35,30 @@ def make_stepping_env(task: TextTask, *, n_envs: int, vocab_size: int, sample: S
     sent = replace(task, samples=small)
     if not is_copyable(task.reward_function):
         sent = replace(sent, reward_function=None)
-    return SubprocVecEnv([_factory(sent, vocab_size, i) for i in range(n_envs)])
+    try:
+        return SubprocVecEnv([_factory(sent, vocab_size, i, _TellingEnv) for i in range(n_envs)])
+    except (EOFError, ConnectionError):  # the process has said why
+        name = reward_name(task.reward_function)
+        raise RunError(
+            f"env.vec_env: subproc: a process ended before its first step; can reward {name} be sent to it?"
+        ) from None
 
 
-def _factory(task: TextTask, vocab_size: int, seed: int) -> Any:
+class _TellingEnv(TextGenEnv):
+    """Steps in a process of its own, which an error would end: it is told in the step's info instead."""
+
+    def step(self, action: int) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+        try:
+            with guarded(f"reward {reward_name(self.task.reward_function)}"):
+                return super().step(action)
+        except UserError as error:
+            assert self._observation is not None
+            return self._observation.to_dict(), 0.0, False, False, {STEP_ERROR: told(error, LONGEST_LINE)}
+
+
+def _factory(task: TextTask, vocab_size: int, seed: int, env_class: type[TextGenEnv] = TextGenEnv) -> Any:
     def make() -> TextGenEnv:
-        return TextGenEnv(
+        return env_class(
             task.tokenizer,
             task.reward_function,
             task.samples,
