@@ -15,7 +15,7 @@ from rl4lms.core.seeding import torch_generator
 from rl4lms.data_pools.sampling import PromptSampler, weights_of
 from rl4lms.numerics.distributed import gather, rank, shares, world_size
 from rl4lms.numerics.kl import kl_k1, kl_k3
-from rl4lms.numerics.masked import masked_mean, masked_std
+from rl4lms.numerics.masked import masked_mean, whiten
 from rl4lms.policies.sequences import Sequences
 from rl4lms.policies.truncation import SamplingSpec
 from rl4lms.rollouts.episodes import EpisodeBatch
@@ -150,8 +150,7 @@ class RolloutCollector:
         raw, reference = (torch.where(mask, x[:n], 0.0) for x in (wave.raw_logprobs, wave.ref_logprobs))
         rewards = torch.where(mask, scores - self.kl_controller.kl_coeff * kl_k1(raw, reference), 0.0)
         if self.norm_reward:
-            spread = masked_std(rewards, mask, unbiased=False) + 1e-8
-            rewards = torch.where(mask, (rewards - masked_mean(rewards, mask)) / spread, 0.0)
+            rewards = whiten(rewards, mask, unbiased=False)
         return EpisodeBatch(
             sequences=sequences,
             logprobs=torch.where(mask, wave.logprobs[:n], 0.0),
