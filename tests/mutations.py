@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN, INVARIANCES = "tests/numerics/test_golden.py", "tests/policies/test_invariances.py"
 PPO, NLPO, TRPO, PARALLEL = (f"tests/algorithms/test_{name}.py" for name in ("ppo", "nlpo", "trpo", "data_parallel"))
+COLLECTOR = "tests/rollouts/test_collector.py"
 RUN, BUFFER = "tests/training/test_on_policy.py", "tests/rollouts/test_buffer.py"
 
 
@@ -85,6 +86,16 @@ MUTATIONS = [
     mutation(10, "a cut episode bootstraps with 0", "rollouts/collector.py",
              "torch.where(ended, 0.0, wave", "torch.where(ended | ~ended, 0.0, wave",
              f"{PPO}::test_cut_episode_bootstraps_with_the_next_value"),
+    mutation(10, "an episode longer than the buffer is cut twice", "rollouts/collector.py",
+             "kept = lengths.minimum((self.n_steps - before).clamp(min=0))",
+             "kept = lengths - (before + lengths - self.n_steps).clamp(min=0).clamp(max=3)",
+             f"{COLLECTOR}::test_every_buffer_is_filled_exactly_and_the_last_episode_alone_is_cut_once"),
+    mutation(10, "the buffer may be shorter than an episode", "rollouts/collector.py",
+             "if n_steps < task.max_episode_length:", "if n_steps < 1:",
+             f"{COLLECTOR}::test_a_buffer_that_cannot_hold_an_episode_is_refused"),
+    mutation(10, "a configuration's buffer may be shorter than an episode", "config/schema.py",
+             "if n_steps * n_envs < longest:", "if n_steps * n_envs < 1:",
+             "tests/config/test_schema.py::test_a_buffer_holds_one_episode_at_least"),
     mutation(11, "the last step looks into padding", "numerics/advantages.py",
              "torch.where(last, bootstrap, next_value)", "next_value",
              f"{GOLDEN}::test_gae_ragged_equals_definition_and_ignores_poisoned_padding"),

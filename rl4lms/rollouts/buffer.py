@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.buffers import BaseBuffer
 from numpy.typing import NDArray
+from stable_baselines3.common.buffers import BaseBuffer
 from torch import Tensor
 
 from rl4lms.core import progress
