@@ -20,7 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN, INVARIANCES = "tests/numerics/test_golden.py", "tests/policies/test_invariances.py"
 PPO, NLPO, TRPO, PARALLEL = (f"tests/algorithms/test_{name}.py" for name in ("ppo", "nlpo", "trpo", "data_parallel"))
-RUN = "tests/training/test_on_policy.py"
+COLLECTOR = "tests/rollouts/test_collector.py"
+RUN, BUFFER = "tests/training/test_on_policy.py", "tests/rollouts/test_buffer.py"
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,16 @@ MUTATIONS = [
     mutation(10, "a cut episode bootstraps with 0", "rollouts/collector.py",
              "torch.where(ended, 0.0, wave", "torch.where(ended | ~ended, 0.0, wave",
              f"{PPO}::test_cut_episode_bootstraps_with_the_next_value"),
+    mutation(10, "an episode longer than the buffer is cut twice", "rollouts/collector.py",
+             "kept = lengths.minimum((self.n_steps - before).clamp(min=0))",
+             "kept = lengths - (before + lengths - self.n_steps).clamp(min=0).clamp(max=3)",
+             f"{COLLECTOR}::test_every_buffer_is_filled_exactly_and_the_last_episode_alone_is_cut_once"),
+    mutation(10, "the buffer may be shorter than an episode", "rollouts/collector.py",
+             "if n_steps < task.max_episode_length:", "if n_steps < 1:",
+             f"{COLLECTOR}::test_a_buffer_that_cannot_hold_an_episode_is_refused"),
+    mutation(10, "a configuration's buffer may be shorter than an episode", "config/schema.py",
+             "if n_steps * n_envs < longest:", "if n_steps * n_envs < 1:",
+             "tests/config/test_schema.py::test_a_buffer_holds_one_episode_at_least"),
     mutation(11, "the last step looks into padding", "numerics/advantages.py",
              "torch.where(last, bootstrap, next_value)", "next_value",
              f"{GOLDEN}::test_gae_ragged_equals_definition_and_ignores_poisoned_padding"),
@@ -92,9 +103,25 @@ MUTATIONS = [
              "gamma * gae_lambda * torch", "gamma * torch", f"{GOLDEN}::test_gae_golden"),
     mutation(12, "whitened with padding", "numerics/masked.py",
              "return masked_sum(values, mask) / mask.sum()", "return masked_sum(values, mask) / mask.numel()",
-             f"{GOLDEN}::test_whitening_golden_and_slice"),
+             f"{BUFFER}::test_whole_episodes_are_whitened_once_over_the_rollout"),
     mutation(12, "biased standard deviation", "numerics/masked.py",
              "squares / (n - int(unbiased))", "squares / n", f"{GOLDEN}::test_whitening_golden_and_slice"),
+    mutation(12, "each minibatch of episodes is whitened by itself", "rollouts/buffer.py",
+             'if self.normalize_advantage and self.minibatch == "transitions":', "if self.normalize_advantage:",
+             f"{BUFFER}::test_whole_episodes_are_whitened_once_over_the_rollout"),
+    mutation(12, "nothing is whitened under episodes", "rollouts/buffer.py",
+             'if self.normalize_advantage and self.minibatch == "episodes":', "if False:",
+             f"{BUFFER}::test_whole_episodes_are_whitened_once_over_the_rollout"),
+    mutation(12, "transitions are whitened over the rollout", "rollouts/buffer.py",
+             'if self.normalize_advantage and self.minibatch == "episodes":', "if self.normalize_advantage:",
+             f"{BUFFER}::test_transitions_are_whitened_over_each_optimiser_step"),
+    mutation(12, "a single token is whitened", "numerics/masked.py",
+             "if int(mask.sum()) < 2:", "if False:", f"{BUFFER}::test_a_single_token_is_left_as_it_is"),
+    mutation(12, "the algorithm's setting never reaches the buffer", "algorithms/on_policy_text.py",
+             "self.rollout_buffer.normalize_advantage = wanted and (episodes or not self.whitens_itself)", "pass",
+             f"{PPO}::test_sb3s_own_ppo_is_whitened_once"),
+    mutation(12, "a user's train() whitens what is white", "algorithms/on_policy_text.py",
+             "self.normalize_advantage = False\n", "pass\n", f"{PPO}::test_sb3s_own_ppo_is_whitened_once"),
     mutation(13, "dropout stays on", "policies/base.py",
              "super().set_training_mode(False)", "super().set_training_mode(True)",
              f"{PPO}::test_first_minibatch_has_ratio_one_and_the_rollouts_values"),

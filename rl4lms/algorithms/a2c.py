@@ -55,8 +55,6 @@ class A2C(TextRollouts):
 
     def accumulate_gradients(self, batch: RolloutSamples) -> dict[str, float]:
         """Fill `.grad` with the gradient of the rollout's loss; returns the logged numbers."""
-        if self.normalize_advantage:
-            batch = batch.normalised()
         return self.accumulate(batch, self.loss, self.gradient_accumulation_steps)
 
     def loss(self, batch: RolloutSamples, n_tokens: int) -> tuple[torch.Tensor, dict[str, float]]:

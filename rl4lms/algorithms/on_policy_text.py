@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
@@ -24,6 +25,8 @@ from rl4lms.rollouts.episodes import EpisodeBatch, RolloutSamples
 from rl4lms.rollouts.kl_controller import KLController
 from rl4lms.rollouts.scoring import BatchedScorer, Scorer
 from rl4lms.tracking.tracker import Tracker
+
+log = logging.getLogger(__name__)
 
 # NUMERICS lines 4 and 13: how well the update's forward must reproduce what the rollout recorded.
 FP32_TOLERANCE = 1e-4
@@ -50,9 +53,42 @@ class TextRollouts(OnPolicyAlgorithm):
     collector: RolloutCollector
     tracker: Tracker | None = None
     iteration: int = 0
+    whitens_itself: ClassVar[bool] = False  # whether `train()` is of a class that is written for SB3's own buffer
 
     def set_rollouts(self, collector: RolloutCollector, tracker: Tracker | None = None) -> None:
         self.collector, self.tracker = collector, tracker
+        self._settle_whitening()
+
+    def _settle_whitening(self) -> None:
+        """Advantages are whitened in the buffer, and by no minibatch of whole episodes (docs/numerics.md, line 12).
+
+        A class of SB3's own kind, whose `train()` obeys `normalize_advantage`, is told that the buffer has done it.
+        """
+        wanted = bool(getattr(self, "normalize_advantage", False))
+        episodes = self.rollout_buffer.minibatch == "episodes"
+        self.rollout_buffer.normalize_advantage = wanted and (episodes or not self.whitens_itself)
+        if not episodes:
+            return
+        name = type(self).__name__
+        words = getattr(inspect.unwrap(type(self).train), "__code__", log.info.__code__).co_names
+        if self.whitens_itself and wanted:
+            self.normalize_advantage = False
+            self._say(
+                f"algorithm {name}: normalize_advantage is done once, over the whole rollout, instead of in train(), "
+                "whose minibatch may be a single episode; write alg.args.minibatch: transitions for the latter."
+            )
+        if "std" in words and "normalize_advantage" not in words:
+            self._say(
+                f"algorithm {name}: does train() whiten the advantages of a minibatch? It may be a single episode, "
+                "which then looks neither good nor bad; take normalize_advantage: bool as an argument and leave it to "
+                "the buffer, or write alg.args.minibatch: transitions."
+            )
+
+    def _say(self, message: str) -> None:
+        if self.tracker is None:
+            log.warning("%s", message)
+        else:
+            self.tracker.log_info(message)
 
     @property
     def kl_controller(self) -> KLController:
@@ -142,7 +178,8 @@ def compose_algorithm(alg_class: type[OnPolicyAlgorithm]) -> type[TextRollouts]:
     """`alg_class` itself where it has text rollouts, else a class that puts them in front of it."""
     if issubclass(alg_class, TextRollouts):
         return alg_class
-    return type(alg_class.__name__, (TextRollouts, alg_class), {"__doc__": alg_class.__doc__})
+    members = {"__doc__": alg_class.__doc__, "whitens_itself": True}
+    return type(alg_class.__name__, (TextRollouts, alg_class), members)
 
 
 # What SB3's OnPolicyAlgorithm demands and a user's class may leave out of its own constructor's defaults.

@@ -87,8 +87,6 @@ class PPO(TextRollouts):
         self, batch: RolloutSamples, clip_range: float, clip_range_vf: float | None = None
     ) -> dict[str, float]:
         """Fill `.grad` with the gradient of a minibatch's loss; returns the logged numbers."""
-        if self.normalize_advantage:
-            batch = batch.normalised()
         return self.accumulate(
             batch, lambda part, n: self.loss(part, n, clip_range, clip_range_vf), self.gradient_accumulation_steps
         )

@@ -77,8 +77,6 @@ class TRPO(TextRollouts):
         """One trust-region step of the policy, then the critic's epochs."""
         self._update_learning_rate(self.policy.optimizer)
         (batch,) = self.rollout_buffer.get(None)
-        if self.normalize_advantage:
-            batch = batch.normalised()
         self.policy_step(batch.own_parts(self.gradient_accumulation_steps))
         epochs = range(self.n_critic_updates)
         losses = [self._critic_step(b) for _ in epochs for b in self.rollout_buffer.get(self.batch_size)]

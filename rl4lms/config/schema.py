@@ -182,9 +182,10 @@ def _read_on_policy(given: Mapping[str, Any], source: str) -> RunConfig:
         )
     evaluation, more = _train_evaluation(given["train_evaluation"], source, length)
     notices += more
-    arguments = _typed_arguments(
-        _shipped(AlgorithmRegistry.table, alg["id"], ALGORITHM_ARGUMENTS), args, "alg.args", source
-    )
+    shipped = _shipped(AlgorithmRegistry.table, alg["id"], ALGORITHM_ARGUMENTS)
+    arguments = _typed_arguments(shipped, args, "alg.args", source)
+    if shipped is not None:  # the arguments of a user's class mean what it says; its rollouts check their size
+        _check_buffer(arguments["n_steps"], env, source)
     minibatch = arguments.pop("minibatch", DEFAULTS["alg.args.minibatch"].value)
     return RunConfig(
         tokenizer=read(TokenizerConfig, given["tokenizer"], "tokenizer", source),
@@ -202,6 +203,17 @@ def _read_on_policy(given: Mapping[str, Any], source: str) -> RunConfig:
         seed=seed,
         notices=tuple(notices),
     )
+
+
+def _check_buffer(n_steps: int, env: EnvConfig, source: str) -> None:
+    """Raises ConfigError where an iteration's steps cannot hold one whole episode."""
+    n_envs, longest = env.n_envs, env.args.max_episode_length
+    if n_steps * n_envs < longest:
+        raise ConfigError(
+            f"{where(source, 'alg.args.n_steps')}: {n_steps} * env.n_envs {n_envs} = {n_steps * n_envs} steps cannot "
+            f"hold one episode of env.args.max_episode_length {longest}, which would be cut and never see a score; "
+            f"expected at least {-(-longest // n_envs)}."
+        )
 
 
 def _policy(value: Any, source: str, episode_length: int) -> tuple[PolicyConfig, list[str]]:

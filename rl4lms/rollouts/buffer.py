@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from gymnasium import spaces
+from numpy.typing import NDArray
 from stable_baselines3.common.buffers import BaseBuffer
 from torch import Tensor
 
@@ -14,6 +16,7 @@ from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.seeding import torch_generator
 from rl4lms.numerics.advantages import gae
+from rl4lms.numerics.masked import whiten
 from rl4lms.policies.sequences import TokenView
 from rl4lms.rollouts.episodes import EpisodeBatch, RolloutSamples
 
@@ -27,6 +30,10 @@ class EpisodeRolloutBuffer(BaseBuffer):
     make, each episode going where its middle step falls: `batch_size` is what a minibatch has on average, and an
     epoch has the optimiser steps that it has in "transitions", a random permutation of steps, as in the paper. The
     order is drawn from (seed, iteration, epoch), so it does not depend on anything else that was drawn.
+
+    normalize_advantage: advantages get mean 0 and standard deviation 1 (docs/numerics.md, line 12): under "episodes"
+    once over the rollout, for a minibatch may be a single episode, and what tells good episodes from bad ones is their
+    mean; under "transitions" over each minibatch that `get` yields, as published. Returns stay as they are.
     """
 
     def __init__(
@@ -40,11 +47,13 @@ class EpisodeRolloutBuffer(BaseBuffer):
         n_envs: int = 1,
         minibatch: str = "episodes",
         seed: int = 0,
+        normalize_advantage: bool = False,
     ) -> None:
         super().__init__(buffer_size, observation_space, action_space, device, n_envs=n_envs)
         if minibatch not in MINIBATCH_UNITS:
             raise ConfigError(unknown("minibatch unit", minibatch, MINIBATCH_UNITS, "alg.args.minibatch"))
         self.gamma, self.gae_lambda, self.minibatch, self.seed = gamma, gae_lambda, minibatch, seed
+        self.normalize_advantage = normalize_advantage
         self.iteration = 0
         self.reset()
 
@@ -61,12 +70,25 @@ class EpisodeRolloutBuffer(BaseBuffer):
     def compute_returns_and_advantage(self, last_values: Tensor | None = None, dones: Any = None) -> None:
         """GAE over the ragged episodes; each carries its own bootstrap, so SB3's arguments are not needed."""
         e = self._held()
-        self.advantages, self.returns = gae(e.rewards, e.values, e.mask, e.bootstrap, self.gamma, self.gae_lambda)
+        self.advantages, self._returns = gae(e.rewards, e.values, e.mask, e.bootstrap, self.gamma, self.gae_lambda)
+        if self.normalize_advantage and self.minibatch == "episodes":
+            self.advantages = whiten(self.advantages, e.mask)
 
     def _held(self) -> EpisodeBatch:
         if self.episodes is None:
             raise RuntimeError("the rollout buffer is empty: call add_episodes first")
         return self.episodes
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """(N,) of the real tokens, which `train()` of SB3's own classes compares with `returns`."""
+        e = self._held()
+        return e.values[e.mask].double().cpu().numpy()
+
+    @property
+    def returns(self) -> NDArray[np.float64]:
+        """(N,) of the real tokens."""
+        return self._returns[self._held().mask].double().cpu().numpy()
 
     def size(self) -> int:
         return self._held().n_steps
@@ -107,13 +129,16 @@ class EpisodeRolloutBuffer(BaseBuffer):
         e = self._held()
         touched, local_rows = torch.unique(rows, return_inverse=True)
         view = TokenView(e.sequences.rows(touched), local_rows, cols)
+        advantages = self.advantages[rows, cols]
+        if self.normalize_advantage and self.minibatch == "transitions":
+            advantages = whiten(advantages, torch.ones_like(advantages, dtype=torch.bool))
         return RolloutSamples(
             observations=view,
             actions=e.sequences.response_ids[rows, cols],
             old_values=e.values[rows, cols],
             old_log_prob=e.logprobs[rows, cols],
-            advantages=self.advantages[rows, cols],
-            returns=self.returns[rows, cols],
+            advantages=advantages,
+            returns=self._returns[rows, cols],
         )
 
     def _get_samples(self, batch_inds: Any, env: Any = None) -> Any:

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from rl4lms.core import progress
+from rl4lms.core.errors import ConfigError
 from rl4lms.core.seeding import torch_generator
 from rl4lms.data_pools.sampling import PromptSampler, weights_of
 from rl4lms.numerics.distributed import gather, rank, shares, world_size
 from rl4lms.numerics.kl import kl_k1, kl_k3
-from rl4lms.numerics.masked import masked_mean, masked_std
+from rl4lms.numerics.masked import masked_mean, whiten
 from rl4lms.policies.sequences import Sequences
 from rl4lms.policies.truncation import SamplingSpec
 from rl4lms.rollouts.episodes import EpisodeBatch
@@ -48,7 +49,7 @@ class _Wave:
 
 
 class RolloutCollector:
-    """Collects exactly `n_steps` steps an iteration.
+    """Collects exactly `n_steps` steps an iteration, at least as many as the longest episode has.
 
     Episode e of iteration k is a pure function of (seed, k, e) and the policy: its prompt and each of its tokens are
     drawn from streams keyed so. Episodes fill the buffer in order; the one that reaches past its end is cut there
@@ -66,6 +67,12 @@ class RolloutCollector:
         seed: int,
         norm_reward: bool = False,
     ) -> None:
+        if n_steps < task.max_episode_length:
+            raise ConfigError(
+                f"rollouts: {n_steps} steps (n_steps * n_envs) cannot hold one episode of max_episode_length "
+                f"{task.max_episode_length}; it would be cut at every end of the buffer, and a cut episode has no "
+                f"score. Expected at least {task.max_episode_length} steps."
+            )
         self.task, self.scorer, self.kl_controller = task, scorer, kl_controller
         self.n_steps, self.seed, self.norm_reward = n_steps, seed, norm_reward
         self.prompts = PromptSampler(weights_of(task.samples), seed, task.priority_scale)
@@ -129,7 +136,7 @@ class RolloutCollector:
         """Cut at the buffer's end, score, and add the KL penalty."""
         lengths = wave.sequences.response_mask.sum(1)
         before = lengths.cumsum(0) - lengths
-        kept = (lengths.clamp(max=self.n_steps) - (before + lengths - self.n_steps).clamp(min=0)).clamp(min=0)
+        kept = lengths.minimum((self.n_steps - before).clamp(min=0))
         n = int((kept > 0).sum())
         ended = (kept == lengths)[:n]
         rows = torch.arange(n, device=lengths.device)
@@ -150,8 +157,7 @@ class RolloutCollector:
         raw, reference = (torch.where(mask, x[:n], 0.0) for x in (wave.raw_logprobs, wave.ref_logprobs))
         rewards = torch.where(mask, scores - self.kl_controller.kl_coeff * kl_k1(raw, reference), 0.0)
         if self.norm_reward:
-            spread = masked_std(rewards, mask, unbiased=False) + 1e-8
-            rewards = torch.where(mask, (rewards - masked_mean(rewards, mask)) / spread, 0.0)
+            rewards = whiten(rewards, mask, unbiased=False)
         return EpisodeBatch(
             sequences=sequences,
             logprobs=torch.where(mask, wave.logprobs[:n], 0.0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -53,7 +53,8 @@ class EpisodeBatch:
 class RolloutSamples:
     """A minibatch under SB3's field names: N real tokens, every field (N,) but `observations`.
 
-    observations: the handle that `policy.evaluate_actions` accepts; old_values, old_log_prob: of the rollout.
+    observations: the handle that `policy.evaluate_actions` accepts; old_values, old_log_prob: of the rollout;
+    advantages: whitened already where the algorithm has `normalize_advantage`.
     """
 
     observations: TokenView
@@ -65,13 +66,6 @@ class RolloutSamples:
 
     def __len__(self) -> int:
         return self.actions.shape[0]
-
-    def normalised(self) -> RolloutSamples:
-        """Advantages with mean 0 and standard deviation 1 over the N tokens (unbiased, + 1e-8); one token is kept."""
-        if len(self) < 2:
-            return self
-        a = self.advantages
-        return replace(self, advantages=(a - a.mean()) / (a.std() + 1e-8))
 
     def split(self, n_parts: int) -> list[RolloutSamples]:
         """At most `n_parts` parts of whole episodes, every token in one of them."""

@@ -120,7 +120,8 @@ def test_an_iteration_is_that_of_one_process(model_dir: Any, tmp_path: Path) -> 
             assert_close(two["weights"], one["weights"], rtol=0, atol=2e-3 if case == "ppo-t5" else 1e-6, msg=case)
             assert two["logged"] == pytest.approx(one["logged"], rel=1e-3 if case == "ppo-t5" else 1e-6, abs=1e-6), case
             assert two["n_optimizer_steps"] == one["n_optimizer_steps"] > 0
-        assert torch.equal(first[case]["weights"], second[case]["weights"]), f"{case}: the processes drifted apart"
+        for name in ("advantages", "weights"):  # whitened by the same mean and deviation
+            assert torch.equal(first[case][name], second[case][name]), f"{case}: the processes drifted apart: {name}"
         scored = first[case]["n_scored"], second[case]["n_scored"]
         assert min(scored) > 0 and sum(scored) == one["n_scored"], f"{case}: every episode is scored once"
 

@@ -13,6 +13,7 @@ from rl4lms.algorithms.trpo import TRPO
 from rl4lms.metrics.synthetic import increasing_numbers
 from rl4lms.rewards.base import BatchedRewardFunction
 from tests.algorithms.test_ppo import NO_PPO, build
+from tests.algorithms.test_trpo import EvenShare
 
 MASK = {"top_mask": 0.9, "mask_type": "learned_top_p", "min_tokens_to_keep": 5, "target_update_iterations": 10}
 ALGORITHMS: dict[str, dict[str, Any]] = {
@@ -65,3 +66,19 @@ def test_increasing_numbers(model_dir: Any, family: str) -> None:
     algorithm = build(model_dir(family, scale=1.0), family, eos=False, reward=Increasing(), **ALGORITHMS["ppo"])
     means = rewards(algorithm, until=0.9)
     assert sum(means[-5:]) / 5 > sum(means[:2]) / 2 + 0.15, f"{means[0]:.3f} -> {means[-1]:.3f}"
+
+
+@pytest.mark.slow
+def test_single_episodes_are_told_apart(model_dir: Any) -> None:
+    """The published `batch_size: 64` with episodes of 64 steps: a minibatch is one episode, and still it learns.
+
+    Without values every token of an episode has one advantage, so that whitening it by itself would leave nothing.
+    """
+    sizes = {"n_steps": 320, "batch_size": 64, "n_epochs": 2, "length": 64}
+    reinforce = {"gae_lambda": 1.0, "gamma": 1.0, "vf_coef": 0.0, "learning_rate": 1e-3}
+    algorithm = build(model_dir("gpt2", scale=1.0), eos=False, reward=EvenShare(), **sizes, **reinforce)
+    means = []
+    for _ in range(14):
+        algorithm.learn(1280, log_interval=None, reset_num_timesteps=False)
+        means.append(float(algorithm.rollout_buffer.episodes.scores.sum(1).mean()))
+    assert sum(means[-3:]) > sum(means[:3]) + 3 * 0.04, f"{means[0]:.3f} -> {means[-1]:.3f}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 from typing import Any
 
 import numpy as np
 import pytest
+import stable_baselines3
 import torch
 from stable_baselines3.common.logger import Logger
 from torch.testing import assert_close
@@ -20,6 +22,8 @@ from rl4lms.core.errors import RunError
 from rl4lms.core.tables import PolicyRegistry
 from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.envs.text_generation.vec_env import make_vec_env
+from rl4lms.numerics.advantages import gae
+from rl4lms.numerics.masked import whiten
 from rl4lms.rewards.base import BatchedRewardFunction
 from rl4lms.rollouts.buffer import EpisodeRolloutBuffer
 from rl4lms.tokenization.text_task import TextTask
@@ -181,7 +185,7 @@ def test_every_step_is_in_one_minibatch(model_dir, unit):
         for batch in buffer.get(24):
             sizes.append(len(batch))
             seen += batch.returns.tolist()
-        assert sorted(seen) == sorted(buffer.returns[buffer.episodes.mask].tolist())
+        assert sorted(seen) == sorted(buffer.returns.tolist())
         assert all(n <= 24 + (unit == "episodes") * 8 for n in sizes)  # an episode has at most 8 steps
         assert len(sizes) == {"episodes": round(64 / 24), "transitions": math.ceil(64 / 24)}[unit]
         epochs.append(seen)
@@ -213,6 +217,7 @@ def test_batch_size_is_the_mean_of_whole_episodes(lengths, batch_size, sizes):
 def full_batch_gradient(algorithm: Any, unit: str) -> torch.Tensor:
     buffer = algorithm.rollout_buffer
     buffer.minibatch = unit
+    buffer.compute_returns_and_advantage()
     (batch,) = list(buffer.get(None))
     algorithm.accumulate_gradients(batch, 0.2)
     return torch.cat([p.grad.flatten() for p in algorithm.policy.parameters() if p.grad is not None])
@@ -237,9 +242,9 @@ def double(algorithm: Any) -> None:
     algorithm.policy.double()
     buffer = algorithm.rollout_buffer
     e = buffer.episodes
-    columns = {n: getattr(e, n).double() for n in ("logprobs", "values")}
+    columns = {n: getattr(e, n).double() for n in ("logprobs", "values", "rewards", "bootstrap")}
     buffer.episodes = dataclasses.replace(e, **columns)
-    buffer.advantages, buffer.returns = buffer.advantages.double(), buffer.returns.double()
+    buffer.compute_returns_and_advantage()
 
 
 @pytest.mark.parametrize("cls", [PPO, A2C])
@@ -286,7 +291,8 @@ def naive_gradient(algorithm: Any) -> torch.Tensor:
     """The PPO loss with one forward of policy and value model per token, unpadded, nothing vectorised."""
     policy, buffer = algorithm.policy, algorithm.rollout_buffer
     batch = buffer.episodes
-    advantages = buffer.advantages[batch.mask]
+    advantages, returns = gae(batch.rewards, batch.values, batch.mask, batch.bootstrap, buffer.gamma, buffer.gae_lambda)
+    advantages = advantages[batch.mask]
     advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
     policy.optimizer.zero_grad()
     losses, k = [], 0
@@ -301,7 +307,7 @@ def naive_gradient(algorithm: Any) -> torch.Tensor:
             ratio = torch.exp(logp[action] - batch.logprobs[i, t])
             a = advantages[k]
             policy_loss = -torch.min(ratio * a, ratio.clamp(0.8, 1.2) * a)
-            v_loss = (buffer.returns[i, t] - value) ** 2
+            v_loss = (returns[i, t] - value) ** 2
             entropy = -(logp.exp() * logp).sum()
             losses.append(policy_loss + algorithm.vf_coef * v_loss - algorithm.ent_coef * entropy)
             k += 1
@@ -457,3 +463,51 @@ def test_a_users_algorithm_from_sb3_trains(model_dir):
     before = weights(algorithm).clone()
     algorithm.learn(64, log_interval=None)
     assert not torch.equal(before, weights(algorithm))
+
+
+class Whitening(Reinforce):
+    """Whitens each minibatch, whatever it is told."""
+
+    def train(self) -> None:
+        for batch in self.rollout_buffer.get(self.batch_size):
+            advantages = (batch.advantages - batch.advantages.mean()) / (batch.advantages.std() + 1e-8)
+            _, log_prob, _ = self.policy.evaluate_actions(batch.observations, batch.actions)
+            self.policy.optimizer.zero_grad()
+            (-(advantages * log_prob).mean()).backward()
+            self.policy.optimizer.step()
+
+
+@pytest.mark.parametrize("unit", ["episodes", "transitions"])
+def test_sb3s_own_ppo_is_whitened_once(model_dir, caplog, unit):
+    """Under `episodes` the buffer does what its `train()` would do to single episodes, and the log says so, once."""
+    with caplog.at_level(logging.WARNING):
+        algorithm = build(model_dir("gpt2"), cls=stable_baselines3.PPO, minibatch=unit, policy={})
+        batch = algorithm.collector.collect(algorithm.policy, 0)
+        algorithm.rollout_buffer.add_episodes(batch, 0)
+    buffer = algorithm.rollout_buffer
+    raw, _ = gae(batch.rewards, batch.values, batch.mask, batch.bootstrap, buffer.gamma, buffer.gae_lambda)
+    white = unit == "episodes"
+    assert_close(buffer.advantages, whiten(raw, batch.mask) if white else raw)
+    seen = torch.cat([minibatch.advantages for minibatch in buffer.get(32)])
+    assert_close(seen.sort().values, buffer.advantages[batch.mask].sort().values)
+    assert (algorithm.normalize_advantage, buffer.normalize_advantage) == (not white, white)
+    said = [line for line in caplog.messages if "normalize_advantage" in line and "minibatch: transitions" in line]
+    assert len(said) == int(white)
+    algorithm.train()  # SB3's own, with the buffer's minibatches
+    assert all(math.isfinite(value) for value in algorithm.logger.name_to_value.values())
+
+
+@pytest.mark.parametrize(
+    ("cls", "unit", "arguments", "n_said"),
+    [
+        (Whitening, "episodes", {}, 1),
+        (Whitening, "transitions", {}, 0),
+        (Reinforce, "episodes", {}, 0),
+        (PPO, "episodes", {}, 0),
+        (stable_baselines3.PPO, "episodes", {"normalize_advantage": False}, 0),
+    ],
+)
+def test_a_train_that_whitens_single_episodes_is_told(model_dir, caplog, cls, unit, arguments, n_said):
+    with caplog.at_level(logging.WARNING):
+        build(model_dir("gpt2"), cls=cls, minibatch=unit, **arguments)
+    assert sum("minibatch: transitions" in line for line in caplog.messages) == n_said

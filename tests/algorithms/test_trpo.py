@@ -27,7 +27,7 @@ def filled(model_dir: Any, family: str, **kwargs: Any) -> tuple[Any, list]:
     algorithm = build(model_dir(family), family, cls=TRPO, reward=EvenShare(), **{**ARGS, **kwargs})
     algorithm.rollout_buffer.add_episodes(algorithm.collector.collect(algorithm.policy, 0), 0)
     (batch,) = algorithm.rollout_buffer.get(None)
-    return algorithm, batch.normalised().split(2)
+    return algorithm, batch.split(2)
 
 
 def parameters(algorithm: Any) -> torch.Tensor:

@@ -262,3 +262,21 @@ def test_checking_a_configuration_imports_no_model_library() -> None:
         "sys.exit(bool({'torch', 'transformers', 'datasets', 'numpy', 'stable_baselines3'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("alg", "n_steps", "n_envs", "least"),
+    [("ppo", 4, 4, 5), ("a2c", None, 1, 20), ("a2c", None, 3, 7), ("trpo", 19, 1, 20), ("ppo", 1, 19, 2)],
+)
+def test_a_buffer_holds_one_episode_at_least(
+    on_policy: Config, alg: str, n_steps: int | None, n_envs: int, least: int
+) -> None:
+    """A shorter one would cut every episode, and no cut episode is scored; A2C's own default of 5 steps reaches it."""
+    on_policy["alg"] |= {"id": alg, "args": {} if n_steps is None else {"n_steps": n_steps}}
+    small = changed(on_policy, "env.n_envs", n_envs)
+    found = 5 if n_steps is None else n_steps
+    assert message(small) == (
+        f"run.yml: alg.args.n_steps: {found} * env.n_envs {n_envs} = {found * n_envs} steps cannot hold one episode of "
+        f"env.args.max_episode_length 20, which would be cut and never see a score; expected at least {least}."
+    )
+    assert RunConfig.from_dict(changed(small, "alg.args.n_steps", least)).alg.args["n_steps"] == least
