@@ -156,7 +156,6 @@ CODE = {
         "evaluation/evaluator.py",
         "evaluation/generation.py",
         "evaluation/reward_scores.py",
-        "evaluation/scores.py",
         "evaluation/suite.py",
         "evaluation/task_scoring.py",
         *_SCORING,
