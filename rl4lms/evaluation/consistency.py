@@ -74,10 +74,10 @@ def _shown(values: Mapping[str, Any], name: str) -> str:
 
 
 def check_identity(path: Path, said: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """said: what a file tells of its run, as far as it does; expected: what the name of its directory tells."""
+    """said: what a file tells of its run, as far as it does; expected: what its place tells."""
     for key, value in expected.items():
         if key in said and said[key] != value:
             raise DataError(
-                f"{path}: {key} is {said[key]!r}, but it lies in the directory of {value!r}: the files of another run "
-                "were put there. Make the run again."
+                f"{path}: {key} is {said[key]!r}; expected {value!r} there: the files of another run were put in this "
+                "one's place. Make the run again."
             )

@@ -115,7 +115,7 @@ def test_comparisons_find_the_known_gains(scores: SuiteScores) -> None:
 
 def test_one_failing_seed_takes_the_task_away(own_runs: Path, settings: SuiteSettings) -> None:
     worse, start = (own_runs / f"imdb/{method}/seed1" for method in ("ppo", "zero_shot"))
-    for name in ("metrics.json", "test_predictions.json"):
+    for name in ("metrics.json", "test_predictions.json", "test_split_metrics.jsonl"):
         (worse / name).write_text((start / name).read_text())
     comparisons = reward_comparisons(SuiteScores.read(own_runs, settings))
     equal = next(c for c in comparisons if (c.task, c.method, c.seed) == ("imdb", "ppo", 1))

@@ -196,8 +196,8 @@ def _numbers(stage, **names):
 
 
 def one_of(names):
-    """Regular expression of a wildcard that is one of these names."""
-    return "|".join(map(re.escape, names))
+    """Regular expression of a wildcard that is one of these names; of none, one that matches nothing."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 wildcard_constraints:
