@@ -75,15 +75,19 @@ pictures: $(ENVIRONMENT)
 	python scripts/doc_pictures.py results/$(SUITE)
 
 # `dvc commit -f` takes whatever lies there as the result of the stages, so the grid must be finished. It links files
-# anew, by whose times Snakemake would train again what is too large for it to compare by content.
+# anew, by whose times Snakemake would train again what is too large for it to compare by content. It rewrites dvc.lock
+# in place: after a kill the file may lack stages, of which `dvc status` says nothing (docs/resume.md).
 record: $(ENVIRONMENT)
 	@$(SNAKEMAKE) -n grue_all 2>&1 | grep -q "Nothing to be done" || \
 		{ echo "record: the benchmark is not finished or not up to date; run make grue first." >&2; exit 1; }
+	@test ! -e dvc.lock || python scripts/check_lock.py "record: they are recorded now" || true
 	dvc commit -f
+	@python scripts/check_lock.py "record: DVC was stopped while it wrote; give the command again" || exit 1
 	@$(SETTLE)
 	dvc status
 
 adopt: $(ENVIRONMENT)
+	@python scripts/check_lock.py "adopt: git checkout dvc.lock, or dvc repro" || exit 1
 	@dvc status -q || { echo "adopt: dvc status finds changes; run dvc repro or dvc checkout first." >&2; exit 1; }
 	$(SETTLE)
 

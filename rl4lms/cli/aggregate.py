@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-from rl4lms.config.compose import methods
+from rl4lms.config.compose import algorithm_of, methods
 from rl4lms.config.params import Params
 from rl4lms.config.stages import stage_params
 from rl4lms.core import progress
@@ -24,10 +24,11 @@ from rl4lms.evaluation import curves as curve_files
 from rl4lms.evaluation import plots, scores
 from rl4lms.evaluation.averages import task_average
 from rl4lms.evaluation.comparisons import reward_comparisons, supervised_comparisons, tasks_where
+from rl4lms.evaluation.consistency import check_identity, check_values
 from rl4lms.evaluation.curves import Curve, curve_rows, read_curves
 from rl4lms.evaluation.report import report
 from rl4lms.evaluation.report_configuration import Configuration
-from rl4lms.evaluation.scores import SuiteScores, to_csv
+from rl4lms.evaluation.scores import RunScores, SuiteScores, to_csv
 from rl4lms.evaluation.suite import ZERO_SHOT, SuiteSettings
 from rl4lms.evaluation.table import Table
 from rl4lms.evaluation.table_formats import comparison_csv, latex, markdown, markdown_table, method_csv
@@ -50,6 +51,8 @@ def run(args: argparse.Namespace) -> None:
     progress.phase("reading scores")
     check_seals([args.scores, *args.runs.glob("*/*/seed*/*.json*")])
     suite_scores = SuiteScores.read(args.scores, settings)
+    for run in suite_scores.runs.values():
+        check_run(run, params, args.runs / run.task / run.method / f"seed{run.seed}")
     curves = read_curves(args.runs, settings)
     tables = write(args.out, suite_scores, curves, configuration(params, args.runs))
     manifest = build_manifest(
@@ -72,6 +75,21 @@ def read_files(runs: Path, scores_dir: Path, settings: SuiteSettings) -> list[Pa
         files += [runs / each / name for name in ("config.json", "rollout_info.jsonl", "val_split_metrics.jsonl")]
         files += [scores_dir / each / name for name in ("metrics.json", f"{scores.SPLIT}_predictions.json")]
     return files
+
+
+def check_run(run: RunScores, params: Params, trained: Path) -> None:
+    """Raises DataError where the files of a run do not agree, or are another run's."""
+    line_path = run.directory / f"{scores.SPLIT}_split_metrics.jsonl"
+    check_values(run.directory / "metrics.json", run.metrics, run.line["metrics"], line_path)
+    named = {"task": run.task, "method": run.method, "seed": run.seed}
+    check_identity(line_path, run.line, named)
+    for path in (run.directory / MANIFEST_FILE, trained / MANIFEST_FILE):
+        if path.is_file():
+            check_identity(path, read_json(path), named)
+    if (path := trained / "config.json").is_file():
+        config, algorithm = read_json(path), algorithm_of(run.method)
+        check_identity(path, config, {"seed": run.seed})
+        check_identity(path, config["alg"], {"id": "supervised" if algorithm is None else params.alg(algorithm)["id"]})
 
 
 def write(

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
     model = reference if args.method == ZERO_SHOT else load(args.run / "model", task.seq2seq)
     epoch = 0 if args.method == ZERO_SHOT else last_epoch(args.run / CURVE)
     result = task.score(model, reference, seed=args.seed, epoch=epoch).with_metrics({BASE_PERPLEXITY: perplexity})
-    publish(result, args.out)
+    publish(result, args.out, task=args.task, method=args.method, seed=args.seed)
     read = [args.data / "test.jsonl", args.run / "model" / "model.safetensors", start / "model.safetensors"]
     inputs = {str(path): sha256_file(path) for path in read if path.is_file()}
     facts = {"stage": "evaluate", "suite": params.suite, "task": args.task, "method": args.method}

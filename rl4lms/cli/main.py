@@ -20,7 +20,6 @@ from pathlib import Path
 from types import ModuleType
 
 from rl4lms import __version__
-from rl4lms.cli.suite_check import check_suite
 from rl4lms.config.params import Params
 from rl4lms.core import progress
 from rl4lms.core.errors import report
@@ -88,7 +87,7 @@ def run_stage(stage: str, arguments: Sequence[str]) -> None:
     grue = params.grue()
     prepare_process(grue["kernels"], grue["n_threads"], common.quiet)
     if stage in CHECKING:
-        check_suite(params)
+        importlib.import_module("rl4lms.cli.suite_check").check_suite(params)
     with shown(stage or "rl4lms", quiet=common.quiet):
         progress.phase("loading")
         args = build_parser(stage).parse_args(arguments, argparse.Namespace(params=params))

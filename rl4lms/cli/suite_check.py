@@ -28,6 +28,9 @@ def check_suite(params: Params, algs: Iterable[str] = ()) -> None:
     where = f"{params.directory}/grue.yaml"
     for key in ("tasks", "algs", "seeds"):
         _check_list(grue[key], f"{where}: {key}", may_be_empty=key == "algs")
+    for alg in grue["algs"]:
+        if alg not in (known := params.algs()):
+            raise ConfigError(unknown("algorithm", alg, known, f"{where}: algs"))
     params.resources()
     for task in grue["tasks"]:
         _check_models(params, task)

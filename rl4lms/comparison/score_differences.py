@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rl4lms.core.errors import DataError
+from rl4lms.core.io import read_json
+from rl4lms.core.manifest import MANIFEST_FILE
 from rl4lms.core.seeding import numpy_generator
 from rl4lms.evaluation.bootstrap import Interval, PairedTest, mean_interval, paired_test
 from rl4lms.evaluation.comparisons import ALPHA
+from rl4lms.evaluation.consistency import check_identity, check_means, shown_means
 from rl4lms.evaluation.run_directory import RunDirectory
 
 LEVEL = 1.0 - ALPHA
@@ -88,6 +92,7 @@ def score_table(a: RunDirectory, b: RunDirectory, split: str, *, n_resamples: in
     paired = [name for name, row in rows_a.items() if name in rows_b and _same_prompt(row, rows_b[name])]
     metrics_a, metrics_b = a.metrics(split), b.metrics(split)
     names = [name for name in dict.fromkeys([*metrics_a, *metrics_b]) if name != "n"]
+    _check_samples(a, b, split, rows_a, rows_b, same=len(paired) == len(rows_a) == len(rows_b))
 
     def draw(*keys: str) -> np.random.Generator:
         return numpy_generator(seed, "compare", *keys)
@@ -108,6 +113,30 @@ def score_table(a: RunDirectory, b: RunDirectory, split: str, *, n_resamples: in
         test, p = tests.get(name), adjusted.get(name)
         found.append(ScoreDifference(name, a_value, b_value, interval_a, interval_b, test, p))
     return ScoreTable(split, len(rows_a), len(rows_b), len(paired), found)
+
+
+def _check_samples(a: RunDirectory, b: RunDirectory, split: str, rows_a: Rows, rows_b: Rows, *, same: bool) -> None:
+    """Raises DataError for scores per sample whose mean is not the value that is shown of them.
+
+    same: whether both runs were scored on the same samples, so that a mean in one is a mean in the other.
+    """
+    found = []
+    for run, rows in ((a, rows_a), (b, rows_b)):
+        check_identity(run.scores / f"{split}_split_metrics.jsonl", run.line(split), _run_of(run.scores))
+        metrics = run.metrics(split)
+        given = ((name, _column(list(rows.values()), name)) for name in metrics)
+        found.append((run, metrics, {name: scores for name, scores in given if scores is not None}))
+    shown = set().union(*(shown_means(metrics, columns) for _, metrics, columns in found)) if same else set()
+    for run, metrics, columns in found:
+        if columns and (path := run.predictions_file(split)) is not None:
+            check_means(path, metrics, columns, run.line(split).get("means", shown))
+
+
+def _run_of(scores: Path) -> dict[str, Any]:
+    """What the manifest of an evaluation says that its scores are of."""
+    path = scores / MANIFEST_FILE
+    manifest = read_json(path) if path.is_file() else {}
+    return {key: manifest[key] for key in ("task", "method", "seed") if key in manifest}
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

@@ -101,7 +101,8 @@ def _scores(table: ScoreTable) -> list[str]:
     if tested:
         note = (
             f"[ ]: {LEVEL:.0%} bootstrap intervals over samples. p: paired bootstrap over samples, two-sided, adjusted "
-            f"for {len(tested)} metrics by Holm's method. A difference is called real where p < {1 - LEVEL:.2g}."
+            f"for {len(tested)} metrics by Holm's method. A difference is called real where p < {1 - LEVEL:.2g}: "
+            "between these two models on these samples, which says nothing of the methods that made them."
         )
         lines += ["", *textwrap.wrap(note, WIDTH)]
     if any(not row.tests_the_values for row in tested):

@@ -129,7 +129,7 @@ def _algorithm(
         "reward_args": task_params["reward_fn"]["args"],
     }
     for change in changes:
-        merged = merge(merged, {k: _present(change[k]) for k in merged if change.get(k)})
+        merged = merge(merged, {k: _said(change[k]) for k in merged if change.get(k)})
     return alg, merged | {"n_iters": [each["n_iters"] for each in changes if each.get("n_iters")][-1]}
 
 
@@ -168,6 +168,11 @@ def _with_classifier(component: Mapping[str, Any], directory: str | Path | None,
         elif "model_name" not in arguments:
             raise ConfigError(f"{what}: {component['id']} needs a classifier; give its directory with --reward-model.")
     return {"id": component["id"], "args": arguments}
+
+
+def _said(change: Mapping[str, Any]) -> dict[str, Any]:
+    """What a change gives of a section: its default policy, "auto", is no change of one that is named before it."""
+    return {k: v for k, v in change.items() if v is not None and (k, v) != ("id", "auto")}
 
 
 def _present(mapping: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from rl4lms.data_pools.sources import LocalSource
 
 def rows_directory(data: Mapping[str, Any], given: str | Path | None = None) -> Path | None:
     """Where a task's local rows lie: `given`, else what its `data` params say; None where they are not local."""
-    root = data["data_dir"] if given is None else given
+    root = data.get("data_dir") if given is None else given
     if root is None:
         return None
     directory = Path(root).expanduser()
-    return directory / data["folder"] if data["folder"] else directory
+    return directory / data["folder"] if data.get("folder") else directory
 
 
 def local_rows(params: Params, task: str, given: str | Path | None = None) -> list[Path]:

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rl4lms.core.errors import DataError
+from rl4lms.evaluation.suite import MIN_SEEDS
 
 Floats = NDArray[np.float64]
 
-MIN_SEEDS_FOR_T = 5  # below, a t interval over seeds is wider than any score: the range is shown instead
 _BLOCK = 1 << 22  # sample indices drawn at a time: 32 MB, whatever the size of the test split
 
 
@@ -153,7 +153,7 @@ def seeds_interval(values: ArrayLike, *, level: float) -> Interval:
     mean, n = float(scores.mean()), int(scores.size)
     if n == 1:
         return Interval(mean, mean, mean, 1, "point")
-    if n < MIN_SEEDS_FOR_T:
+    if n < MIN_SEEDS:
         return Interval(mean, float(scores.min()), float(scores.max()), n, "range")
     half = student_t_quantile((1.0 + level) / 2.0, n - 1) * float(scores.std(ddof=1)) / math.sqrt(n)
     return Interval(mean, mean - half, mean + half, n, "t")

@@ -60,6 +60,15 @@ class EvaluationResult:
             raise RunError(f'{self._where}: a metric gives "{name}", which the evaluation gives itself; rename it.')
 
     @property
+    def means(self) -> list[str]:
+        """Metrics whose corpus value is the mean of their scores per sample."""
+        return [
+            name
+            for name, values in self.per_sample.items()
+            if math.isclose(math.fsum(values) / len(values), self.metrics[name], rel_tol=1e-9, abs_tol=1e-12)
+        ]
+
+    @property
     def texts(self) -> list[str]:
         return [row["generated_text"] for row in self.predictions]
 

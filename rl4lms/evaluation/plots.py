@@ -215,6 +215,8 @@ def summary(scores: SuiteScores) -> bytes:
             _draw_summary(axis, row, settings.methods)
         n_tasks = len(settings.tasks)
         label = f"Normalised score, mean over {n_tasks} tasks and {settings.level:.0%} bootstrap interval"
+        if not scores.settings.tells_methods_apart:
+            label += f" of {len(settings.seeds)} runs each, too few to tell methods apart"
         figure.supxlabel(label, fontsize=9, color=_INK)
         return _png(figure)
 

@@ -36,6 +36,8 @@ def summary_figures(scores: SuiteScores) -> list[Figure]:
     caption = (
         f"Normalised score, mean over {len(settings.tasks)} tasks with its {settings.level:.0%} bootstrap interval."
     )
+    if not scores.settings.tells_methods_apart:
+        caption += f" It speaks of these runs: {len(settings.seeds)} a method and task cannot tell methods apart."
     figures = []
     for title, by_method in rows.items():
         bars = []

@@ -55,14 +55,18 @@ class RunDirectory:
 
     def metrics(self, split: str) -> dict[str, float]:
         """Result key -> corpus value on `split`, as last evaluated; empty where it never was."""
+        if line := self.line(split):
+            return {str(key): float(value) for key, value in line["metrics"].items()}
+        whole = self.scores / "metrics.json"  # of a model: numbers of no split of a task
+        return _numbers(_object(whole)) if split == "test" else {}
+
+    def line(self, split: str) -> dict[str, Any]:
+        """The last line of the split's metrics; empty where it was never evaluated."""
         lines = self.scores / f"{split}_split_metrics.jsonl"
         if not lines.is_file():
             lines = self.run / lines.name
         rows = read_jsonl(lines, ["metrics"]) if lines.is_file() else []
-        if rows:
-            return {str(key): float(value) for key, value in rows[-1]["metrics"].items()}
-        whole = self.scores / "metrics.json"  # of a model: numbers of no split of a task
-        return _numbers(_object(whole)) if split == "test" else {}
+        return rows[-1] if rows else {}
 
     def predictions(self, split: str) -> list[dict[str, Any]]:
         """The rows of `split` as last evaluated, one per sample; empty where there are none."""

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from rl4lms.core.errors import DataError
 from rl4lms.core.io import read_json, read_jsonl
-from rl4lms.evaluation.suite import N_SAMPLES, SuiteSettings
+from rl4lms.evaluation.consistency import check_means, column, equal, shown_means
+from rl4lms.evaluation.suite import N_SAMPLES, REWARD, SPLIT, SuiteSettings
 
-SPLIT = "test"
 COLUMNS = ("task", "method", "seed", "split", "metric", "value", "n", "higher_is_better")
 
 Floats = NDArray[np.float64]
@@ -28,7 +28,8 @@ Floats = NDArray[np.float64]
 class RunScores:
     """One run's scores on the test split.
 
-    metrics: result key -> corpus value, `n` apart; n: test samples; labels: what must be said beside a metric.
+    metrics: result key -> corpus value, `n` apart; n: test samples; labels: what must be said beside a metric; line:
+    the last of test_split_metrics.jsonl, which says the metrics again, of which run they are, and which are means.
     """
 
     task: str
@@ -38,6 +39,7 @@ class RunScores:
     metrics: Mapping[str, float]
     n: int
     labels: Mapping[str, str] = field(default_factory=dict)
+    line: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(cls, directory: Path, task: str, method: str, seed: int) -> RunScores:
@@ -58,7 +60,7 @@ class RunScores:
         lines = read_jsonl(directory / f"{SPLIT}_split_metrics.jsonl", ["metrics"])
         if not lines:
             raise DataError(f"{directory / f'{SPLIT}_split_metrics.jsonl'}: empty; evaluate {task}/{method} again.")
-        return cls(task, method, seed, directory, values, metrics[N_SAMPLES], lines[-1].get("labels", {}))
+        return cls(task, method, seed, directory, values, metrics[N_SAMPLES], lines[-1].get("labels", {}), lines[-1])
 
     @property
     def name(self) -> str:
@@ -67,18 +69,29 @@ class RunScores:
     @cached_property
     def predictions(self) -> list[dict[str, Any]]:
         """Rows of test_predictions.json, one per test sample in the split's order."""
-        path = self.directory / f"{SPLIT}_predictions.json"
+        path = self.predictions_file
         rows = read_json(path)
         if not isinstance(rows, list) or len(rows) != self.n:
             found = len(rows) if isinstance(rows, list) else type(rows).__name__
             raise DataError(f"{path}: expected a list of {self.n} predictions, found {found}.")
+        for i, row in enumerate(rows):
+            if not isinstance(row, dict):
+                raise DataError(f"{path}: row {i}: expected an object, found {type(row).__name__}.")
         return rows
+
+    @property
+    def predictions_file(self) -> Path:
+        return self.directory / f"{SPLIT}_predictions.json"
 
     def per_sample(self, metric: str) -> Floats | None:
         """(n,) scores of the test samples; None for a metric that has a corpus value alone."""
-        if not self.predictions or metric not in self.predictions[0]:
-            return None
-        return np.array([row[metric] for row in self.predictions], dtype=np.float64)
+        return self.columns.get(metric)
+
+    @cached_property
+    def columns(self) -> dict[str, Floats]:
+        """Metric -> scores per sample, of the metrics that have them."""
+        named = [key for key in self.metrics if any(key in row for row in self.predictions)]
+        return {key: column(self.predictions, key, self.predictions_file) for key in named}
 
 
 @dataclass(frozen=True)
@@ -100,6 +113,8 @@ class SuiteScores:
         for (task, _, _), run in runs.items():
             if (key := settings.main_metrics[task]) not in run.metrics:
                 raise DataError(f"run {run.name}: no value for the task's main metric {key}; evaluate it again.")
+        for task in settings.tasks:
+            _check_samples([run for (of, _, _), run in runs.items() if of == task])
         return cls(settings, runs)
 
     def of(self, task: str, method: str) -> list[RunScores]:
@@ -124,7 +139,7 @@ class SuiteScores:
         rows = [scores for run in runs if (scores := run.per_sample(metric)) is not None]
         if len(rows) == len(runs) and len({row.size for row in rows}) == 1:
             samples = np.stack(rows)
-            if np.allclose(samples.mean(axis=1), corpus, rtol=1e-6, atol=1e-9):
+            if all(map(equal, samples.mean(axis=1), corpus)):
                 return samples
         return corpus[:, None]
 
@@ -148,6 +163,13 @@ class SuiteScores:
                 better = self.settings.higher_is_better(metric)
                 direction = "" if better is None else str(better).lower()
                 yield dict(zip(COLUMNS, (task, method, seed, SPLIT, metric, value, run.n, direction), strict=True))
+
+
+def _check_samples(runs: Sequence[RunScores]) -> None:
+    """runs: of one task. Raises DataError for scores per sample whose mean is not the value that is shown of them."""
+    shown = {REWARD}.union(*(shown_means(run.metrics, run.columns) for run in runs))
+    for run in runs:
+        check_means(run.predictions_file, run.metrics, run.columns, run.line.get("means", shown))
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rl4lms.evaluation.comparisons import (
+    ALPHA,
     Comparison,
     reward_comparisons,
     supervised_comparisons,
@@ -28,24 +29,28 @@ _COLUMNS = (
 
 
 def reward_significance_table(scores: SuiteScores) -> Table:
-    title = "Does RL raise its reward over its starting point?"
+    title = "Reward of each checkpoint beside that of the one it started from"
     return _significance_table("reward_gain", title, reward_comparisons(scores), scores)
 
 
 def supervised_significance_table(scores: SuiteScores) -> Table:
-    title = "Does supervised training beat zero-shot on the main metric?"
+    title = "Main metric of each supervised checkpoint beside zero-shot"
     return _significance_table("supervised_gain", title, supervised_comparisons(scores), scores)
 
 
 def _significance_table(key: str, title: str, comparisons: Sequence[Comparison], scores: SuiteScores) -> Table:
     """A row per task, method and seed."""
     floor = 1 / (scores.settings.n_resamples + 1)
-    rows = tuple(_row(comparison, floor) for comparison in comparisons)
+    marked = scores.settings.tells_methods_apart
+    rows = tuple(_row(comparison, floor, marked and comparison.significant) for comparison in comparisons)
     row_keys = tuple(f"{c.task}/{c.method}/seed{c.seed}" for c in comparisons)
     notes = [
-        f"Paired bootstrap over test samples ({scores.settings.n_resamples} resamples); the gain with its "
-        f"{scores.settings.level:.0%} interval, in bold where it is above 0 with a two-sided p below 0.05."
+        f"Paired bootstrap over test samples ({scores.settings.n_resamples} resamples): p and the "
+        f"{scores.settings.level:.0%} interval of the gain speak of these two checkpoints on these test samples, "
+        "not of the methods that made them."
     ]
+    if marked:
+        notes.append(f"In bold: a gain above 0 with a two-sided p below {ALPHA}.")
     if other := dict.fromkeys(metric_label(c.metric) for c in comparisons if c.test and not c.tests_the_gain):
         notes.append(
             f"{', '.join(other)}: the corpus value is no mean over samples; p is of the mean score per sample, and the "
@@ -56,13 +61,13 @@ def _significance_table(key: str, title: str, comparisons: Sequence[Comparison],
     return Table(key, title, _COLUMNS, row_keys, rows, tuple(notes))
 
 
-def _row(c: Comparison, floor: float) -> tuple[Cell, ...]:
-    """floor: the smallest p-value that the number of resamples can give."""
+def _row(c: Comparison, floor: float, marked: bool) -> tuple[Cell, ...]:
+    """floor: the smallest p-value that the number of resamples can give; marked: whether the gain is in bold."""
     digits = decimals([c.value, c.start_value])
-    gain = Cell(f"{c.gain:+.{digits}f}", c.gain, best=c.significant)
+    gain = Cell(f"{c.gain:+.{digits}f}", c.gain, best=marked)
     if c.test is not None and c.tests_the_gain:
         text = f"{gain.text} [{c.test.low:+.{digits}f}, {c.test.high:+.{digits}f}]"
-        gain = Cell(text, c.gain, c.test.low, c.test.high, best=c.significant)
+        gain = Cell(text, c.gain, c.test.low, c.test.high, best=marked)
     names = [Cell(label, name) for label, name in ((task_label(c.task), c.task), (method_label(c.method), c.method))]
     values = [Cell(f"{value:.{digits}f}", value) for value in (c.start_value, c.value)]
     p_values = (None, None) if c.test is None else (c.test.p_greater, c.test.p_two_sided)

@@ -18,6 +18,11 @@ KL_PER_TOKEN = "kl/per_token"
 KL_PER_SEQUENCE = "kl/per_sequence"
 BASE_PERPLEXITY = "base/perplexity"
 N_SAMPLES = "n"
+SPLIT = "test"  # that a suite's scores are of
+
+# Below, seeds say too little to tell methods apart: a t interval over them is wider than any score, so the range is
+# shown instead, and nothing is marked as the best.
+MIN_SEEDS = 5
 
 ZERO_SHOT = "zero_shot"
 SUPERVISED = "supervised"
@@ -96,6 +101,11 @@ class SuiteSettings:
     @property
     def rl_methods(self) -> tuple[str, ...]:
         return tuple(method for method in self.methods if algorithm_of(method) is not None)
+
+    @property
+    def tells_methods_apart(self) -> bool:
+        """Whether there are seeds enough to call a method the best, or a gain a method's."""
+        return len(self.seeds) >= MIN_SEEDS
 
     def higher_is_better(self, metric: str) -> bool | None:
         """None for a metric without a scale: no direction is known."""

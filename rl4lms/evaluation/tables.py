@@ -10,7 +10,7 @@ from rl4lms.evaluation.averages import (
     task_average,
     without_sample_scores,
 )
-from rl4lms.evaluation.bootstrap import MIN_SEEDS_FOR_T, Interval, seeds_interval
+from rl4lms.evaluation.bootstrap import Interval, seeds_interval
 from rl4lms.evaluation.labels import arrow, method_label, metric_label, task_label
 from rl4lms.evaluation.scores import SuiteScores
 from rl4lms.evaluation.significance_tables import (
@@ -21,6 +21,7 @@ from rl4lms.evaluation.suite import (
     BASE_PERPLEXITY,
     KL_PER_SEQUENCE,
     KL_PER_TOKEN,
+    MIN_SEEDS,
     REWARD,
     ZERO_SHOT,
     SuiteSettings,
@@ -59,9 +60,9 @@ def task_table(scores: SuiteScores) -> Table:
     for task, metric in settings.main_metrics.items():
         better = settings.higher_is_better(metric)
         head = Column(task, task_label(task), f"{metric_label(metric)} {arrow(better)}".strip())
-        columns.append(MethodColumn(head, _over_seeds(scores, task, metric), better))
+        columns.append(MethodColumn(head, _over_seeds(scores, task, metric), _marked(scores, better)))
     averages = {method: task_average(scores, method) for method in settings.methods}
-    columns.append(MethodColumn(Column("average", "Average", "normalised ↑"), averages, True))
+    columns.append(MethodColumn(Column("average", "Average", "normalised ↑"), averages, _marked(scores, True)))
     notes = [_spread_note(scores), _average_note(settings)]
     if corpus := without_sample_scores(scores):
         names = ", ".join(task_label(task) for task in corpus)
@@ -77,10 +78,10 @@ def naturalness_table(scores: SuiteScores) -> Table:
     for task in settings.tasks:
         values = {method: naturalness_interval(scores, task, method) for method in settings.methods}
         if any(values.values()):
-            columns.append(MethodColumn(Column(task, task_label(task), "normalised ↑"), values, True))
+            columns.append(MethodColumn(Column(task, task_label(task), "normalised ↑"), values, _marked(scores, True)))
     if columns:
         averages = {method: naturalness_average(scores, method) for method in settings.methods}
-        columns.append(MethodColumn(Column("average", "Average", "normalised ↑"), averages, True))
+        columns.append(MethodColumn(Column("average", "Average", "normalised ↑"), averages, _marked(scores, True)))
     measured = ", ".join(metric_label(metric) for metric in settings.naturalness)
     notes = [f"Mean of the normalised naturalness metrics that a task has, of {measured}; each has its table below."]
     return method_table("naturalness", "Naturalness", columns, [*notes, _spread_note(scores)], settings.methods)
@@ -101,7 +102,7 @@ def metric_table(
     for task in scores.settings.tasks:
         values = _over_seeds(scores, task, metric)
         if any(values.values()):
-            columns.append(MethodColumn(Column(task, task_label(task)), values, better))
+            columns.append(MethodColumn(Column(task, task_label(task)), values, _marked(scores, better)))
     notes = [*notes, *_metric_notes(scores, [(column.column.key, metric) for column in columns])]
     head = title or f"{metric_label(metric)} {arrow(better)}".strip()
     return method_table(key or metric, head, columns, notes, methods or scores.settings.methods)
@@ -126,7 +127,7 @@ def detail_table(scores: SuiteScores, task: str) -> Table:
     rows = []
     for metric in metrics:
         better = settings.higher_is_better(metric)
-        values = MethodColumn(Column(metric, metric), _over_seeds(scores, task, metric), better)
+        values = MethodColumn(Column(metric, metric), _over_seeds(scores, task, metric), _marked(scores, better))
         row = method_table(metric, metric, [values], [], settings.methods)
         cells = dict(zip(row.row_keys, (cells[1] for cells in row.rows), strict=True))
         head = Cell(f"{metric_label(metric)} {arrow(better)}".strip(), metric)
@@ -163,22 +164,32 @@ def _over_seeds(scores: SuiteScores, task: str, metric: str) -> dict[str, Interv
     return intervals
 
 
+def _marked(scores: SuiteScores, better: bool | None) -> bool | None:
+    """Which way is better where the best is marked, which takes seeds enough to tell methods apart."""
+    return better if scores.settings.tells_methods_apart else None
+
+
 def _spread_note(scores: SuiteScores, along: str = "column") -> str:
     n = len(scores.settings.seeds)
     if n == 1:
-        return "One seed: no interval."
-    if n < MIN_SEEDS_FOR_T:
-        return f"Mean over {n} seeds (lowest and highest in brackets); the best mean of a {along} in bold."
+        return f"One seed: no interval, and no method is marked as the best of a {along}."
+    if n < MIN_SEEDS:
+        return (
+            f"Mean over {n} seeds (lowest and highest in brackets: the range of these runs, not an interval that "
+            f"another would fall into). {n} seeds cannot tell methods apart; the best of a {along} is marked from "
+            f"{MIN_SEEDS} on."
+        )
     level = f"{scores.settings.level:.0%}"
     return f"Mean over {n} seeds ± half its {level} Student-t interval; the best mean of a {along} in bold."
 
 
 def _average_note(settings: SuiteSettings) -> str:
     n_tasks, n_seeds = len(settings.tasks), len(settings.seeds)
+    few = "" if n_seeds >= MIN_SEEDS else " It speaks of these runs; of other seeds it says too little."
     return (
         f"Average: main metrics scaled by the constants of params/grue.yaml, mean over {n_tasks} tasks, with a "
         f"{settings.level:.0%} interval of a bootstrap stratified by task over seeds and test samples "
-        f"({settings.n_resamples} resamples, n = {n_tasks * n_seeds} runs a method)."
+        f"({settings.n_resamples} resamples, n = {n_tasks * n_seeds} runs a method).{few}"
     )
 
 

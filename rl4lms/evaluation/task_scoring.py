@@ -18,8 +18,7 @@ from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.evaluation.evaluator import EvaluationResult, evaluate
 from rl4lms.evaluation.generation import Generation, TextGenerator, kl_to_reference
 from rl4lms.evaluation.reward_scores import reward_scores
-from rl4lms.evaluation.scores import SPLIT
-from rl4lms.evaluation.suite import KL_PER_SEQUENCE, KL_PER_TOKEN, N_SAMPLES, REWARD
+from rl4lms.evaluation.suite import KL_PER_SEQUENCE, KL_PER_TOKEN, N_SAMPLES, REWARD, SPLIT
 from rl4lms.metrics.base import BaseMetric
 from rl4lms.tokenization.text_task import TextTask
 from rl4lms.tokenization.tokenizer import build_tokenizer
@@ -120,9 +119,10 @@ def _samples(task: Mapping[str, Any], data_dir: Path, split: str) -> list[Sample
     return [pool[i][0] for i in range(len(pool))]
 
 
-def publish(result: EvaluationResult, directory: Path) -> None:
-    """Write the run's three files, each whole."""
-    line = {"epoch": result.epoch, "metrics": result.metrics, "labels": result.labels}
+def publish(result: EvaluationResult, directory: Path, *, task: str, method: str, seed: int) -> None:
+    """Write the run's three files, each whole. The line of metrics says of which run it is, and which are means."""
+    run = {"task": task, "method": method, "seed": seed}
+    line = {**run, "epoch": result.epoch, "metrics": result.metrics, "labels": result.labels, "means": result.means}
     with publish_directory(directory) as scratch:
         write_json(scratch / "metrics.json", {**result.metrics, N_SAMPLES: len(result.predictions)})
         write_jsonl(scratch / f"{SPLIT}_split_metrics.jsonl", [line])

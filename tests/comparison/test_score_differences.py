@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rl4lms.comparison.score_differences import ScoreDifference, holm, score_table
+from rl4lms.core.errors import DataError
 from rl4lms.core.seeding import numpy_generator
 from rl4lms.evaluation.run_directory import RunDirectory
 
@@ -55,6 +56,31 @@ def test_only_samples_that_both_have_with_the_same_prompt_are_paired(make_run: M
     row = next(row for row in table.rows if row.metric == METEOR)
     assert row.test is not None and row.test.n == 59
     assert row.test.difference == pytest.approx(0.05, abs=0.01)
+
+
+def test_scores_that_disagree_with_what_is_shown_of_them_are_named(make_run: MakeRun) -> None:
+    """By the mean that the other run shows of the same samples; of BLEU neither shows one."""
+    a, b = (RunDirectory.open(make_run(name)) for name in ("ppo", "nlpo"))
+    path = b.scores / "test_predictions.json"
+    good = b.predictions("test")
+    put(path, [{**row, BLEU: 1.0} if i == 7 else row for i, row in enumerate(good)])
+    score_table(a, b, "test", n_resamples=50, seed=0)
+    put(path, [{**row, METEOR: 1.5} if i == 7 else row for i, row in enumerate(good)])
+    with pytest.raises(
+        DataError, match=r"nlpo/seed0/test_predictions\.json: the 100 scores of lexical/meteor have the mean"
+    ):
+        score_table(a, b, "test", n_resamples=50, seed=0)
+
+
+def test_scores_of_another_run_are_named_wherever_the_directories_lie(make_run: MakeRun) -> None:
+    a, b = (RunDirectory.open(make_run(method)) for method in ("ppo", "nlpo"))
+    path, run = a.scores / "test_split_metrics.jsonl", {"task": "common_gen", "method": "ppo", "seed": 0}
+    put(a.scores / "manifest.json", run)
+    put(path, {**a.line("test"), **run})
+    score_table(a, b, "test", n_resamples=50, seed=0)
+    put(path, {**a.line("test"), "seed": 1})
+    with pytest.raises(DataError, match=r"test_split_metrics\.jsonl: seed is 1; expected 0"):
+        score_table(a, b, "test", n_resamples=50, seed=0)
 
 
 def test_the_other_way_round_turns_the_signs(make_run: MakeRun) -> None:

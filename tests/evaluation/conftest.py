@@ -93,7 +93,10 @@ def write_run(runs: Path, settings: SuiteSettings, task: str, method: str, seed:
     directory = runs / task / method / f"seed{seed}"
     write_json(directory / "metrics.json", {**metrics, "n": n})
     write_json(directory / "test_predictions.json", rows)
-    line = {"epoch": 1, "metrics": metrics, "labels": {"lexical/meteor": "WordNet 3.0"} if task == "common_gen" else {}}
+    run = {"task": task, "method": method, "seed": seed}
+    means = [key for key in (main, "reward") if key not in CORPUS_VALUES]
+    labels = {"lexical/meteor": "WordNet 3.0"} if task == "common_gen" else {}
+    line = {**run, "epoch": 1, "metrics": metrics, "labels": labels, "means": means}
     write_json(directory / "test_split_metrics.jsonl", line)
     if algorithm_of(method) is not None:
         write_curves(directory, main, LEVELS[starting_point(method)], LEVELS[method], rng)

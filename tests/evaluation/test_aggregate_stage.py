@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -103,6 +106,61 @@ def test_a_missing_run_writes_nothing(
     assert error.startswith("error: ")
     assert "run imdb/supervised/seed0 is missing" in error
     assert error.count("\n") == 1
+    assert not (tmp_path / "grue").exists()
+
+
+def copy_scores(source: str, *names: str) -> Callable[[Path, Path], None]:
+    def copy(runs: Path, target: Path) -> None:
+        for name in names:
+            shutil.copy(runs / source / name, target / name)
+
+    return copy
+
+
+def set_key(name: str, key: str, value: Any) -> Callable[[Path, Path], None]:
+    def change(runs: Path, target: Path) -> None:
+        content = json.loads((target / name).read_text())
+        place = content
+        *parents, last = key.split("|")
+        for parent in parents:
+            place = place[int(parent)] if isinstance(place, list) else place[parent]
+        place[last] = value
+        (target / name).write_text(json.dumps(content))
+
+    return change
+
+
+METRICS, LINE, PREDICTIONS = "metrics.json", "test_split_metrics.jsonl", "test_predictions.json"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (set_key(PREDICTIONS, "0|reward", 5.0), "test_predictions.json: the 40 scores of reward have the mean"),
+        (set_key(METRICS, "reward", 0.9), "test_predictions.json: the 40 scores of reward have the mean"),
+        (set_key(METRICS, "kl/per_token", 0.9), "metrics.json: kl/per_token is 0.9, but 0.0"),
+        (set_key(METRICS, "kl/new", 0.9), "metrics.json: kl/new is 0.9, but missing in the last line of"),
+        (set_key(LINE, "metrics|kl/per_token", 0.9), "but 0.9 in the last line of"),
+        (set_key(METRICS, "n", 41), "expected a list of 41 predictions, found 40"),
+        (copy_scores("imdb/ppo/seed0", PREDICTIONS), "the 40 scores of"),
+        (copy_scores("imdb/ppo/seed0", METRICS, LINE, PREDICTIONS), "seed is 0; expected 1 there\"),
+        (copy_scores("imdb/supervised/seed1", METRICS, LINE, PREDICTIONS), "method is 'supervised'"),
+        (set_key("manifest.json", "seed", 7), "manifest.json: seed is 7; expected 1 there\"),
+        (set_key("config.json", "seed", 0), "config.json: seed is 0; expected 1 there\"),
+        (set_key("config.json", "alg|id", "nlpo"), "config.json: id is 'nlpo'; expected 'ppo' there\"),
+    ],
+)
+def test_files_of_a_run_that_disagree_are_named(
+    params: Path, suite: Path, tmp_path: Path, damage: Any, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = Path(shutil.copytree(suite, tmp_path / "runs"))
+    target = runs / "imdb/ppo/seed1"
+    write_json(target / "manifest.json", {"task": "imdb", "method": "ppo", "seed": 1})
+    damage(runs, target)
+    assert aggregate(params, runs, tmp_path / "grue") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "imdb/ppo/seed1" in error and said in error
     assert not (tmp_path / "grue").exists()
 
 

@@ -138,6 +138,52 @@ def test_predictions_must_be_those_of_the_split(own_runs: Path, settings: SuiteS
         SuiteScores.read(own_runs, settings).table("imdb", "ppo", "reward")
 
 
+def without_record(runs: Path) -> None:
+    """As the release before wrote it: a line that says neither of which run it is nor what is a mean."""
+    for path in runs.glob("*/*/*/test_split_metrics.jsonl"):
+        change(path, lambda line: {key: line[key] for key in ("epoch", "metrics", "labels")})
+
+
+def edit(row: int, **scores: Any) -> Callable[[Any], Any]:
+    return lambda rows: [{**each, **scores} if i == row else each for i, each in enumerate(rows)]
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+@pytest.mark.parametrize(
+    ("run", "metric"),
+    [("imdb/ppo/seed1", "reward"), ("common_gen/zero_shot/seed0", "lexical/meteor"), ("iwslt2017/ppo/seed0", "reward")],
+)
+def test_scores_per_sample_have_the_mean_that_is_shown(
+    own_runs: Path, settings: SuiteSettings, run: str, metric: str, recorded: bool
+) -> None:
+    if not recorded:
+        without_record(own_runs)
+    SuiteScores.read(own_runs, settings)
+    change(own_runs / run / "test_predictions.json", edit(3, **{metric: 0.999}))
+    with pytest.raises(
+        DataError, match=rf"{run}/test_predictions\.json: the 40 scores of {metric} have the mean 0\."
+    ) as e:
+        SuiteScores.read(own_runs, settings)
+    assert "\n" not in str(e.value)
+
+
+def test_a_corpus_value_need_not_be_the_mean(own_runs: Path, settings: SuiteSettings) -> None:
+    """Of sacreBLEU it is not, and no list says so; the previous release did not say it either."""
+    run = own_runs / "iwslt2017/ppo/seed0"
+    change(run / "test_predictions.json", edit(3, **{"lexical/sacrebleu": 0.999}))
+    SuiteScores.read(own_runs, settings)
+    without_record(own_runs)
+    scores = SuiteScores.read(own_runs, settings)
+    assert scores.table("iwslt2017", "ppo", "lexical/sacrebleu").shape == (2, 1)
+
+
+@pytest.mark.parametrize("value", ["high", None, True, float("nan")])
+def test_a_score_per_sample_is_a_number(own_runs: Path, settings: SuiteSettings, value: Any) -> None:
+    change(own_runs / "imdb/ppo/seed0/test_predictions.json", edit(5, reward=value))
+    with pytest.raises(DataError, match=r"imdb/ppo/seed0/test_predictions\.json: .*reward|test_predictions\.json.*NaN"):
+        SuiteScores.read(own_runs, settings)
+
+
 def test_a_metric_of_some_seeds_is_refused(own_runs: Path, settings: SuiteSettings) -> None:
     change(own_runs / "imdb/ppo/seed1/metrics.json", lambda m: {k: v for k, v in m.items() if k != "reward"})
     with pytest.raises(DataError, match="imdb/ppo: reward is there for some seeds only"):

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.pipeline.checkout import Checkout, shrink
 
@@ -33,6 +34,21 @@ def test_record_writes_the_lock_that_dvc_repro_writes(checkout: Checkout) -> Non
     shutil.rmtree(checkout.path / "results")
     checkout.run("dvc", "repro", "--quiet", "--no-run-cache")
     assert (checkout.path / "dvc.lock").read_text() == recorded
+
+
+def test_a_lock_file_that_lacks_stages_is_said_and_completed(checkout: Checkout) -> None:
+    """As DVC leaves it when it is killed while it writes: valid, shorter, and "up to date"."""
+    lock = checkout.path / "dvc.lock"
+    whole = lock.read_text()
+    content = yaml.safe_load(whole)
+    for stage in ("aggregate", "train_sentiment@imdb-ppo-0"):
+        del content["stages"][stage]
+    lock.write_text(yaml.safe_dump(content, sort_keys=False))
+    said = "dvc.lock lacks 2 of 18 stages ("
+    refused = checkout.target("adopt", check=False)
+    assert "adopt: git checkout dvc.lock, or dvc repro: " + said in refused
+    assert "record: they are recorded now: " + said in checkout.target("record")
+    assert lock.read_text() == whole
 
 
 def test_adopt_settles_snakemake_after_dvc(checkout: Checkout) -> None:

@@ -161,7 +161,6 @@ CODE = {
         "evaluation/evaluator.py",
         "evaluation/generation.py",
         "evaluation/reward_scores.py",
-        "evaluation/scores.py",
         "evaluation/suite.py",
         "evaluation/task_scoring.py",
         *_SCORING,
@@ -202,8 +201,8 @@ def _numbers(stage, **names):
 
 
 def one_of(names):
-    """Regular expression of a wildcard that is one of these names."""
-    return "|".join(map(re.escape, names))
+    """Regular expression of a wildcard that is one of these names; of none, one that matches nothing."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 wildcard_constraints:
