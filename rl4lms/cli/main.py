@@ -24,6 +24,7 @@ from rl4lms.config.params import Params
 from rl4lms.core import progress
 from rl4lms.core.errors import report
 from rl4lms.core.progress_view import shown
+from rl4lms.core.streams import PlainFormatter, keep_standard_streams
 
 STAGES = {
     "prepare": ("prepare", "write a task's rows: generated, local or from the hub"),
@@ -55,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     SystemExit 143 passes through: a stage that SIGTERM ended has saved what it continues from.
     """
+    keep_standard_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         dispatch(arguments)
@@ -167,5 +169,7 @@ def keep_freed_memory() -> None:
 
 
 def start_log(quiet: bool) -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("rl4lms").setLevel(logging.WARNING if quiet else logging.INFO)

@@ -60,7 +60,10 @@ class RunDirectory:
             lines = self.run / lines.name
         rows = read_jsonl(lines, ["metrics"]) if lines.is_file() else []
         if rows:
-            return {str(key): float(value) for key, value in rows[-1]["metrics"].items()}
+            last = rows[-1]["metrics"]
+            if not isinstance(last, dict) or len(_numbers(last)) < len(last):
+                raise DataError(f"{lines}: metrics of its last line: expected an object of numbers.")
+            return _numbers(last)
         whole = self.scores / "metrics.json"  # of a model: numbers of no split of a task
         return _numbers(_object(whole)) if split == "test" else {}
 

@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rl4lms.core.errors import DataError
+from rl4lms.core.errors import DataError, one_line
 from rl4lms.core.io import read_json, read_jsonl
 from rl4lms.evaluation.suite import N_SAMPLES, SuiteSettings
 
 SPLIT = "test"
 COLUMNS = ("task", "method", "seed", "split", "metric", "value", "n", "higher_is_better")
+
+# What a spreadsheet takes for the beginning of a formula, in the wide forms of Chinese and Japanese keyboards, too.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 Floats = NDArray[np.float64]
 
@@ -72,13 +75,19 @@ class RunScores:
         if not isinstance(rows, list) or len(rows) != self.n:
             found = len(rows) if isinstance(rows, list) else type(rows).__name__
             raise DataError(f"{path}: expected a list of {self.n} predictions, found {found}.")
+        if not all(isinstance(row, dict) for row in rows):
+            raise DataError(f"{path}: expected an object for every prediction.")
         return rows
 
     def per_sample(self, metric: str) -> Floats | None:
         """(n,) scores of the test samples; None for a metric that has a corpus value alone."""
         if not self.predictions or metric not in self.predictions[0]:
             return None
-        return np.array([row[metric] for row in self.predictions], dtype=np.float64)
+        try:
+            return np.array([row[metric] for row in self.predictions], dtype=np.float64)
+        except (KeyError, TypeError, ValueError) as error:
+            path = self.directory / f"{SPLIT}_predictions.json"
+            raise DataError(f"{path}: {metric}: expected a number in every row ({one_line(str(error), 80)}).") from None
 
 
 @dataclass(frozen=True)
@@ -154,6 +163,20 @@ def to_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """Rows as CSV text with a header; floats in full precision, None as an empty field."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, fieldnames=list(columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer.writerow({name: csv_cell(name) for name in columns})
+    writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)
     return buffer.getvalue()
+
+
+def csv_cell(value: Any) -> Any:
+    """A text that a spreadsheet would compute gets an apostrophe in front, as one types it there; numbers stay."""
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS) and not is_number(value):
+        return f"'{value}"
+    return value
+
+
+def is_number(text: str) -> bool:
+    try:
+        return bool(text.strip() == text and math.isfinite(float(text)))
+    except ValueError:
+        return False
