@@ -129,7 +129,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     """The json and csv files given, and those in directories given. Raises DataError for a directory without any."""
     files = []
     for path in paths:
-        inside = sorted(p for p in path.iterdir() if p.suffix in (".json", ".csv")) if path.is_dir() else [path]
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in (".json", ".csv")) if path.is_dir() else [path]
         if not inside:
             raise DataError(f"{path}: no json or csv file in it.")
         files += inside

@@ -101,7 +101,10 @@ def last_epoch(path: Path) -> int:
     rows = read_jsonl(path, ["epoch"])
     if not rows:
         raise DataError(f"{path}: empty, so the run was never evaluated while it trained; train it again.")
-    return int(rows[-1]["epoch"])
+    epoch = rows[-1]["epoch"]
+    if not isinstance(epoch, int):
+        raise DataError(f"{path}: epoch of its last line is {epoch!r}; expected a whole number.")
+    return epoch
 
 
 def load(directory: Path, seq2seq: bool) -> PreTrainedModel:

@@ -25,6 +25,7 @@ from rl4lms.core import progress
 from rl4lms.core.errors import report
 from rl4lms.core.kernels import Kernels, settle_process
 from rl4lms.core.progress_view import shown
+from rl4lms.core.streams import PlainFormatter, keep_standard_streams
 
 STAGES = {
     "prepare": ("prepare", "write a task's rows: generated, local or from the hub"),
@@ -58,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     SystemExit 143 passes through: a stage that SIGTERM ended has saved what it continues from.
     """
+    keep_standard_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         dispatch(arguments)
@@ -174,5 +176,7 @@ def keep_freed_memory() -> None:
 
 
 def start_log(quiet: bool) -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("rl4lms").setLevel(logging.WARNING if quiet else logging.INFO)

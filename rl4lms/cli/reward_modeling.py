@@ -20,6 +20,7 @@ from rl4lms.cli.prepare import prepare
 from rl4lms.config.params import Params
 from rl4lms.core.errors import ConfigError, report
 from rl4lms.core.io import write_json, write_text
+from rl4lms.core.streams import keep_standard_streams
 from rl4lms.evaluation.classification import classification_report, report_text, rounded
 from rl4lms.metrics.classifier import TextClassifier
 from rl4lms.metrics.preference import PreferenceModel
@@ -88,6 +89,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 def _run(
     parser: argparse.ArgumentParser, argv: Sequence[str] | None, work: Callable[[argparse.Namespace, Params], None]
 ) -> int:
+    keep_standard_streams()
     args = parser.parse_args(argv)
     try:
         params = Params.open(args.params_dir, args.suite)

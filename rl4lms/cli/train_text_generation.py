@@ -24,6 +24,7 @@ from rl4lms.core.launch import launch_rank, launch_size
 from rl4lms.core.names import check_name
 from rl4lms.core.progress_view import shown
 from rl4lms.core.registry import Registry
+from rl4lms.core.streams import PlainFormatter, keep_standard_streams
 from rl4lms.core.work_directory import LOG_FILE, work_directory
 from rl4lms.tracking.backends import BACKENDS, Backend, check_backends, open_backend
 from rl4lms.tracking.tracker import Tracker
@@ -38,11 +39,13 @@ TRAINERS = Registry(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train from a published configuration. Returns the exit code; 2, after one line on stderr, for bad input."""
+    keep_standard_streams()
     args = build_parser().parse_args(argv)
     quiet_libraries()
     stderr = logging.StreamHandler()
     stderr.setLevel(logging.WARNING if args.quiet else logging.INFO)  # log.txt has every line
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[stderr])
+    stderr.setFormatter(PlainFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[stderr])
     logger.setLevel(logging.INFO)
     try:
         for option in ("project_name", "experiment_name"):
@@ -105,8 +108,8 @@ def train(config: RunConfig, args: argparse.Namespace) -> None:
         TRAINERS.load("on_policy")(config, run_dir)
         return
     with work_directory(run_dir, config.to_dict(), local_inputs(config)):
-        log_file = logging.FileHandler(run_dir / LOG_FILE, encoding="utf-8")
-        log_file.setFormatter(logging.Formatter("%(asctime)s [%(levelname)s] %(message)s"))
+        log_file = logging.FileHandler(run_dir / LOG_FILE, encoding="utf-8", errors="backslashreplace")
+        log_file.setFormatter(PlainFormatter("%(asctime)s [%(levelname)s] %(message)s"))
         logger.addHandler(log_file)
         tracker = Tracker(run_dir, backends=open_backends(config, args, run_dir))
         try:

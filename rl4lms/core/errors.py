@@ -63,7 +63,7 @@ def report(error: BaseException) -> int:
     known = error if isinstance(error, UserError) else None if is_interruption(error) else _explained(error)
     if known is None:
         raise error
-    print(f"error: {one_line(told(known, LONGEST_LINE), LONGEST_LINE)}", file=sys.stderr)
+    print(f"error: {told(known, LONGEST_LINE)}", file=sys.stderr)
     return known.exit_code
 
 
@@ -102,13 +102,15 @@ def is_interruption(error: BaseException) -> bool:
 def foreign_frame(error: BaseException, *, called_by_us: bool = False) -> TracebackType | None:
     """The innermost place in code that is neither ours nor a library's; else the innermost of all.
 
-    called_by_us: only a place below a call by this package counts, and None stands for there is none.
+    called_by_us: only a place below a call by this package counts, the command line apart, and None stands for no such
+    place.
     """
     frame, last, found, ours = error.__traceback__, None, None, False
+    package, *_ = _library_directories()
     while frame is not None:
         name = frame.tb_frame.f_code.co_filename
-        if name.startswith(_library_directories()[0]):
-            ours = True
+        if name.startswith(package):
+            ours = ours or not name.startswith(f"{package}cli/")
         elif not name.startswith(("<frozen", *_library_directories())) and (ours or not called_by_us):
             found = frame
         last, frame = frame, frame.tb_next

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import io
 import json
 import logging
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rl4lms.core.errors import DataError
 
@@ -84,39 +86,92 @@ def write_jsonl(path: PathLike, rows: Iterable[Any]) -> None:
 
 
 def read_json(path: PathLike) -> Any:
+    """The value in a JSON file. Raises DataError naming it for whatever is wrong with it."""
     with open_text(path) as f:
         try:
-            return json.load(f)
+            return parse_json(f.read())
         except ValueError as error:
             raise DataError(f"{path}: not valid JSON ({error}). Delete the file and run the stage again.") from None
 
 
-def open_text(path: PathLike) -> Any:
-    """`open` for reading whose missing file is a one-line DataError."""
+def parse_json(text: str, *, allow_nan: bool = False) -> Any:
+    """The value of a JSON text.
+
+    Raises ValueError for what breaks whoever goes on with it: brackets too deep for a recursive reader, numbers that no
+    float can hold, halves of characters (an escape such as \\ud800 alone), and, unless allowed, NaN and infinity.
+    """
     try:
-        return open(path, encoding="utf-8")
+        value = json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=None if allow_nan else _refuse)
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("brackets within brackets, more than can be read") from None
+    except UnicodeEncodeError:
+        raise ValueError("half a character, an escape \\ud800 to \\udfff without its other half") from None
+    return value
+
+
+_MOST_DIGITS = 300  # of an integer; a float holds 308
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"an integer of {len(digits)} digits")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"the number {digits[:20]} is beyond the largest float")
+    return number
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+_OTHER_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+def open_text(path: PathLike) -> TextIO:
+    """A text file for reading: UTF-8, a byte order mark in front of it left out, lines that end at a line feed alone.
+
+    Nothing is translated: a carriage return within a line is text, and so are the other characters that
+    `str.splitlines` takes for line ends. Raises DataError for a missing file and for one in UTF-16.
+    """
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - the text file below owns it
     except FileNotFoundError:
         raise DataError(f"{path}: no such file.") from None
     except IsADirectoryError:
         raise DataError(f"{path}: a directory, expected a file.") from None
+    other = _OTHER_ENCODINGS.get(file.peek(2)[:2])
+    if other is not None:
+        file.close()
+        raise DataError(f"{path}: text in {other}; expected UTF-8. Save the file in that encoding.")
+    return io.TextIOWrapper(file, encoding="utf-8-sig", newline="\n")
+
+
+def read_lines(path: PathLike) -> Iterator[tuple[int, str]]:
+    """Every line with its number, from 1, without the line feed or carriage return and line feed that ends it."""
+    number = 0
+    with open_text(path) as f:
+        try:
+            for number, line in enumerate(f, 1):
+                yield number, line.removesuffix("\n").removesuffix("\r") if line.endswith("\n") else line
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: not UTF-8 text after line {number} ({error.reason}). {AGAIN}") from None
 
 
 def read_jsonl(path: PathLike, columns: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Rows of a jsonl file. Raises DataError naming file and line for a broken line or a missing column."""
-    rows: list[dict[str, Any]] = []
-    with open_text(path) as f:
-        try:
-            for number, line in enumerate(f, 1):
-                if line.strip():
-                    rows.append(_row(path, number, line, columns))
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path}: not UTF-8 text after line {len(rows)} ({error.reason}). {AGAIN}") from None
-    return rows
+    return [_row(path, number, line, columns) for number, line in read_lines(path) if line.strip()]
 
 
 def _row(path: PathLike, number: int, line: str, columns: Sequence[str]) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = parse_json(line)
     except ValueError as error:
         raise DataError(f"{path}, line {number}: not valid JSON ({error}). {AGAIN}") from None
     if not isinstance(row, dict):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rl4lms.core.errors import ConfigError
+from rl4lms.core.errors import LONGEST_SAID, ConfigError, one_line
+from rl4lms.core.io import read_json
 
 
 def from_pretrained(auto: Any, name: str, what: str, *, trust_remote_code: bool = False, **arguments: Any) -> Any:
@@ -15,6 +16,7 @@ def from_pretrained(auto: Any, name: str, what: str, *, trust_remote_code: bool 
     the user's own configuration may say. Raises ConfigError for whatever the library raises: its parsers have no
     exception in common.
     """
+    _check_index(name, what)
     try:
         return auto.from_pretrained(name, trust_remote_code=trust_remote_code, **arguments)
     except Exception as error:
@@ -24,6 +26,18 @@ def from_pretrained(auto: Any, name: str, what: str, *, trust_remote_code: bool 
 def model_from_pretrained(auto: Any, name: str, what: str, **arguments: Any) -> Any:
     """`from_pretrained` of weights, which must be safetensors: pytorch_model.bin is a pickle."""
     return from_pretrained(auto, name, what, use_safetensors=True, **arguments)
+
+
+def _check_index(name: str, what: str) -> None:
+    """Raises ConfigError where an index of a model's files of weights leads out of its directory, or is none."""
+    for index in sorted(Path(name).glob("*.index.json")):
+        content = read_json(index)
+        files = content.get("weight_map") if isinstance(content, dict) else None
+        if not isinstance(files, dict):
+            raise ConfigError(f"{what} {name}: {index.name}: expected an object with the files of its tensors.")
+        for file in files.values():
+            if not isinstance(file, str) or Path(file).name != file or file in ("", ".."):
+                raise ConfigError(f"{what} {name}: {index.name} names {file!r}; expected files in its own directory.")
 
 
 def read_tensors(path: str, what: str) -> dict[str, Any]:
@@ -43,7 +57,7 @@ def read_tensors(path: str, what: str) -> dict[str, Any]:
 def reason(error: BaseException) -> str:
     """The first line of what an error says, or its kind where it says nothing."""
     lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    return one_line(lines[0], LONGEST_SAID).rstrip(".") if lines else type(error).__name__
 
 
 def _way_out(name: str, error: BaseException) -> str:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rl4lms.core.errors import plain
+
 N_HISTORY = 400
 
 
@@ -76,36 +78,37 @@ def state() -> State:
 def begin(title: str) -> None:
     """Forget all and start the clock."""
     now = time.monotonic()
-    vars(_state).update(vars(State(title=title, started_at=now, first_at=now)))
+    vars(_state).update(vars(State(title=plain(title), started_at=now, first_at=now)))
 
 
 def title(text: str) -> None:
-    _state.title = text
+    _state.title = plain(text)
 
 
 def steps(done: int, total: int, unit: str) -> None:
     """`done` of `total` units of the whole are done. The clock for what remains starts at the first call."""
     if (unit, total) != (_state.whole.name, _state.whole.total) or done < _state.first:
         _state.first, _state.first_at = done, time.monotonic()
-    _state.whole = Count(unit, done, total)
+    _state.whole = Count(plain(unit), done, total)
 
 
 def numbers(said: Mapping[str, float]) -> None:
     """What has just been measured, by name. The first number that a run says is the one whose history is drawn."""
-    _state.numbers = {**_state.numbers, **said}
+    new = {plain(name): value for name, value in said.items()}
+    _state.numbers = {**_state.numbers, **new}
     first = next(iter(_state.numbers))
-    if first in said:
-        _state.history = (*_state.history[1 - N_HISTORY :], said[first])
+    if first in new:
+        _state.history = (*_state.history[1 - N_HISTORY :], new[first])
 
 
 def phase(name: str, done: int = 0, total: int = 0) -> None:
     """What happens now; ends the last phase's detail."""
-    _state.phase, _state.detail = Count(name, done, total), Count()
+    _state.phase, _state.detail = Count(plain(name), done, total), Count()
 
 
 def detail(name: str, done: int = 0, total: int = 0) -> None:
     """How far the phase is, in units of its own."""
-    _state.detail = Count(name, done, total)
+    _state.detail = Count(plain(name), done, total)
 
 
 def figure(value: float) -> str:

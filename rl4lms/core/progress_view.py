@@ -130,7 +130,7 @@ def view() -> RenderableType:
     if state.whole.total:
         bar = Table.grid(padding=(0, 1))
         share = f"{100 * state.whole.done // state.whole.total} %"
-        bar.add_row(str(state.whole), ProgressBar(state.whole.total, state.whole.done, width=36), share)
+        bar.add_row(Text(str(state.whole)), ProgressBar(state.whole.total, state.whole.done, width=36), share)
         rows.append(bar)
     if state.numbers:
         said = Text(no_wrap=True, overflow="ellipsis")

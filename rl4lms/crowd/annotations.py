@@ -7,17 +7,24 @@ columns named as the fields are ("i017.coherence").
 from __future__ import annotations
 
 import csv
-import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rl4lms.core.errors import DataError
-from rl4lms.core.io import open_text
+from rl4lms.core.io import open_text, parse_json
 from rl4lms.crowd.study import Study
+from rl4lms.evaluation.scores import FORMULA_STARTS
 
 _WORKER_COLUMNS = ("worker", "WorkerId", "worker_id", "Participant id")
 _FIELD = "Answer."
+_FACTS = ("study", "worker", "page", "seconds", "comment")
+# Where Mechanical Turk and Prolific say what became of somebody's work, and how they call work that does not count.
+_STATUS_COLUMNS = ("AssignmentStatus", "Status", "status")
+_REJECTED = ("rejected", "returned", "timed-out")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, order=True)
@@ -96,16 +103,25 @@ def page_rows(handed_in: Iterable[HandedIn]) -> list[dict[str, str]]:
 def _of_json(path: Path) -> Iterator[HandedIn]:
     with open_text(path) as f:
         try:
-            content = json.load(f)
+            content = parse_json(f.read())
         except ValueError as error:
             raise DataError(f"{path}: not valid JSON ({error}).") from None
     for i, record in enumerate(content if isinstance(content, list) else [content]):
         where = f"{path}, record {i + 1}" if isinstance(content, list) else str(path)
         answers = record.get("answers") if isinstance(record, dict) else None
-        if not isinstance(answers, dict) or not all(isinstance(v, str | int) for v in answers.values()):
+        if not isinstance(answers, dict):
             raise DataError(f'{where}: expected an object with "worker" and "answers", as a page saves it.')
-        facts = {key: str(record.get(key, "")).strip() for key in ("study", "worker", "page", "seconds", "comment")}
-        yield HandedIn(where=where, answers={k: str(v).strip() for k, v in answers.items()}, **facts)
+        facts = {key: _text(record.get(key), f"{where}: {key}") for key in _FACTS}
+        yield HandedIn(where=where, answers={k: _text(v, f"{where}: {k}") for k, v in answers.items()}, **facts)
+
+
+def _text(value: Any, what: str) -> str:
+    """A text or a number as text; "" for null."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise DataError(f"{what}: expected text or a number, found {type(value).__name__}.")
+    return str(value).strip()
 
 
 def _of_csv(path: Path, study: Study) -> Iterator[HandedIn]:
@@ -115,16 +131,30 @@ def _of_csv(path: Path, study: Study) -> Iterator[HandedIn]:
             rows, names = list(reader), reader.fieldnames or []
         except (csv.Error, UnicodeDecodeError) as error:
             raise DataError(f"{path}: not a CSV file in UTF-8 ({error}).") from None
-    columns = [str(name).lstrip("\ufeff").strip() for name in names]
+    columns = [str(name).strip() for name in names]
     worker = next((name for name in _WORKER_COLUMNS if name in columns), None)
     if worker is None:
         found = ", ".join(columns) or "none"
         raise DataError(f"{path}: no column of workers; expected one of {', '.join(_WORKER_COLUMNS)}, found {found}.")
     fields = {name: name.removeprefix(_FIELD) for name in columns}
+    rejected = 0
     for i, row in enumerate(rows):
-        given = {fields[name]: str(value or "").strip() for name, value in zip(columns, row.values(), strict=False)}
-        facts = {key: given.get(key, "") for key in ("study", "page", "seconds", "comment")}
+        given = {fields[name]: _cell(value) for name, value in zip(columns, row.values(), strict=False)}
+        if any(given.get(column, "").lower() in _REJECTED for column in _STATUS_COLUMNS):
+            rejected += 1
+            continue
+        facts = {key: given.get(key, "") for key in _FACTS if key != "worker"}
         yield HandedIn(where=f"{path}, row {i + 2}", worker=given[worker], answers=_answers(given, study), **facts)
+    if rejected:
+        log.warning(
+            "%s: %d of %d rows left out: the service says that their work was rejected.", path, rejected, len(rows)
+        )
+
+
+def _cell(value: Any) -> str:
+    """What a cell holds; an apostrophe that keeps a spreadsheet from computing it is none of it."""
+    text = str(value or "").strip()
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_STARTS) else text
 
 
 def _answers(given: Mapping[str, str], study: Study) -> dict[str, str]:

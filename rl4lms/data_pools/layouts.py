@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rl4lms.core.errors import DataError
+from rl4lms.core.io import read_lines
 
 Files = dict[str, list[Path]]  # split -> its files
 
@@ -32,5 +33,5 @@ def crd3(folder: Path) -> Files:
 
 
 def _episodes(listing: Path, root: Path) -> list[Path]:
-    names = (line.strip() for line in listing.read_text(encoding="utf-8").splitlines())
+    names = (line.strip() for _, line in read_lines(listing))
     return [root / "data" / "cleaned data" / f"{name}.json" for name in names if name]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from rl4lms.core.errors import DataError
-from rl4lms.core.io import open_text
+from rl4lms.core.io import open_text, parse_json, read_lines
+from rl4lms.data_pools.layouts import MOVIE_REVIEWS
 from rl4lms.data_pools.published import DataSet, Row
 from rl4lms.data_pools.row_check import complaint
 
@@ -19,7 +19,7 @@ Located = Iterator[tuple[str, Any]]  # ("line 7" | "row 7", the row before it is
 
 def read_file(path: Path, dataset: DataSet) -> Iterator[Row]:
     """The checked rows of one file, one by one. Raises DataError for a suffix that no reader has."""
-    for place, row in _READERS[path.suffix](path, dataset):
+    for place, row in _READERS[path.suffix.lower()](path, dataset):
         wrong = complaint(row, dataset)
         if wrong:
             raise DataError(f"{path}, {place}: {wrong}.")
@@ -27,10 +27,10 @@ def read_file(path: Path, dataset: DataSet) -> Iterator[Row]:
 
 
 def _jsonl(path: Path, dataset: DataSet) -> Located:
-    for number, line in _lines(path):
+    for number, line in read_lines(path):
         if line.strip():
             try:
-                yield f"line {number}", json.loads(line)
+                yield f"line {number}", parse_json(line, allow_nan=True)
             except ValueError as error:
                 raise DataError(f"{path}, line {number}: not valid JSON ({error}).") from None
 
@@ -39,7 +39,7 @@ def _json(path: Path, dataset: DataSet) -> Located:
     """A list of rows, or one row."""
     with open_text(path) as f:
         try:
-            value = json.load(f)
+            value = parse_json(f.read(), allow_nan=True)
         except ValueError as error:
             raise DataError(f"{path}: not valid JSON in UTF-8 ({error}).") from None
     for number, row in enumerate(value if isinstance(value, list) else [value], 1):
@@ -51,37 +51,34 @@ def _line_pairs(path: Path, dataset: DataSet) -> Located:
     languages = dataset.shape.get("translation")
     if not languages:
         raise DataError(f"{path}: pairs of .source and .target files hold translations, not rows of {dataset.task}.")
-    both = itertools.zip_longest(_lines(path), _lines(path.with_suffix(".target")))
+    both = itertools.zip_longest(read_lines(path), read_lines(target_of(path)))
     for number, (source, target) in enumerate(both, 1):
         if source is None or target is None:
             longer, shorter = (".target", ".source") if source is None else (".source", ".target")
             raise DataError(f"{path}: its {longer} has a line {number}, its {shorter} has none; expected equally many.")
-        texts = (source[1].rstrip("\n"), target[1].rstrip("\n"))
-        yield f"line {number}", {"translation": dict(zip(languages, texts, strict=True))}
+        yield f"line {number}", {"translation": dict(zip(languages, (source[1], target[1]), strict=True))}
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    number = 0
-    with open_text(path) as f:
-        try:
-            for number, line in enumerate(f, 1):
-                yield number, line
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path}: not UTF-8 text after line {number} ({error.reason}).") from None
+def target_of(source: Path) -> Path:
+    """The other file of a pair."""
+    return source.with_suffix(".TARGET" if source.suffix.isupper() else ".target")
 
 
 def _csv(path: Path, dataset: DataSet) -> Located:
-    """A header line, then rows; lists and objects are JSON in their cell. The IMDB rows alone of `movie-reviews`."""
+    """A header line, then rows; lists and objects are JSON in their cell."""
     limit = csv.field_size_limit(2**31 - 1)  # the default refuses a cell of 128 kB; it is a setting of the process
+    reader = None
     try:
         with open_text(path) as f:
             reader = csv.DictReader(f, strict=True)
             for row in reader:
-                if row.get("source", dataset.task) == dataset.task:
+                # of the one file of the package movie-reviews, which holds reviews of other sites as well
+                if path.name != MOVIE_REVIEWS or row.get("source", dataset.task) == dataset.task:
                     place = f"row ending in line {reader.line_num}"
                     yield place, _typed_cells(row, dataset, f"{path}, {place}")
     except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path}, line {reader.line_num}: not valid CSV in UTF-8 ({error}).") from None
+        line = reader.line_num if reader else 1
+        raise DataError(f"{path}, line {line}: not valid CSV in UTF-8 ({error}).") from None
     finally:
         csv.field_size_limit(limit)
 
@@ -92,10 +89,13 @@ def _typed_cells(row: dict[str | Any, Any], dataset: DataSet, where: str) -> Row
     typed: Row = dict(row)
     for name, shape in dataset.shape.items():
         if name in row and shape is not str:
+            if row[name] == "" and name in dataset.optional:
+                typed[name] = None
+                continue
             try:
-                typed[name] = json.loads(row[name])
+                typed[name] = parse_json(row[name], allow_nan=True)
             except ValueError as error:
-                if shape is not object:  # anything goes there, text too
+                if not (isinstance(shape, tuple) and str in shape):
                     raise DataError(f"{where}: column {name}: not valid JSON ({error}).") from None
     return typed
 
@@ -121,7 +121,7 @@ def _parquet(path: Path, dataset: DataSet) -> Located:
 def _tsv(path: Path, dataset: DataSet) -> Located:
     if dataset.task != "narrative_qa":
         raise DataError(f"{path}: only narrative_qa is published as .tsv; expected .jsonl, .parquet or .csv.")
-    yield from unifiedqa_rows(_lines(path), str(path))
+    yield from unifiedqa_rows(read_lines(path), str(path))
 
 
 def unifiedqa_rows(lines: Iterable[tuple[int, str]], where: str) -> Iterator[tuple[str, Row]]:
@@ -131,7 +131,7 @@ def unifiedqa_rows(lines: Iterable[tuple[int, str]], where: str) -> Iterator[tup
     """
     rows: dict[str, tuple[str, Row]] = {}
     for number, line in lines:
-        prompt, tab, answer = line.rstrip("\n").partition("\t")
+        prompt, tab, answer = line.partition("\t")
         question, separator, summary = prompt.partition(" \\n ")
         if not tab or not separator:
             raise DataError(f'{where}, line {number}: expected "question \\n summary<tab>answer".')

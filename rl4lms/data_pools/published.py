@@ -16,6 +16,8 @@ from rl4lms.data_pools.layouts import Files, movie_reviews
 
 Row = dict[str, Any]
 
+ANNOTATION_FIELDS = ("original_sentence", "sentence_after_deletion", "sentence_after_ambiguity", "final_sentence")
+
 SPLITS = ("train", "val", "test")
 PUBLISHED_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
@@ -59,12 +61,16 @@ def converted(path: str, config: str) -> Hub:
     return Hub(path, revision=PARQUET_BRANCH, files=files)
 
 
+class Partial(dict[str, Any]):
+    """The shape of an object of which any key may be missing."""
+
+
 @dataclass(frozen=True)
 class DataSet:
     """One published data set.
 
     shape: column -> what its cells are (`str`, `int`, `[str]` a list of them, `{"en": str}` an object with such keys,
-        `object` anything); columns in `optional` may be missing.
+        a tuple any one of several); columns in `optional` may be missing or null.
     key: rows with equal keys are never put in two splits.
     check: a complaint about a row whose columns do not fit together, or None.
     merge: how carved rows of one key become one held-out row, where the published held-out splits have that form.
@@ -109,7 +115,12 @@ def _check_dialog(row: Row) -> str | None:
     return "columns dialog, act, emotion: expected equally long lists, found " + ", ".join(map(str, lengths.values()))
 
 
-def _check_cells(row: Row) -> str | None:
+def _check_totto(row: Row) -> str | None:
+    if row.get("overlap_subset") not in (None, True, False, "True", "False"):
+        return f"column overlap_subset: expected true or false, found {row['overlap_subset']!r}"
+    annotations = row.get("sentence_annotations")
+    if isinstance(annotations, dict) and len({len(annotations[f]) for f in ANNOTATION_FIELDS if f in annotations}) > 1:
+        return "column sentence_annotations: expected equally long lists"
     table = row["table"]
     for cell in row["highlighted_cells"]:
         if len(cell) != 2 or not 0 <= cell[0] < len(table) or not 0 <= cell[1] < len(table[cell[0]]):
@@ -146,6 +157,7 @@ DATASETS: dict[str, DataSet] = {
             shape={"gem_id": str, "concept_set_id": int, "concepts": [str], "target": str, "references": [str]},
             optional=frozenset({"gem_id", "concept_set_id", "references"}),
             key=lambda row: canonical_json(sorted(row["concepts"])),
+            check=lambda row: None if row["concepts"] else "column concepts: expected at least one, found none",
             hub=converted("GEM/gem", "common_gen"),
             merge=_merge_targets,
         ),
@@ -169,9 +181,13 @@ DATASETS: dict[str, DataSet] = {
                 "table_section_title": str,
                 "table_section_text": str,
                 "highlighted_cells": [[int]],
-                "example_id": object,  # a number in the authors' files, a string in the hub's copy
-                "overlap_subset": object,  # a boolean in the authors' files, "True" or "False" in the hub's copy
-                "sentence_annotations": object,  # a list of objects, or an object of lists in the hub's copy
+                "example_id": (int, float, str),  # a number in the authors' files, a string in the hub's copy
+                "overlap_subset": (bool, int, str),  # a boolean in the authors' files, "True" or "False" on the hub
+                # a list of objects in the authors' files, an object of lists in the hub's copy
+                "sentence_annotations": (
+                    [Partial.fromkeys(ANNOTATION_FIELDS, str)],
+                    Partial.fromkeys(ANNOTATION_FIELDS, [str]),
+                ),
             },
             optional=frozenset(
                 {"table_webpage_url", "table_section_text", "example_id", "overlap_subset", "sentence_annotations"}
@@ -186,7 +202,7 @@ DATASETS: dict[str, DataSet] = {
                     "test": (f"zip://totto_data/unlabeled_totto_test_data.jsonl::{_TOTTO_ZIP}",),
                 },
             ),
-            check=_check_cells,
+            check=_check_totto,
         ),
         DataSet(
             task="iwslt2017",
@@ -203,6 +219,7 @@ DATASETS: dict[str, DataSet] = {
             # columns of the hub's deepmind/narrativeqa; of `document` only the summary is read
             shape={"document": {"summary": {"text": str}}, "question": {"text": str}, "answers": [{"text": str}]},
             key=lambda row: str(row["document"]["summary"]["text"]),
+            check=lambda row: None if row["answers"] else "column answers: expected at least one, found none",
             # the lines "question \n summary <tab> answer" that RL4LMs trains on
             hub=Hub(
                 "text",

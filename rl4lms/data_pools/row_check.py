@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from rl4lms.data_pools.published import DataSet, Row
+from rl4lms.data_pools.published import DataSet, Partial, Row
 
-_NAMES = {str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "an object"}
+_NAMES = {
+    str: "text", int: "a whole number", float: "a number", bool: "true or false", list: "a list", dict: "an object"
+}  # fmt: skip
 
 
 def complaint(row: Any, dataset: DataSet) -> str | None:
@@ -32,24 +35,34 @@ def published_row(row: Row, dataset: DataSet) -> Row:
 
 def _mismatch(value: Any, shape: Any) -> str | None:
     """'' path parts are appended on the way out: ' [3]: expected text, found int'. shape: see `DataSet.shape`."""
+    if isinstance(shape, tuple):
+        fitting = [each for each in shape if _kind(each) is type(value)]
+        expected = " or ".join(_NAMES[_kind(each)] for each in shape)
+        return _mismatch(value, fitting[0]) if fitting else f": expected {expected}, found {type(value).__name__}"
+    if type(value) is not _kind(shape):
+        return f": expected {_NAMES[_kind(shape)]}, found {type(value).__name__}"
     if isinstance(shape, list):
-        if not isinstance(value, list):
-            return f": expected {_NAMES[list]}, found {type(value).__name__}"
-        for index, item in enumerate(value):
-            wrong = _mismatch(item, shape[0])
-            if wrong:
-                return f"[{index}]{wrong}"
-        return None
-    if isinstance(shape, Mapping):
-        if not isinstance(value, dict):
-            return f": expected {_NAMES[dict]}, found {type(value).__name__}"
-        for name, inner in shape.items():
-            if name not in value:
-                return f": missing key {name}"
-            wrong = _mismatch(value[name], inner)
-            if wrong:
-                return f".{name}{wrong}"
-        return None
-    if isinstance(value, shape) and not (shape is int and isinstance(value, bool)):
-        return None
-    return f": expected {_NAMES[shape]}, found {type(value).__name__}"
+        wrong = ((f"[{index}]", _mismatch(item, shape[0])) for index, item in enumerate(value))
+    elif isinstance(shape, Mapping):
+        missing = next((name for name in shape if name not in value and not isinstance(shape, Partial)), None)
+        if missing is not None:
+            return f": missing key {missing}"
+        wrong = ((f".{name}", _mismatch(value[name], inner)) for name, inner in shape.items() if name in value)
+    else:
+        return _unfit(value)
+    return next((place + complaint for place, complaint in wrong if complaint), None)
+
+
+def _kind(shape: Any) -> type:
+    return shape if isinstance(shape, type) else list if isinstance(shape, list) else dict
+
+
+def _unfit(value: Any) -> str | None:
+    """What is wrong with a cell of the right type: text that no file in UTF-8 can hold, a number that is none."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f": expected a finite number, found {value}"
+    try:
+        whole = not isinstance(value, str) or value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:
+        whole = False
+    return None if whole else ": expected text, found half a character (a lone surrogate) in it"

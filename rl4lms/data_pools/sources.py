@@ -6,18 +6,25 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import logging
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rl4lms.core.errors import DataError
-from rl4lms.data_pools.local_files import SUFFIXES, read_file, unifiedqa_rows
+from rl4lms.data_pools.local_files import SUFFIXES, read_file, target_of, unifiedqa_rows
 from rl4lms.data_pools.published import PUBLISHED_SPLITS, SPLITS, DataSet, Row, check_split
 from rl4lms.data_pools.row_check import complaint
 from rl4lms.data_pools.splitting import carved
 
-FILE_STEMS = {"train": ("train",), "val": ("validation", "val", "dev"), "test": ("test",)}
+log = logging.getLogger(__name__)
+
+FILE_STEMS = {"train": ("train",), "val": ("validation", "val", "valid", "dev"), "test": ("test",)}
+_SHARD = re.compile(r"(.+)-([0-9]+)-of-([0-9]+)(?:-[0-9a-f]+)?")  # the hub once added a digest
+_ROWS_ONLY = (".jsonl", ".parquet", ".csv", ".tsv", ".source")  # a .json may be a summary or a setting
 
 
 class Source(ABC):
@@ -43,7 +50,7 @@ def open_source(data_dir: str | os.PathLike[str] | None) -> Source:
 
 
 class LocalSource(Source):
-    """Files train|validation|val|dev|test.{jsonl,parquet,csv}: in `data_dir`, or in the data set's folder below it.
+    """Files train|validation|val|valid|dev|test.{jsonl,parquet,csv}: in `data_dir` or the data set's folder below it.
 
     A missing val or test split is cut from train (`splitting.carve`): the same rows every time, disjoint from the rest.
     Where a data set is published in a layout of its own (`DataSet.layout`), a folder in that layout does as well.
@@ -61,7 +68,7 @@ class LocalSource(Source):
             looked = ", ".join(str(self.data_dir / name) for name in (".", *dataset.folders))
             raise DataError(
                 f"{self.data_dir}: no files of {dataset.task}. Looked in {looked} for "
-                f"{{train,validation,val,dev,test}}{{{','.join(SUFFIXES)}}}."
+                f"{{train,validation,val,valid,dev,test}}{{{','.join(SUFFIXES)}}}."
             )
         return _given_or_carved(
             dataset, split, tuple(files), lambda name: _read(files[name], dataset), str(self.data_dir)
@@ -77,6 +84,9 @@ class LocalSource(Source):
             found = {split: _split_files(folder, split) for split in SPLITS}
             found = {split: paths for split, paths in found.items() if paths}
             if found:
+                read = {path for paths in found.values() for path in paths}
+                pairs = {target_of(path) for path in read}
+                _name_unread(folder, frozenset(read | pairs))
                 return found
             if dataset.layout and (found := dataset.layout(folder)):
                 return found
@@ -84,23 +94,55 @@ class LocalSource(Source):
 
 
 def _split_files(folder: Path, split: str) -> list[Path]:
-    """The file of a split, or its shards as the hub names them. Raises DataError where two files claim the split."""
-    claims = [
-        paths
-        for stem in FILE_STEMS[split]
-        for suffix in SUFFIXES
-        for pattern in (f"{stem}{suffix}", f"{stem}-*-of-*{suffix}")
-        if (paths := sorted(folder.glob(pattern)))
-    ]
+    """The file of a split, or its shards as the hub names them; their case does not matter.
+
+    Raises DataError where two files claim the split, and where a shard is missing.
+    """
+    listed = sorted(path for path in folder.glob("*") if path.is_file())
+    claims: dict[tuple[str, str, str], list[Path]] = {}
+    for stem in FILE_STEMS[split]:
+        for suffix in SUFFIXES:
+            for path in (p for p in listed if p.suffix.lower() == suffix):
+                shard = _SHARD.fullmatch(path.stem.lower())
+                if (shard[1] if shard else path.stem.lower()) == stem:
+                    claims.setdefault((stem, suffix, shard[3] if shard else path.name), []).append(path)
     if len(claims) > 1:
-        names = ", ".join(paths[0].name for paths in claims)
+        names = ", ".join(paths[0].name for paths in claims.values())
         raise DataError(f"{folder}: more than one file for the split {split}: {names}. Keep one of them.")
-    return claims[0] if claims else []
+    for (stem, suffix, total), paths in claims.items():
+        if total.isdigit():
+            _check_shards(folder, f"{stem}-{{}}-of-{total}{suffix}", int(total), paths)
+        return paths
+    return []
+
+
+def _check_shards(folder: Path, name: str, total: int, paths: Sequence[Path]) -> None:
+    there = [int(match[2]) for path in paths if (match := _SHARD.fullmatch(path.stem.lower()))]
+    missing = [n for n in range(total) if n not in there]
+    if missing or len(there) > total:
+        which = name.format(f"{missing[0]:05}") if missing else "one of them"
+        said = f"{which} is missing" if missing else f"{which} is there twice"
+        raise DataError(f"{folder}: {len(there)} of the {total} files {name.format('*')}: {said}.")
+
+
+@functools.cache
+def _name_unread(folder: Path, read: frozenset[Path]) -> None:
+    """Say once which files of a folder look like rows and are no split's, so that nobody takes them for read."""
+    stems = tuple(stem for stems in FILE_STEMS.values() for stem in stems)
+    unread = [
+        path.name
+        for path in sorted(folder.glob("*"))
+        if path.is_file() and path not in read and not path.name.startswith(".")
+        if path.suffix.lower() in _ROWS_ONLY or re.split(r"[^a-z]", path.name.lower())[0] in stems
+    ]
+    if unread:
+        shown = ", ".join(unread[:5]) + (f" and {len(unread) - 5} more" if len(unread) > 5 else "")
+        log.warning("%s: not read, as no split has such a file: %s.", folder, shown)
 
 
 def _read(paths: Sequence[Path], dataset: DataSet) -> Iterator[Row]:
     for path in paths:
-        if path.suffix not in SUFFIXES:
+        if path.suffix.lower() not in SUFFIXES:
             raise DataError(f"{path}: expected a file ending in {', '.join(SUFFIXES)}.")
     empty = True
     for path in paths:

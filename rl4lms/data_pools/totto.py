@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from rl4lms.core.errors import ConfigError, DataError, unknown
-from rl4lms.data_pools.published import DATASETS, Row
+from rl4lms.data_pools.published import ANNOTATION_FIELDS, DATASETS, Row
 from rl4lms.data_pools.sources import open_source
 from rl4lms.data_pools.stored_samples import stored
 from rl4lms.data_pools.table_text import full_table_text, subtable_text
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
 
 REPRESENTATIONS = {"subtable": subtable_text, "fulltable": full_table_text}
-ANNOTATION_FIELDS = ("original_sentence", "sentence_after_deletion", "sentence_after_ambiguity", "final_sentence")
 HIDDEN = "none"  # what the hub writes for the sentences of the hidden test split
 
 

@@ -75,7 +75,9 @@ def _points(rows: list[dict[str, Any]], at: str, key: str, path: Path) -> tuple[
         value = row.get(key)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise DataError(f"{path}, line {number}: {key} is {value!r}; expected a finite number.")
-        points.append((int(row[at]), float(value)))
+        if not isinstance(row[at], int):
+            raise DataError(f"{path}, line {number}: {at} is {row[at]!r}; expected a whole number.")
+        points.append((row[at], float(value)))
     return tuple(points)
 
 

@@ -66,7 +66,12 @@ class RunDirectory:
         if not lines.is_file():
             lines = self.run / lines.name
         rows = read_jsonl(lines, ["metrics"]) if lines.is_file() else []
-        return rows[-1] if rows else {}
+        if not rows:
+            return {}
+        last = rows[-1]["metrics"]
+        if not isinstance(last, dict) or len(_numbers(last)) < len(last):
+            raise DataError(f"{lines}: metrics of its last line: expected an object of numbers.")
+        return rows[-1]
 
     def predictions(self, split: str) -> list[dict[str, Any]]:
         """The rows of `split` as last evaluated, one per sample; empty where there are none."""

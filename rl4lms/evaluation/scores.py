@@ -21,6 +21,9 @@ from rl4lms.evaluation.suite import N_SAMPLES, REWARD, SPLIT, SuiteSettings
 
 COLUMNS = ("task", "method", "seed", "split", "metric", "value", "n", "higher_is_better")
 
+# What a spreadsheet takes for the beginning of a formula, in the wide forms of Chinese and Japanese keyboards, too.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
 Floats = NDArray[np.float64]
 
 
@@ -176,6 +179,20 @@ def to_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """Rows as CSV text with a header; floats in full precision, None as an empty field."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, fieldnames=list(columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer.writerow({name: csv_cell(name) for name in columns})
+    writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)
     return buffer.getvalue()
+
+
+def csv_cell(value: Any) -> Any:
+    """A text that a spreadsheet would compute gets an apostrophe in front, as one types it there; numbers stay."""
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS) and not is_number(value):
+        return f"'{value}"
+    return value
+
+
+def is_number(text: str) -> bool:
+    try:
+        return bool(text.strip() == text and math.isfinite(float(text)))
+    except ValueError:
+        return False

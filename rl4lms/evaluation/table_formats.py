@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from rl4lms.core.errors import one_line
 from rl4lms.evaluation.scores import to_csv
 from rl4lms.evaluation.table import Cell, Table
 
@@ -30,12 +31,12 @@ _TEX = {
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
 }
-_MARKDOWN = re.compile(r"[\\|*`]|<(?=[A-Za-z/!])")
+_MARKDOWN = re.compile(r"[\\|*`]|<(?=[A-Za-z/!?])|\[(?=[^\]]*\][(\[])")  # tables, emphasis, code, HTML, links
 
 
 def markdown(tables: Iterable[Table], title: str) -> str:
     """One document: a section per table, columns padded so that it reads as plain text too."""
-    sections = [f"# {title}", *(_markdown_section(table) for table in tables)]
+    sections = [f"# {_markdown_escape(title)}", *(_markdown_section(table) for table in tables)]
     return "\n\n".join(sections) + "\n"
 
 
@@ -55,13 +56,13 @@ def _pad(row: Sequence[str], widths: Sequence[int], table: Table) -> list[str]:
 
 
 def _markdown_section(table: Table) -> str:
-    notes = "\n".join(f"- {note}" for note in table.notes)
-    parts = [f"## {table.title}", markdown_table(table), notes]
+    notes = "\n".join(f"- {_markdown_escape(note)}" for note in table.notes)
+    parts = [f"## {_markdown_escape(table.title)}", markdown_table(table), notes]
     return "\n\n".join(part for part in parts if part)
 
 
 def _markdown_escape(text: str) -> str:
-    return _MARKDOWN.sub(lambda match: "\\" + match.group(), text)
+    return _MARKDOWN.sub(lambda match: "\\" + match.group(), one_line(text))
 
 
 def _bold(cell: Cell, text: str, template: str) -> str:
@@ -100,7 +101,7 @@ def _latex_row(cells: Iterable[str]) -> str:
 
 
 def tex_escape(text: str) -> str:
-    return "".join(_TEX.get(character, character) for character in text)
+    return "".join(_TEX.get(character, character) for character in one_line(text))
 
 
 def method_csv(tables: Iterable[Table], methods: Sequence[str]) -> str:

@@ -7,7 +7,6 @@ have each their own (RL4LMs gave both the score of the last).
 from __future__ import annotations
 
 import functools
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rl4lms.core.errors import ConfigError, DataError
+from rl4lms.core.io import parse_json, read_lines
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
 from rl4lms.metrics.bleu import MAX_ORDER, ngram_counts
 from rl4lms.metrics.caption_words import Words, caption_tokenizer
@@ -137,18 +137,17 @@ class CiderMetric(ReferenceMetric):
 
 def read_references(path: str) -> list[list[str]]:
     """The references of each sample from a file: a JSON list of strings a line (.jsonl), else one reference a line."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise ConfigError(f"metric cider: idf: {path}: cannot be read ({error.strerror}).") from None
-    if Path(path).suffix != ".jsonl":
-        return [[line] for line in lines if line.strip()]
-    return [_reference_list(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+    if not Path(path).is_file():
+        raise ConfigError(f"metric cider: idf: {path}: cannot be read, for there is no such file.")
+    lines = [(number, line) for number, line in read_lines(path) if line.strip()]
+    if Path(path).suffix.lower() != ".jsonl":
+        return [[line] for _, line in lines]
+    return [_reference_list(line, f"{path}, line {number}") for number, line in lines]
 
 
 def _reference_list(line: str, where: str) -> list[str]:
     try:
-        texts = json.loads(line)
+        texts = parse_json(line)
     except ValueError as error:
         raise DataError(f"{where}: not valid JSON ({error}).") from None
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):

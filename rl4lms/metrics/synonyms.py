@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.core.io import read_lines
 
 TABLES_PACKAGE = "FactualSceneGraph"
 TABLES_FOLDER = "factual_scene_graph/evaluation/resources"
@@ -84,9 +85,9 @@ def wordnet_source() -> SynonymSource | None:
 
 def _read_pairs(path: Path) -> Iterable[tuple[str, list[str]]]:
     """Two lines an entry: a word, then the words or set numbers that belong to it."""
-    with open(path, encoding="utf-8") as lines:
-        for word, values in zip(lines, lines, strict=True):
-            yield word.strip(), values.split()
+    lines = (line for _, line in read_lines(path))
+    for word in lines:
+        yield word.strip(), next(lines, "").split()
 
 
 def table_synonyms(folder: Path) -> Callable[[str], Iterable[str]]:

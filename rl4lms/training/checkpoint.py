@@ -236,7 +236,16 @@ def _read(path: Path, digest: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors = load_file(path / TENSORS)
     except RunError:
         raise
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError, UserError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        TypeError,
+        RecursionError,
+        SafetensorError,
+        UserError,
+    ) as error:
         raise RunError(f"{path}: cannot be read ({type(error).__name__}: {error})") from None
     if state.get("digest") != digest:
         raise RunError(f"{path}: it is of another configuration, data, code version, thread count or kernels")

