@@ -22,6 +22,7 @@ GOLDEN, INVARIANCES = "tests/numerics/test_golden.py", "tests/policies/test_inva
 PPO, NLPO, TRPO, PARALLEL = (f"tests/algorithms/test_{name}.py" for name in ("ppo", "nlpo", "trpo", "data_parallel"))
 COLLECTOR = "tests/rollouts/test_collector.py"
 RUN, BUFFER = "tests/training/test_on_policy.py", "tests/rollouts/test_buffer.py"
+WHOLE, LEARNED = "tests/core/test_pretrained.py", "tests/metrics/test_learned.py"
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,28 @@ MUTATIONS = [
     mutation(27, "the last minibatch is dropped", "rollouts/buffer.py",
              "for bin_ in bins.unique():", "for bin_ in bins.unique()[:-1]:",
              f"{PPO}::test_every_step_is_in_one_minibatch"),
+    mutation(35, "missing tensors are drawn at random", "core/pretrained.py",
+             "if not missing and not reshaped:", "if not reshaped:", f"{WHOLE}::test_one_missing_tensor_is_named"),
+    mutation(35, "tensors of another shape are drawn at random", "core/pretrained.py",
+             "if not missing and not reshaped:", "if not missing:", f"{WHOLE}::test_another_shape_is_named"),
+    mutation(35, "a lost embedding passes for a tied one", "core/pretrained.py",
+             'set(report["missing_keys"]) - set(tied)', 'set(report["missing_keys"]) - set(tied) - set(tied.values())',
+             f"{WHOLE}::test_one_missing_tensor_is_named"),
+    mutation(35, "the base under an adapter is not looked at", "core/pretrained.py",
+             'if getattr(model, "_hf_peft_config_loaded", False):', "if False:",
+             f"{WHOLE}::test_an_adapter_and_its_base_are_whole"),
+    mutation(35, "a classifier's pooler may be missing", "metrics/classifier.py",
+             "self.model_name, self.kind)\n\n    def _count",
+             "self.model_name, self.kind, unread=\"pooler\")\n\n    def _count",
+             f"{WHOLE}::test_an_encoder_needs_no_pooler_and_a_classifier_over_it_does"),
+    mutation(35, "one label gets a softmax", "metrics/classifier.py",
+             'kind == "multi_label_classification" or self.n_labels == 1', 'kind == "multi_label_classification"',
+             f"{LEARNED}::test_a_score_is_what_the_pipeline_gives"),
+    mutation(35, "several labels at once get a softmax", "metrics/classifier.py",
+             'kind == "multi_label_classification" or self.n_labels == 1', "self.n_labels == 1",
+             f"{LEARNED}::test_a_score_is_what_the_pipeline_gives"),
+    mutation(35, "a regression is squashed", "metrics/classifier.py",
+             'if kind == "regression":', "if False:", f"{LEARNED}::test_a_score_is_what_the_pipeline_gives"),
 ]  # fmt: skip
 
 

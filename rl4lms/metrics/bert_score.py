@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from rl4lms.core.errors import ConfigError
-from rl4lms.core.pretrained import from_pretrained, reason
+from rl4lms.core.pretrained import from_pretrained, model_from_pretrained
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
 from rl4lms.metrics.classifier import default_device, longest_input, model_label
 
@@ -66,15 +66,25 @@ class Encoder:
         self._frame = {self._tokenizer.cls_token_id, self._tokenizer.sep_token_id}
 
     def _load(self) -> tuple[Any, Any]:
-        from transformers import AutoConfig, AutoTokenizer
+        """Tokenizer, and the encoder up to the layer that is read: of one with fewer layers, those above are no part.
 
-        kind = from_pretrained(AutoConfig, self.model_name, "encoder").model_type
-        arguments = {"add_prefix_space": True} if kind in SPACE_BEFORE_FIRST_WORD else {}
+        A pooler is never asked, and many encoders are published without one.
+        """
+        from transformers import AutoConfig, AutoModel, AutoTokenizer, T5EncoderModel
+
+        config = from_pretrained(AutoConfig, self.model_name, "encoder")
+        arguments = {"add_prefix_space": True} if config.model_type in SPACE_BEFORE_FIRST_WORD else {}
         tokenizer = from_pretrained(AutoTokenizer, self.model_name, "encoder", **arguments)
-        try:
-            return tokenizer, self._package.get_model(self.model_name, self.num_layers).to(self.device)
-        except (OSError, ValueError, AssertionError) as error:  # an assertion is how the package refuses a layer
-            raise ConfigError(f"metric bert_score: encoder {self.model_name}: {reason(error)}.") from None
+        if not 0 <= self.num_layers <= config.num_hidden_layers:
+            raise ConfigError(
+                f"metric bert_score: encoder {self.model_name}: num_layers should be between 0 and "
+                f"{config.num_hidden_layers}, found {self.num_layers}."
+            )
+        config.num_hidden_layers = self.num_layers
+        auto = T5EncoderModel if config.model_type == "t5" else AutoModel
+        model = model_from_pretrained(auto, self.model_name, "encoder", unread=r"pooler\.", config=config).eval()
+        only_encoder = model.encoder if hasattr(model, "decoder") and hasattr(model, "encoder") else model
+        return tokenizer, only_encoder.to(self.device)
 
     def scores(self, pairs: Sequence[Pair], batch_size: int) -> dict[Pair, float]:
         """F of each (text, reference); 0 where either has no word, as bert-score has it.

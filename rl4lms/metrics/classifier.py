@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rl4lms.core.errors import ConfigError
-from rl4lms.core.pretrained import from_pretrained, model_from_pretrained
+from rl4lms.core.pretrained import from_pretrained, longest_text, model_from_pretrained, positions
 
 if TYPE_CHECKING:
     import torch
@@ -20,6 +20,7 @@ def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+UNSAID = 512  # tokens that are read of a text where a model sets no limit
 Row = tuple[list[int], list[int]]  # token ids, and which of two texts each belongs to
 
 
@@ -29,11 +30,9 @@ def model_label(model_name: str) -> str:
 
 
 def longest_input(config: Any, tokenizer: Any) -> int:
-    """Tokens, special ones included, that tokenizer and model positions allow; 512 where the model does not say."""
-    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 512
-    if config.model_type in ("roberta", "xlm-roberta", "camembert"):
-        positions -= config.pad_token_id + 1  # their positions count from the padding id
-    return int(min(tokenizer.model_max_length, positions))
+    """Tokens, special ones included, that tokenizer and model allow; at most 512 of a model without a limit."""
+    longest = longest_text(config, tokenizer) or UNSAID
+    return longest if positions(config) else min(longest, UNSAID)
 
 
 class TextClassifier:
@@ -85,10 +84,20 @@ class TextClassifier:
     def probabilities(
         self, texts: Sequence[str], batch_size: int = 32, second_texts: Sequence[str] | None = None
     ) -> torch.Tensor:
-        """-> (N, labels) float32 on the CPU, rows in the order of `texts`."""
-        import torch
+        """-> (N, labels) float32 on the CPU, rows in the order of `texts`.
 
-        return torch.softmax(self.logits(texts, batch_size, second_texts), dim=-1)
+        By the model's kind, as transformers' text-classification pipeline has it: raw scores of a regression (its
+        problem_type says so), a sigmoid of each label where there is one or a text may have several, else a softmax.
+        """
+        return self._chances(self.logits(texts, batch_size, second_texts))
+
+    def _chances(self, logits: torch.Tensor) -> torch.Tensor:
+        kind = self._model.config.problem_type
+        if kind == "regression":
+            return logits
+        if kind == "multi_label_classification" or self.n_labels == 1:
+            return logits.sigmoid()
+        return logits.softmax(dim=-1)
 
     def logits(
         self, texts: Sequence[str], batch_size: int = 32, second_texts: Sequence[str] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rl4lms.core.errors import DataError
+from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.metrics.base import BaseMetric, MetaInfo, MetricResult, check_texts, mean
 from rl4lms.metrics.classifier import load_classifier
 
@@ -17,7 +17,10 @@ EOU_TOKEN = "<EOU>"
 
 
 class LearnedRewardMetric(BaseMetric):
-    """`semantic/learned_automodel_metric`: the probability of label `label_ix`, per text and on average.
+    """`semantic/learned_automodel_metric`: the score of label `label_ix`, per text and on average.
+
+    What transformers' text-classification pipeline gives: a probability, but the raw score of a model whose
+    problem_type is "regression".
 
     model_name: directory or hub id of a sequence classifier; include_prompt_for_eval: score prompt + generation.
     """
@@ -74,6 +77,8 @@ class IntentAccuracyDailyDialog(BaseMetric):
 
     def __init__(self, model_name: str = INTENT_MODEL, batch_size: int = 32, device: str | None = None) -> None:
         self._classifier = load_classifier(str(model_name), device)
+        if self._classifier.n_labels < 2:
+            raise ConfigError(f'intent classifier "{model_name}": one label, expected one for each dialogue act.')
         self._batch_size = batch_size
 
     def _target(self, index: int, info: MetaInfo) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rl4lms.core.errors import ConfigError, DataError, unknown
-from rl4lms.core.pretrained import from_pretrained, model_from_pretrained
+from rl4lms.core.pretrained import from_pretrained, model_from_pretrained, positions
 from rl4lms.metrics.base import BaseMetric, MetaInfo, MetricResult, check_references, check_texts
 from rl4lms.metrics.classifier import default_device
 
@@ -161,11 +161,10 @@ class Perplexity(BaseMetric):
         return texts
 
     def _context(self, model: Any) -> int:
-        config = model.config
-        length = getattr(config, "n_positions", None) or getattr(config, "max_position_embeddings", None)
+        length = positions(model.config)
         if length is None:
             raise ConfigError(f"metric {self.name}: {type(model).__name__} does not say how long its context is.")
-        return int(length)
+        return length
 
     def _running_text(self, model: Any, text: str) -> float:
         import torch

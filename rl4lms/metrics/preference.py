@@ -62,6 +62,9 @@ class PreferenceModel(TextClassifier):
     def _count_labels(self) -> int:
         return len(VERDICTS)
 
+    def _chances(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits.softmax(dim=-1)
+
     def _forward(self, rows: list[Row]) -> torch.Tensor:
         import torch
 

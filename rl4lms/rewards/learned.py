@@ -15,7 +15,10 @@ from rl4lms.rewards.metric_reward import BatchedMetricReward
 
 
 class LearnedRewardFunction(BatchedMetricReward):
-    """Probability of label `label_ix` of a sequence classifier for prompt + text (or the text alone), in [0, 1]."""
+    """Score of label `label_ix` of a sequence classifier for prompt + text (or the text alone).
+
+    A probability in [0, 1], by softmax or sigmoid, but the raw score of a model whose problem_type is "regression".
+    """
 
     name = "learned_reward"
 

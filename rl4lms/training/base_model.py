@@ -13,7 +13,7 @@ import torch
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.io import canonical_json, sha256_text, write_json
-from rl4lms.core.pretrained import model_from_pretrained
+from rl4lms.core.pretrained import model_from_pretrained, positions
 from rl4lms.core.seeding import derive_seed
 from rl4lms.core.work_directory import publish, work_directory, work_path
 from rl4lms.tokenization.tokenizer import load_tokenizer, save_tokenizer, sentinel_tokens, train_bpe
@@ -253,8 +253,7 @@ def heldout_metrics(
     rows = rows[:: math.ceil(sum(map(len, rows)) / HELDOUT_TOKENS)]
     seq2seq = model.config.is_encoder_decoder
     nats, n_tokens, n_bytes = 0.0, 0, 0
-    positions = getattr(model.config, "max_position_embeddings", None) or HELDOUT_BLOCK
-    length = min(HELDOUT_BLOCK, positions)
+    length = min(HELDOUT_BLOCK, positions(model.config) or HELDOUT_BLOCK)
     for batch in _halves(rows, tokenizer, length) if seq2seq else _blocks(rows, tokenizer, length):
         with torch.inference_mode():
             loss = model(**batch).loss.item()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rl4lms.algorithms.on_policy_text import TextRollouts
 from rl4lms.config.schema import AlgorithmConfig, ComponentConfig, EnvConfig, RunConfig
 from rl4lms.core.errors import ConfigError
-from rl4lms.core.pretrained import from_pretrained
+from rl4lms.core.pretrained import from_pretrained, positions
 from rl4lms.core.tables import (
     AlgorithmRegistry,
     PolicyRegistry,
@@ -23,9 +23,6 @@ from rl4lms.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
-
-# Model types whose positions are relative: no length is too long for them.
-UNBOUNDED = ("t5", "mt5", "umt5", "bloom", "mpt")
 
 
 def build_reward(config: ComponentConfig | None, pool: TextGenPool) -> Any:
@@ -48,8 +45,8 @@ def model_config(name: str, trust_remote_code: bool = False) -> PreTrainedConfig
 
 def check_lengths(model: PreTrainedConfig, name: str, max_prompt_length: int, max_episode_length: int) -> None:
     """Raises ConfigError where prompt and response cannot fit the model's positions."""
-    limit = getattr(model.get_text_config(), "max_position_embeddings", None)
-    if limit is None or model.model_type in UNBOUNDED:
+    limit = positions(model)
+    if limit is None:
         return
     if model.is_encoder_decoder:
         for key, length in (("max_prompt_length", max_prompt_length), ("max_episode_length", max_episode_length)):

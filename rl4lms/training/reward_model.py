@@ -132,7 +132,7 @@ def train(settings: RewardModelSettings, data_dir: Path, out_dir: Path) -> None:
         if settings.model_name is None:
             model, tokenizer, metrics = _train_from_scratch(settings, data_dir, work / "checkpoints")
         else:
-            model, tokenizer, metrics = _load(settings.model_name), load_tokenizer(settings.model_name), {}
+            model, tokenizer, metrics = _load(settings), load_tokenizer(settings.model_name), {}
         metrics["n_parameters"] = sum(p.numel() for p in model.parameters())
         metrics |= heldout_metrics(model, tokenizer, heldout)
         model.save_pretrained(work)
@@ -141,11 +141,17 @@ def train(settings: RewardModelSettings, data_dir: Path, out_dir: Path) -> None:
         publish(work, out_dir, DECLARED)
 
 
-def _load(name: str) -> PreTrainedModel:
+def _load(settings: RewardModelSettings) -> PreTrainedModel:
+    """A classifier that was trained elsewhere. Raises ConfigError where it lacks one of the settings' labels."""
     from transformers import AutoModelForSequenceClassification
 
-    auto = AutoModelForSequenceClassification
+    name, auto = str(settings.model_name), AutoModelForSequenceClassification
     model: PreTrainedModel = model_from_pretrained(auto, name, "classifier", dtype=torch.float32)
+    if int(model.config.num_labels or 0) < len(settings.labels):
+        raise ConfigError(
+            f"reward_models.yaml: {settings.name}.model_name: {name} has {model.config.num_labels} labels, expected "
+            f"{len(settings.labels)}: {', '.join(settings.labels)}."
+        )
     model.eval()
     return model
 

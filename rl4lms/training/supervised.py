@@ -19,6 +19,7 @@ from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.core.io import write_json
 from rl4lms.core.kernels import settle_process
 from rl4lms.core.manifest import build_manifest
+from rl4lms.core.pretrained import longest_text, positions
 from rl4lms.core.seeding import derive_seed
 from rl4lms.core.work_directory import input_digests
 from rl4lms.policies.language_models import load_language_model
@@ -32,7 +33,6 @@ from rl4lms.training.supervised_data import (
     Collator,
     Example,
     causal_examples,
-    context_length,
     pairs,
     seq2seq_examples,
     target_loss,
@@ -121,7 +121,13 @@ def _build(config: RunConfig, alg: SupervisedConfig, tracker: Tracker) -> _Part:
     tokenizer = build_tokenizer(config.to_dict()["tokenizer"])
     causal = alg.model_type == "causal"
     model = load_language_model(alg.model_name, seq2seq=not causal)
-    limit = context_length(tokenizer, model.config)
+    limit = longest_text(model.config, tokenizer)
+    max_source = config.tokenizer.max_length or limit
+    if max_source != limit and max_source > (positions(model.config) or max_source):
+        raise ConfigError(
+            f"tokenizer.max_length: {max_source} tokens, but model {alg.model_name} has {positions(model.config)} "
+            "positions."
+        )
     evaluation = config.train_evaluation
     splits = SplitEvaluation(
         config.datapool,
@@ -138,7 +144,7 @@ def _build(config: RunConfig, alg: SupervisedConfig, tracker: Tracker) -> _Part:
         prompts, references = pairs(sample for sample, _ in splits.pool(split))
         if causal:
             return causal_examples(tokenizer, prompts, references, limit)
-        return seq2seq_examples(tokenizer, prompts, references, config.tokenizer.max_length or limit, limit)
+        return seq2seq_examples(tokenizer, prompts, references, max_source, limit)
 
     return _Part(
         model=model,

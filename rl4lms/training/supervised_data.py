@@ -6,7 +6,6 @@ padding after it is not.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -79,12 +78,6 @@ def _eos(tokenizer: PreTrainedTokenizerBase) -> int:
     if tokenizer.eos_token_id is None:
         raise ConfigError(f"tokenizer {tokenizer.name_or_path}: no eos token, so a model cannot learn to stop.")
     return int(tokenizer.eos_token_id)
-
-
-def context_length(tokenizer: PreTrainedTokenizerBase, model_config: Any) -> int:
-    """Tokens that tokenizer and model both take; a T5 tells none, a tokenizer without a limit says 1e30."""
-    positions = getattr(model_config, "max_position_embeddings", None)
-    return int(min(tokenizer.model_max_length, positions or sys.maxsize))
 
 
 class Collator:

@@ -143,11 +143,11 @@ METRICS, LINE, PREDICTIONS = "metrics.json", "test_split_metrics.jsonl", "test_p
         (set_key(LINE, "metrics|kl/per_token", 0.9), "but 0.9 in the last line of"),
         (set_key(METRICS, "n", 41), "expected a list of 41 predictions, found 40"),
         (copy_scores("imdb/ppo/seed0", PREDICTIONS), "the 40 scores of"),
-        (copy_scores("imdb/ppo/seed0", METRICS, LINE, PREDICTIONS), "seed is 0; expected 1 there\"),
+        (copy_scores("imdb/ppo/seed0", METRICS, LINE, PREDICTIONS), "seed is 0; expected 1 there"),
         (copy_scores("imdb/supervised/seed1", METRICS, LINE, PREDICTIONS), "method is 'supervised'"),
-        (set_key("manifest.json", "seed", 7), "manifest.json: seed is 7; expected 1 there\"),
-        (set_key("config.json", "seed", 0), "config.json: seed is 0; expected 1 there\"),
-        (set_key("config.json", "alg|id", "nlpo"), "config.json: id is 'nlpo'; expected 'ppo' there\"),
+        (set_key("manifest.json", "seed", 7), "manifest.json: seed is 7; expected 1 there"),
+        (set_key("config.json", "seed", 0), "config.json: seed is 0; expected 1 there"),
+        (set_key("config.json", "alg|id", "nlpo"), "config.json: id is 'nlpo'; expected 'ppo' there"),
     ],
 )
 def test_files_of_a_run_that_disagree_are_named(

@@ -46,12 +46,15 @@ def random_pairs(n: int, seed: int = 0, references: int = 1, lines: int = 1) -> 
     return texts, refs
 
 
-def save_classifier(folder: Path, family: str = "gpt2", n_labels: int = 3, positions: int = 32) -> str:
+def save_classifier(
+    folder: Path, family: str = "gpt2", n_labels: int = 3, positions: int = 32, problem_type: str | None = None
+) -> str:
     """A random classifier over the words w4 ... w63, saved as `from_pretrained` reads it."""
     import transformers as tf
 
     tokens: dict[str, Any] = {
         "bos_token_id": BOS, "eos_token_id": EOS, "pad_token_id": PAD, "num_labels": n_labels, "vocab_size": VOCAB,
+        "problem_type": problem_type,
     }  # fmt: skip
     torch.manual_seed(1)
     if family == "gpt2":

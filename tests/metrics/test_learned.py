@@ -7,7 +7,9 @@ import torch
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.metrics.classifier import TextClassifier, load_classifier
 from rl4lms.metrics.learned import IntentAccuracyDailyDialog, LearnedRewardMetric, intent_classifier_input
+from rl4lms.rewards.learned import LearnedRewardFunction
 from tests.conftest import EOS, PAD
+from tests.metrics.conftest import save_classifier
 
 KEY = "semantic/learned_automodel_metric"
 TEXTS = ["w4 w5 w6", "w7", "", "w8 w9 w10 w11 w12 w13", "w4 w5 w6", "w60 w61"]
@@ -61,6 +63,50 @@ def test_metric_with_and_without_the_prompt(classifier_dir: str) -> None:
     assert alone == pytest.approx(load_classifier(classifier_dir).probabilities(TEXTS)[:, 1].tolist(), abs=1e-6)
     with pytest.raises(DataError, match="prompts are missing"):
         LearnedRewardMetric(classifier_dir, 1).compute(None, TEXTS, None)
+
+
+KINDS = [
+    (1, None, "sigmoid"),
+    (1, "multi_label_classification", "sigmoid"),
+    (1, "regression", "raw"),
+    (2, None, "softmax"),
+    (3, "single_label_classification", "softmax"),
+    (3, "multi_label_classification", "sigmoid"),
+    (3, "regression", "raw"),
+]
+
+
+@pytest.mark.parametrize(("n_labels", "problem_type", "kind"), KINDS)
+@pytest.mark.parametrize("family", ["gpt2", "roberta"])
+def test_a_score_is_what_the_pipeline_gives(
+    family: str, n_labels: int, problem_type: str | None, kind: str, tmp_path: Path
+) -> None:
+    """docs/numerics.md, line 35: one label was 1.0 for every text, and several at once added up to 1."""
+    from transformers import pipeline
+
+    folder = save_classifier(tmp_path, family, n_labels, problem_type=problem_type)
+    texts = [text for text in TEXTS if text]
+    classify = pipeline("text-classification", model=folder, top_k=None, device="cpu")
+    found = load_classifier(folder, "cpu").probabilities(texts)
+    for i, text in enumerate(texts):
+        expected = {row["label"]: row["score"] for row in classify([text])[0]}
+        assert found[i].tolist() == pytest.approx([expected[f"LABEL_{n}"] for n in range(n_labels)], abs=1e-6)
+    sums_to_one = torch.allclose(found.sum(-1), torch.ones(len(texts)), atol=1e-5)
+    within_one = bool(((found >= 0) & (found <= 1)).all())
+    assert (sums_to_one, within_one) == {"softmax": (True, True), "sigmoid": (False, True), "raw": (False, False)}[kind]
+    assert found[0, 0] != found[1, 0]  # the texts are told apart
+    label = n_labels - 1
+    prompts = [""] * len(texts)
+    scores, _ = LearnedRewardMetric(folder, label, device="cpu").compute(prompts, texts, None)[KEY]
+    rewards = LearnedRewardFunction(folder, label, device="cpu")(
+        prompts, texts, [[""]] * len(texts), [True] * len(texts)
+    )
+    assert scores == rewards == pytest.approx(found[:, label].tolist(), abs=1e-6)
+
+
+def test_an_intent_of_one_label_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="one label, expected one for each"):
+        IntentAccuracyDailyDialog(save_classifier(tmp_path, n_labels=1))
 
 
 def test_permutation_and_repetition(classifier_dir: str) -> None:
