@@ -29,7 +29,7 @@ from rl4lms.core.work_directory import work_path
 from tests.pipeline.checkout import Checkout
 
 WRITES = Path(__file__).with_name("kill_at_write.py")
-RESUMED = re.compile(r"resumed after ((?:iteration|step) \d+)")
+RESUMED = re.compile(r"(?:resumed|finished) after ((?:iteration|step) \d+)")
 TICK_S = 0.004
 
 

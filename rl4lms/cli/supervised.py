@@ -13,6 +13,7 @@ from rl4lms.core.errors import ConfigError
 from rl4lms.core.manifest import add_to_manifest
 from rl4lms.core.work_directory import publish, work_directory, work_path
 from rl4lms.tracking.tracker import Tracker
+from rl4lms.training.identity import RunIdentity
 from rl4lms.training.supervised import train
 
 logger = logging.getLogger(__name__)
@@ -43,8 +44,9 @@ def run(args: argparse.Namespace) -> None:
     config = configure(args)
     for notice in config.notices:
         logger.info("%s", notice)
-    with work_directory(work_path(args.out), config.to_dict(), local_inputs(config)) as work:
-        train(config, work, tracker=Tracker(work, quiet=args.quiet))
+    identity = RunIdentity(config)
+    with work_directory(work_path(args.out), config.to_dict(), local_inputs(config), identity.parts) as work:
+        train(config, work, tracker=Tracker(work, quiet=args.quiet), identity=identity)
         version = args.params.task(args.task)["version"]
         add_to_manifest(
             work, stage="supervised", suite=args.params.suite, task=args.task, method=args.method, task_version=version

@@ -29,6 +29,7 @@ from rl4lms.core.work_directory import LOG_FILE, work_directory
 from rl4lms.tracking.backends import BACKENDS, Backend, check_backends, open_backend
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training.dry_run import check_run
+from rl4lms.training.identity import RunIdentity
 
 logger = logging.getLogger("rl4lms")
 
@@ -107,13 +108,15 @@ def train(config: RunConfig, args: argparse.Namespace) -> None:
     if launch_rank() > 0:  # computes with the first process, which writes
         TRAINERS.load("on_policy")(config, run_dir)
         return
-    with work_directory(run_dir, config.to_dict(), local_inputs(config)):
+    identity = RunIdentity(config)
+    with work_directory(run_dir, config.to_dict(), local_inputs(config), identity.parts):
         log_file = logging.FileHandler(run_dir / LOG_FILE, encoding="utf-8", errors="backslashreplace")
         log_file.setFormatter(PlainFormatter("%(asctime)s [%(levelname)s] %(message)s"))
         logger.addHandler(log_file)
         tracker = Tracker(run_dir, backends=open_backends(config, args, run_dir))
         try:
-            TRAINERS.load("supervised" if config.is_supervised else "on_policy")(config, run_dir, tracker=tracker)
+            trainer = TRAINERS.load("supervised" if config.is_supervised else "on_policy")
+            trainer(config, run_dir, tracker=tracker, identity=identity)
         finally:
             tracker.close()
             logger.removeHandler(log_file)

@@ -187,9 +187,8 @@ class WrapperRegistry(_PublishedRegistry):
 
     @classmethod
     def get(cls, alg_id: str) -> Any:
-        if alg_id not in cls.table:
-            cls.table.add(alg_id, _WRAPPER)
-        return cls.table.load(alg_id)
+        table = cls.table if alg_id in cls.table else Registry(cls.table.kind, {alg_id: _WRAPPER})
+        return table.load(alg_id)
 
 
 class PostProcessorRegistry(_PublishedRegistry):

@@ -66,19 +66,21 @@ def input_digests(paths: Iterable[Path]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def work_directory(path: Path, config: Mapping[str, Any], inputs: Iterable[Path]) -> Iterator[Path]:
+def work_directory(
+    path: Path, config: Mapping[str, Any], inputs: Iterable[Path], parts: Mapping[str, str] | None = None
+) -> Iterator[Path]:
     """`path`, new or holding the same run's progress, locked while the block runs.
 
-    config: the resolved configuration; inputs: files and directories that the run reads. A directory there of another
-    run (another config, input, code, thread count or kernels) is renamed to `<path>.stale-<n>` with a message. Raises
-    RunError where another process works in it, DataError for an input that has decayed (core/seals.py). Input that is
-    refused before the run has begun leaves no directory behind.
+    config: the resolved configuration; inputs: files and directories that the run reads; parts: name -> digest of what
+    else determines it. A directory there of another run (another config, input, code, thread count, kernels or part) is
+    renamed to `<path>.stale-<n>` with a message. Raises RunError where another process works in it, DataError for an
+    input that has decayed (core/seals.py). Input that is refused before the run has begun leaves no directory behind.
     """
     read = list(inputs)
     check_seals(read)
     own = {"config": dict(config), "inputs": input_digests(read), "code": code_digest()}
     identity = own | process_facts()
-    digests = {name: sha256_text(canonical_json(value)) for name, value in identity.items()}
+    digests = {name: sha256_text(canonical_json(value)) for name, value in identity.items()} | dict(parts or {})
     missing = [each for each in (path, *path.parents) if not each.exists()]
     with contextlib.ExitStack() as locks:
         locks.enter_context(_locked(path))
@@ -208,7 +210,7 @@ def _differences(path: Path, digests: Mapping[str, str]) -> list[str]:
     found = read_json(path / DIGEST_FILE)
     if not isinstance(found, dict):
         return ["origin"]
-    return [name for name, digest in digests.items() if found.get(name) != digest]
+    return sorted(name for name in digests.keys() | found.keys() if found.get(name) != digests.get(name))
 
 
 def _set_aside(path: Path, changed: list[str]) -> None:

@@ -113,6 +113,8 @@ def train(settings: BaseModelSettings, data_dir: Path, out_dir: Path) -> None:
     Equal inputs give equal bytes on one machine and thread count; the same call goes on from its last checkpoint.
     """
     read = [data_dir / task / f"{split}.jsonl" for task in settings.tasks for split in ("train", "validation")]
+    if settings.model_name is not None:
+        read.append(Path(settings.model_name))  # of a hub id there is no file
     with work_directory(work_path(out_dir), asdict(settings), read) as work:
         heldout = [d for task in settings.tasks for d in read_documents(task, data_dir / task / "validation.jsonl")]
         if settings.model_name is None:

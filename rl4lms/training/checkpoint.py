@@ -18,11 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from rl4lms import __version__
-from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError, RunError, UserError
 from rl4lms.core.io import canonical_json, fsync, read_json, sha256_file, sha256_text, write_json
-from rl4lms.core.kernels import process_facts
 
 log = logging.getLogger(__name__)
 KEPT = 2
@@ -30,9 +27,11 @@ FORMAT = 1
 TENSORS, STATE, BEST, SCRATCH = "tensors.safetensors", "state.json", "best", ".writing."
 
 
-def run_digest(config: RunConfig) -> str:
-    """What a checkpoint must agree with to be resumed: configuration, code's version, and how the process computes."""
-    return sha256_text(canonical_json({"config": config.to_dict(), "version": __version__, **process_facts()}))
+def resumed(unit: str, done: int, n: int) -> str:
+    """What the log says of a checkpoint that a run goes on from."""
+    if done < n:
+        return f"resumed after {unit} {done} of {n}"
+    return f"finished after {unit} {done} of {n}: nothing is left to train"
 
 
 def parameters_of(module: nn.Module, skip: tuple[str, ...] = ()) -> dict[str, Tensor]:

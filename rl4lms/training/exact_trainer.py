@@ -26,6 +26,7 @@ from rl4lms.training.checkpoint import (
     load_optimizer,
     load_parameters,
     load_scheduler,
+    resumed,
     save_checkpoint,
     scheduler_state,
     training_tensors,
@@ -57,7 +58,7 @@ class ExactTrainer(Trainer):
             return
         saved: Mapping[str, Any] = self._found[1]["trainer"]
         self.tracker.load_state_dict(self._found[1]["tracker"])
-        self.tracker.log_info(f"resumed after step {saved['global_step']} of {saved['max_steps']}")
+        self.tracker.log_info(resumed("step", saved["global_step"], saved["max_steps"]))
         if saved["global_step"] >= saved["max_steps"]:  # the Trainer would begin another epoch
             self._load_from_checkpoint("")
             load_generator_state(self._found[1]["generators"])

@@ -21,6 +21,7 @@ from rl4lms.training.checkpoint import (
     load_newest_checkpoint,
     load_scheduler,
     load_training,
+    resumed,
     save_checkpoint,
     scheduler_state,
     training_tensors,
@@ -87,7 +88,7 @@ class FitCheckpoints:
         }
         save_checkpoint(self.directory, len(fitting.losses), tensors, state)
 
-    def load(self, fitting: Fitting) -> None:
+    def load(self, fitting: Fitting, n_steps: int) -> None:
         """Restore the newest checkpoint, where there is one."""
         found = load_newest_checkpoint(self.directory, self.digest)
         if found is None:
@@ -97,7 +98,7 @@ class FitCheckpoints:
         load_scheduler(fitting.schedule, state["schedule"])
         load_generator_state(state["generators"])
         fitting.losses[:] = state["losses"]
-        log.info("resumed after step %d", len(fitting.losses))
+        log.info(resumed("step", len(fitting.losses), n_steps))
 
 
 @dataclass
@@ -125,7 +126,7 @@ def fit(
     optimizer = build_optimizer(model, settings)
     fitting = Fitting(model, optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, settings.factor), [])
     if checkpoints is not None:
-        checkpoints.load(fitting)
+        checkpoints.load(fitting, settings.n_steps)
     every = math.ceil(settings.n_steps / N_SAVES)
     upcoming = itertools.islice(batches, len(fitting.losses), settings.n_steps)
     with Preemption() as preemption:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 
-from rl4lms.config.inputs import local_inputs
 from rl4lms.config.schema import AlgorithmConfig, RunConfig
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, unknown
@@ -20,7 +19,6 @@ from rl4lms.core.io import write_json
 from rl4lms.core.kernels import settle_process
 from rl4lms.core.manifest import build_manifest
 from rl4lms.core.seeding import seed_everything
-from rl4lms.core.work_directory import input_digests
 from rl4lms.numerics.distributed import gather, process_group, rank
 from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
 from rl4lms.tracking.tracker import SilentTracker, Tracker
@@ -30,10 +28,11 @@ from rl4lms.training.checkpoint import (
     load_generator_state,
     load_newest_checkpoint,
     load_training,
-    run_digest,
+    resumed,
     save_checkpoint,
     training_tensors,
 )
+from rl4lms.training.identity import RunIdentity
 from rl4lms.training.preemption import Preemption
 from rl4lms.training.split_evaluation import SplitEvaluation
 
@@ -48,9 +47,17 @@ class OnPolicyTrainer:
     """One run of an on-policy algorithm in a directory, with the published file names.
 
     evaluate_test: also score the test split before and after (RL4LMs does; in the pipeline the evaluate stage does).
+    identity: the run's where it is known already.
     """
 
-    def __init__(self, config: RunConfig, out_dir: Path, tracker: Tracker, evaluate_test: bool = True) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        out_dir: Path,
+        tracker: Tracker,
+        evaluate_test: bool = True,
+        identity: RunIdentity | None = None,
+    ) -> None:
         if not isinstance(config.alg, AlgorithmConfig) or config.env is None:
             raise ConfigError("alg.id: a supervised configuration was given to the on-policy trainer.")
         self.config = config
@@ -60,13 +67,15 @@ class OnPolicyTrainer:
         self.n_iters: int = self.evaluation.n_iters
         self.eval_every: int = self.evaluation.eval_every
         settle_process(config.kernels, config.n_threads)  # of a program that called no command of ours
-        self.digest = run_digest(config)
+        self.identity = identity or RunIdentity(config, evaluate_test=evaluate_test)
+        self.digest = self.identity.digest
         self.best: dict[str, Any] | None = None  # {iteration, value} of the best evaluation, where one is kept
         self.writes = rank() == 0  # of the processes of a launch, the first alone
         seed_everything(config.seed)
         self.tokenizer: PreTrainedTokenizerBase = build_tokenizer(config.to_dict()["tokenizer"])
+        self.pools = self.identity.pools
         self.splits = SplitEvaluation(
-            config.datapool,
+            self.pools,
             self.evaluation.metrics,
             self.tokenizer,
             tracker,
@@ -76,7 +85,7 @@ class OnPolicyTrainer:
             seed=config.seed,
             prompt_truncation_side=config.env.args.prompt_truncation_side,
         )
-        self.built: BuiltAlgorithm = build_algorithm(config, self.splits.pool("train"), self.tokenizer, tracker)
+        self.built: BuiltAlgorithm = build_algorithm(config, self.pools["train"], self.tokenizer, tracker)
         self.algorithm: Any = self.built.algorithm
 
     @property
@@ -111,7 +120,7 @@ class OnPolicyTrainer:
     def manifest(self) -> dict[str, Any]:
         """Code, versions, machine and inputs of this run."""
         device = str(self.algorithm.device)
-        return build_manifest(seed=self.config.seed, device=device, inputs=input_digests(local_inputs(self.config)))
+        return build_manifest(seed=self.config.seed, device=device, inputs=self.identity.inputs)
 
     def evaluate_splits(self, epoch: int, ends: bool) -> None:
         """Score val (and at the run's ends test, where asked for) with the policy after `epoch` iterations."""
@@ -175,7 +184,7 @@ class OnPolicyTrainer:
         self.tracker.load_state_dict(state["tracker"])
         load_generator_state(state["generators"])
         self.best = state["best"]
-        self.tracker.log_info(f"resumed after iteration {algorithm.iteration} of {self.n_iters}")
+        self.tracker.log_info(resumed("iteration", algorithm.iteration, self.n_iters))
         return int(algorithm.iteration)
 
     def save_model(self, name: str = "model") -> None:
@@ -250,6 +259,7 @@ def train(
     tracker: Tracker | None = None,
     resume: bool = True,
     evaluate_test: bool = True,
+    identity: RunIdentity | None = None,
 ) -> None:
     """Run an on-policy configuration in `out_dir`, resuming from its checkpoints where there are some.
 
@@ -257,9 +267,8 @@ def train(
     """
     with process_group():
         silent = rank() > 0
-        trainer = OnPolicyTrainer(
-            config, out_dir, SilentTracker(out_dir) if silent else tracker or Tracker(out_dir), evaluate_test
-        )
+        tracker = SilentTracker(out_dir) if silent else tracker or Tracker(out_dir)
+        trainer = OnPolicyTrainer(config, out_dir, tracker, evaluate_test, identity)
         try:
             trainer.train(resume)
         finally:

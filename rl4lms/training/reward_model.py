@@ -127,6 +127,8 @@ def train(settings: RewardModelSettings, data_dir: Path, out_dir: Path) -> None:
     Equal inputs give equal bytes on one machine and thread count; the same call goes on from its last checkpoint.
     """
     read = [data_dir / f"{split}.jsonl" for split in ("train", "validation")]
+    if settings.model_name is not None:
+        read.append(Path(settings.model_name))  # of a hub id there is no file
     with work_directory(work_path(out_dir), asdict(settings), read) as work:
         heldout = read_texts(settings.task, data_dir / "validation.jsonl", len(settings.labels))
         if settings.model_name is None:

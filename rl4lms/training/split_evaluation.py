@@ -6,50 +6,36 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rl4lms.config.schema import ComponentConfig
-from rl4lms.core.errors import DataError
-from rl4lms.core.tables import DataPoolRegistry, MetricRegistry
-from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
+from rl4lms.core.tables import MetricRegistry
+from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.evaluation.evaluator import EvaluationResult, evaluate
 from rl4lms.evaluation.generation import TextGenerator
 from rl4lms.metrics.base import BaseMetric
 from rl4lms.tracking.backends import untouched_generators
 from rl4lms.tracking.tracker import Tracker
+from rl4lms.training.pools import Pools
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def build_pool(config: ComponentConfig, split: str) -> TextGenPool:
-    """The pool of a split. Raises DataError where it has no samples."""
-    pool: TextGenPool = DataPoolRegistry.get(config.id, {**config.args, "split": split})
-    if not len(pool):
-        raise DataError(f"datapool {config.id}, split {split}: no samples; check its data and arguments.")
-    return pool
-
-
 class SplitEvaluation:
     """Texts of a model for the splits of a pool, their scores by the run's metrics, and the predictions file of each.
 
-    generator: keyword arguments of `TextGenerator` beside model and tokenizer. Without metrics nothing is generated.
+    pools: of the splits. generator: keyword arguments of `TextGenerator` beside model and tokenizer. Without metrics
+    nothing is generated.
     """
 
     def __init__(
         self,
-        pool: ComponentConfig,
+        pools: Pools,
         metrics: Sequence[ComponentConfig],
         tokenizer: PreTrainedTokenizerBase,
         tracker: Tracker,
         **generator: Any,
     ) -> None:
-        self.pool_config, self.tokenizer, self.tracker, self.generator = pool, tokenizer, tracker, generator
+        self.pools, self.tokenizer, self.tracker, self.generator = pools, tokenizer, tracker, generator
         self.metrics: list[BaseMetric] = [MetricRegistry.get(metric.id, metric.args) for metric in metrics]
-        self.pools: dict[str, TextGenPool] = {}
-
-    def pool(self, split: str) -> TextGenPool:
-        """The pool of a split, built once."""
-        if split not in self.pools:
-            self.pools[split] = build_pool(self.pool_config, split)
-        return self.pools[split]
 
     def score(self, model: Any, split: str, epoch: int) -> EvaluationResult | None:
         """The result of `model` on a split, its predictions written; None without metrics.
@@ -59,7 +45,7 @@ class SplitEvaluation:
         """
         if not self.metrics:
             return None
-        samples: list[Sample] = [sample for sample, _ in self.pool(split)]
+        samples: list[Sample] = [sample for sample, _ in self.pools[split]]
         with untouched_generators():
             generate = TextGenerator(model, self.tokenizer, **self.generator)
             result = evaluate(generate, samples, self.metrics, split=split, epoch=epoch, model=model)

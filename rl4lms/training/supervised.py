@@ -12,7 +12,6 @@ import torch
 from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerState
 
-from rl4lms.config.inputs import local_inputs
 from rl4lms.config.schema import RunConfig, SupervisedConfig
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, RunError
@@ -21,12 +20,12 @@ from rl4lms.core.kernels import settle_process
 from rl4lms.core.manifest import build_manifest
 from rl4lms.core.pretrained import longest_text, positions
 from rl4lms.core.seeding import derive_seed
-from rl4lms.core.work_directory import input_digests
 from rl4lms.policies.language_models import load_language_model
 from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
 from rl4lms.tracking.tracker import Tracker
-from rl4lms.training.checkpoint import run_digest
 from rl4lms.training.exact_trainer import ExactTrainer
+from rl4lms.training.identity import RunIdentity
+from rl4lms.training.pools import Pools
 from rl4lms.training.preemption import Preemption
 from rl4lms.training.split_evaluation import SplitEvaluation
 from rl4lms.training.supervised_data import (
@@ -73,6 +72,7 @@ def train(
     *,
     tracker: Tracker | None = None,
     resume: bool = True,
+    identity: RunIdentity | None = None,
 ) -> None:
     """Fine-tune as `config` says: config.json, manifest.json, model/, training_info.jsonl, val_split_metrics.jsonl.
 
@@ -92,10 +92,11 @@ def train(
     checkpoints = out_dir / "checkpoints"
     write_json(out_dir / "config.json", config.to_dict())
     embedding_rate = _embedding_rate(alg.training_args.get("optim_args"))
-    part = _build(config, alg, tracker)
+    identity = identity or RunIdentity(config)
+    part = _build(config, alg, identity.pools, tracker)
     arguments = _training_arguments(alg.training_args, checkpoints, config.seed)
-    inputs = input_digests(local_inputs(config))
-    write_json(out_dir / "manifest.json", build_manifest(seed=config.seed, device=str(arguments.device), inputs=inputs))
+    manifest = build_manifest(seed=config.seed, device=str(arguments.device), inputs=identity.inputs)
+    write_json(out_dir / "manifest.json", manifest)
     use_cache = part.model.config.use_cache
     with Preemption() as preemption:
         trainer = ExactTrainer(
@@ -105,7 +106,7 @@ def train(
             train_dataset=part.train,
             callbacks=[_Follow(part, tracker, preemption)],
             checkpoints=checkpoints,
-            digest=run_digest(config),
+            digest=identity.digest,
             tracker=tracker,
             embedding_rate=embedding_rate,
         )
@@ -117,7 +118,7 @@ def train(
     save_tokenizer(part.tokenizer, out_dir / "model")
 
 
-def _build(config: RunConfig, alg: SupervisedConfig, tracker: Tracker) -> _Part:
+def _build(config: RunConfig, alg: SupervisedConfig, pools: Pools, tracker: Tracker) -> _Part:
     tokenizer = build_tokenizer(config.to_dict()["tokenizer"])
     causal = alg.model_type == "causal"
     model = load_language_model(alg.model_name, seq2seq=not causal)
@@ -130,7 +131,7 @@ def _build(config: RunConfig, alg: SupervisedConfig, tracker: Tracker) -> _Part:
         )
     evaluation = config.train_evaluation
     splits = SplitEvaluation(
-        config.datapool,
+        pools,
         evaluation.metrics,
         tokenizer,
         tracker,
@@ -141,7 +142,7 @@ def _build(config: RunConfig, alg: SupervisedConfig, tracker: Tracker) -> _Part:
     )
 
     def examples(split: str) -> list[Example]:
-        prompts, references = pairs(sample for sample, _ in splits.pool(split))
+        prompts, references = pairs(sample for sample, _ in pools[split])
         if causal:
             return causal_examples(tokenizer, prompts, references, limit)
         return seq2seq_examples(tokenizer, prompts, references, max_source, limit)

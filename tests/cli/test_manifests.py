@@ -67,7 +67,7 @@ def test_a_reward_model(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_warm_start_keeps_what_its_training_wrote(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def train(config: Any, out_dir: Path, *, tracker: Any) -> None:
+    def train(config: Any, out_dir: Path, *, tracker: Any, identity: Any) -> None:
         for name in supervised.DECLARED:
             (out_dir / name).parent.mkdir(parents=True, exist_ok=True)
             (out_dir / name).write_text(name)

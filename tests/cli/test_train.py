@@ -40,7 +40,7 @@ def args(tmp_path: Path) -> argparse.Namespace:
 
 
 def trainer(calls: list[Any], fail: bool = False) -> Any:
-    def train(config: RunConfig, out_dir: Path, *, tracker: Tracker, evaluate_test: bool) -> None:
+    def train(config: RunConfig, out_dir: Path, *, tracker: Tracker, evaluate_test: bool, identity: Any) -> None:
         calls.append((config, sorted(p.name for p in out_dir.iterdir()), evaluate_test))
         (out_dir / "checkpoints").mkdir(exist_ok=True)
         if fail:

@@ -49,7 +49,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RunConfig, Path]]:
     """The trainers replaced by one that writes what a run writes, and fails the first time it is asked to."""
     calls: list[tuple[RunConfig, Path]] = []
 
-    def train(config: RunConfig, out_dir: Path, *, tracker: Tracker) -> None:
+    def train(config: RunConfig, out_dir: Path, *, tracker: Tracker, identity: Any) -> None:
         calls.append((config, out_dir))
         (out_dir / "config.json").write_text(json.dumps(config.to_dict()))
         tracker.log_info("training")
@@ -112,7 +112,7 @@ def test_bad_input_is_one_line_exit_code_2_and_nothing_written(
 def test_a_failed_run_keeps_its_directory_and_its_exit_code(
     config_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def train(config: RunConfig, out_dir: Path, *, tracker: Tracker) -> None:
+    def train(config: RunConfig, out_dir: Path, *, tracker: Tracker, identity: Any) -> None:
         tracker.log_rollout(0, {"rollout/reward": 1.0})
         raise RunError("the reward is not finite.")
 

@@ -1,0 +1,117 @@
+"""What a run is determined by. Nothing is resumed, or taken for done, under another identity.
+
+Its configuration, input files and our code, which `core/work_directory.py` digests for every stage; and what the
+configuration only names: the user's classes and functions among its components, and the samples of its pool.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rl4lms.config.inputs import argument_files, local_inputs
+from rl4lms.config.schema import AlgorithmConfig, RunConfig
+from rl4lms.core.io import canonical_json, sha256_text
+from rl4lms.core.kernels import process_facts
+from rl4lms.core.registry import Registry
+from rl4lms.core.seeding import seed_everything
+from rl4lms.core.tables import (
+    AlgorithmRegistry,
+    DataPoolRegistry,
+    MetricRegistry,
+    PolicyRegistry,
+    PostProcessorRegistry,
+    RewardFunctionRegistry,
+    WrapperRegistry,
+)
+from rl4lms.core.user_code import UndigestibleError, digest_of, digest_of_file
+from rl4lms.core.work_directory import code_digest, input_digests
+from rl4lms.training.pools import Pools, digest_of_samples
+
+log = logging.getLogger(__name__)
+# What an argument, or a text in a user's code, may name.
+_NAMED = (RewardFunctionRegistry.table, MetricRegistry.table, PostProcessorRegistry.table)
+
+
+class RunIdentity:
+    """parts: name -> digest of the user's components and of the samples. pools: those that the run then reads.
+
+    What has no digest gets a new one each time, so that it is never resumed; the log says so in one line.
+    """
+
+    def __init__(self, config: RunConfig, *, evaluate_test: bool = True) -> None:
+        self.config, self.pools = config, Pools(config.datapool)
+        self.parts: dict[str, str] = {}
+        for table, name in dict.fromkeys(_components(config)):
+            if name in table and not table.is_shipped(name):
+                self._add(f'{table.kind} "{name}"', functools.partial(digest_of, table.load(name), _entry))
+        for file in argument_files(config):
+            if file.suffix == ".py":
+                self._add(f"modules of {file}", functools.partial(digest_of_file, file))
+        seed_everything(config.seed)  # as the run does before it builds its pools: a user's may draw
+        for split in _splits(config, evaluate_test):
+            self._add(f"samples of {split}", lambda split=split: digest_of_samples(self.pools[split]))
+
+    @functools.cached_property
+    def inputs(self) -> dict[str, str]:
+        """sha256 of every file that the configuration names."""
+        return input_digests(local_inputs(self.config))
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """What a checkpoint must agree with to be resumed."""
+        own = {"config": self.config.to_dict(), "inputs": self.inputs, "code": code_digest()}
+        return sha256_text(canonical_json(own | process_facts() | self.parts))
+
+    def _add(self, part: str, digest: Callable[[], str]) -> None:
+        try:
+            self.parts[part] = digest()
+        except UndigestibleError as error:
+            self.parts[part] = f"none {uuid.uuid4()}"
+            log.warning("%s has no digest (%s); this run is never resumed, it starts anew each time.", part, error)
+
+
+def _splits(config: RunConfig, evaluate_test: bool) -> list[str]:
+    """The splits whose samples no input file stands for."""
+    if DataPoolRegistry.table.is_shipped(config.datapool.id) and config.datapool.args.get("data_dir"):
+        return []
+    scored = bool(config.train_evaluation.metrics)
+    return ["train", *["val"] * (scored or config.is_supervised), *["test"] * (scored and evaluate_test)]
+
+
+def _components(config: RunConfig) -> Iterator[tuple[Registry, str]]:
+    """(table, id) of everything that a configuration names; arguments may name it as well."""
+    yield DataPoolRegistry.table, config.datapool.id
+    if config.reward_fn is not None:
+        yield RewardFunctionRegistry.table, config.reward_fn.id
+    for metric in config.train_evaluation.metrics:
+        yield MetricRegistry.table, metric.id
+    if isinstance(config.alg, AlgorithmConfig):
+        yield AlgorithmRegistry.table, config.alg.id
+        yield WrapperRegistry.table, config.alg.id
+        yield PolicyRegistry.table, config.alg.policy.id
+    for text in sorted(_texts(config.to_dict())):
+        yield from ((table, text) for table in _NAMED)
+
+
+def _texts(value: Any, *, argument: bool = False) -> set[str]:
+    """The texts among the arguments of a configuration's components, and in how it generates."""
+    if isinstance(value, str):
+        return {value} if argument else set()
+    if isinstance(value, dict):
+        inner = ((v, argument or k in ("args", "generation_kwargs")) for k, v in value.items())
+        return set().union(*(_texts(v, argument=inside) for v, inside in inner))
+    if isinstance(value, list):
+        return set().union(*(_texts(v, argument=argument) for v in value))
+    return set()
+
+
+def _entry(text: str) -> Any:
+    """The user's component that a text in the user's code may name."""
+    for table in _NAMED:
+        if text in table and not table.is_shipped(text):
+            return table.load(text)
+    return None

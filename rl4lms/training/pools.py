@@ -1,0 +1,50 @@
+"""The samples of a run: its pools, each built once, and their digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from rl4lms.config.schema import ComponentConfig
+from rl4lms.core.errors import DataError
+from rl4lms.core.tables import DataPoolRegistry
+from rl4lms.core.user_code import digest_of
+from rl4lms.data_pools.text_generation_pool import TextGenPool
+
+
+def build_pool(config: ComponentConfig, split: str) -> TextGenPool:
+    """The pool of a split. Raises DataError where it has no samples."""
+    pool: TextGenPool = DataPoolRegistry.get(config.id, {**config.args, "split": split})
+    if not len(pool):
+        raise DataError(f"datapool {config.id}, split {split}: no samples; check its data and arguments.")
+    return pool
+
+
+class Pools(dict[str, TextGenPool]):
+    """The pools of a configuration by split, built when they are asked for."""
+
+    def __init__(self, config: ComponentConfig) -> None:
+        super().__init__()
+        self._config = config
+
+    def __missing__(self, split: str) -> TextGenPool:
+        self[split] = build_pool(self._config, split)
+        return self[split]
+
+
+def digest_of_samples(pool: TextGenPool) -> str:
+    """sha256 over every sample and its weight, in order. Raises UndigestibleError for meta_data without a digest."""
+    digest, encode = hashlib.sha256(), json.JSONEncoder(default=_foreign, check_circular=False).encode
+    for sample, weight in pool:
+        row = (sample.id, sample.prompt_or_input_text, sample.references, sample.meta_data, weight)
+        try:
+            digest.update(encode(row).encode())
+        except TypeError:  # a key that JSON does not have
+            digest.update(digest_of(row).encode())
+        digest.update(b"\n")
+    return digest.hexdigest()
+
+
+def _foreign(value: Any) -> str:
+    return f"{type(value).__name__} {digest_of(value)}"
