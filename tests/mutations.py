@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN, INVARIANCES = "tests/numerics/test_golden.py", "tests/policies/test_invariances.py"
 PPO, NLPO, TRPO, PARALLEL = (f"tests/algorithms/test_{name}.py" for name in ("ppo", "nlpo", "trpo", "data_parallel"))
-COLLECTOR = "tests/rollouts/test_collector.py"
+COLLECTOR, REPRODUCTION = (f"tests/rollouts/test_{name}.py" for name in ("collector", "reproduction"))
 RUN, BUFFER = "tests/training/test_on_policy.py", "tests/rollouts/test_buffer.py"
 WHOLE, LEARNED = "tests/core/test_pretrained.py", "tests/metrics/test_learned.py"
 
@@ -84,6 +84,9 @@ MUTATIONS = [
     mutation(9, "generation goes on after eos", "policies/decoding.py",
              "if spec.stop_on_eos and eos_id is not None:", "if False:",
              f"{INVARIANCES}::test_rows_that_end_leave_the_batch_without_a_trace"),
+    mutation(9, "text after eos is scored", "tokenization/observation.py",
+             "return ids[: ids.index(stop_id)] if stop_id in ids else ids", "return ids",
+             "tests/envs/test_text_env.py::test_text_ends_at_the_first_eos_in_rollout_environment_and_evaluation"),
     mutation(10, "a cut episode bootstraps with 0", "rollouts/collector.py",
              "torch.where(ended, 0.0, wave", "torch.where(ended | ~ended, 0.0, wave",
              f"{PPO}::test_cut_episode_bootstraps_with_the_next_value"),
@@ -126,6 +129,24 @@ MUTATIONS = [
     mutation(13, "dropout stays on", "policies/base.py",
              "super().set_training_mode(False)", "super().set_training_mode(True)",
              f"{PPO}::test_first_minibatch_has_ratio_one_and_the_rollouts_values"),
+    mutation(13, "what the update scores is not compared", "rollouts/reproduction.py",
+             "if not worst <= limit:", "if worst > 1e9:", f"{REPRODUCTION}::test_the_line_names_the_likely_cause"),
+    mutation(13, "values are compared absolutely", "rollouts/reproduction.py",
+             " / batch.values.abs().max().clamp(min=1)", "",
+             f"{REPRODUCTION}::test_large_values_are_no_false_alarm"),
+    mutation(29, "half precision is compared with itself", "rollouts/reproduction.py",
+             "logprobs, sampler = batch.logprobs[batch.mask], sampled[batch.mask]",
+             "logprobs, sampler = batch.logprobs[batch.mask], batch.logprobs[batch.mask]",
+             f"{REPRODUCTION}::test_half_precision_is_held_against_the_sampler"),
+    mutation(29, "the sampler's log-probabilities are not kept", "rollouts/collector.py",
+             "return _Wave(sequences, decoded.logprobs, logprobs,", "return _Wave(sequences, logprobs, logprobs,",
+             f"{REPRODUCTION}::test_half_precision_is_held_against_the_sampler"),
+    mutation(29, "what is measured is not logged", "algorithms/on_policy_text.py",
+             "self.kl_controller.kl_coeff) | apart", "self.kl_controller.kl_coeff)",
+             f"{REPRODUCTION}::test_what_is_measured_is_logged_each_iteration"),
+    mutation(29, "weights are the other way round", "numerics/importance.py",
+             "(logprobs - sampler_logprobs).detach()", "(sampler_logprobs - logprobs).detach()",
+             f"{GOLDEN}::test_truncated_weights_take_out_a_noisy_samplers_bias"),
     mutation(14, "mean of micro-batch means", "algorithms/on_policy_text.py",
              "numbers = loss(part, len(batch))", "numbers = loss(part, len(part))",
              f"{PPO}::test_micro_batches_have_the_gradient_of_the_batch"),
@@ -146,6 +167,14 @@ MUTATIONS = [
              f"{PPO}::test_optimiser_groups_partition_the_trainable_parameters"),
     mutation(18, "the error is not clipped", "rollouts/kl_controller.py",
              "min(max(error, -self.CLIP), self.CLIP)", "error", "tests/rollouts/test_kl_controller.py::test_golden"),
+    mutation(18, "a target of 0 is taken", "rollouts/kl_controller.py",
+             "not 0 < target_kl < math.inf", "False",
+             "tests/rollouts/test_kl_controller.py::test_a_target_that_cannot_be_held_is_refused"),
+    mutation(18, "a KL that is nan moves the coefficient", "rollouts/kl_controller.py",
+             "if not math.isfinite(kl):", "if False:",
+             "tests/rollouts/test_kl_controller.py::test_a_kl_that_is_not_finite_ends_the_run"),
+    mutation(18, "target_kl of PPO may be 0", "algorithms/on_policy_text.py",
+             "not value > 0", "False", f"{PPO}::test_a_number_that_must_be_above_0_is_refused_through_the_api"),
     mutation(19, "the reference is the policy itself", "policies/base.py",
              "self.reference_model: Any = copy.deepcopy(model).requires_grad_(False)",
              "self.reference_model: Any = model", f"{PPO}::test_reference_is_untouched_by_updates"),
