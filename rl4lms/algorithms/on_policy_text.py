@@ -67,20 +67,19 @@ class TextRollouts(OnPolicyAlgorithm):
 
         A class of SB3's own kind, whose `train()` obeys `normalize_advantage`, is told that the buffer has done it.
         """
-        wanted = bool(getattr(self, "normalize_advantage", False))
+        wanted, name = bool(getattr(self, "normalize_advantage", False)), type(self).__name__
         episodes = self.rollout_buffer.minibatch == "episodes"
-        self.rollout_buffer.normalize_advantage = wanted and (episodes or not self.whitens_itself)
-        if not episodes:
-            return
-        name = type(self).__name__
-        words = getattr(inspect.unwrap(type(self).train), "__code__", log.info.__code__).co_names
-        if self.whitens_itself and wanted:
-            self.normalize_advantage = False
+        if not self.whitens_itself:
+            self.rollout_buffer.normalize_advantage = wanted
+        elif wanted and episodes:
+            self.rollout_buffer.normalize_advantage, self.normalize_advantage = True, False
             self._say(
                 f"algorithm {name}: normalize_advantage is done once, over the whole rollout, instead of in train(), "
                 "whose minibatch may be a single episode; write alg.args.minibatch: transitions for the latter."
             )
-        if "std" in words and "normalize_advantage" not in words:
+        code = getattr(inspect.unwrap(type(self).train), "__code__", None)
+        called = set() if code is None or not episodes else {*code.co_names}
+        if called & {"std", "std_mean", "var", "var_mean"} and "normalize_advantage" not in called:
             self._say(
                 f"algorithm {name}: does train() whiten the advantages of a minibatch? It may be a single episode, "
                 "which then looks neither good nor bad; take normalize_advantage: bool as an argument and leave it to "
