@@ -127,7 +127,7 @@ def logprobs_by_another_pass(algorithm: TextRollouts) -> None:
 
 def unchecked(algorithm: TextRollouts) -> None:
     """Without the check that the policy reproduces its own rollout."""
-    algorithm._check_reproduction = lambda batch: None  # type: ignore[method-assign]
+    algorithm._check_reproduction = lambda batch: {}  # type: ignore[method-assign]
 
 
 def clipped_apart(algorithm: TextRollouts) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from rl4lms.algorithms.on_policy_text import TextRollouts, norm_limit
+from rl4lms.algorithms.on_policy_text import TextRollouts, check_positive, norm_limit
 from rl4lms.numerics.losses import value_loss
 from rl4lms.rollouts.episodes import RolloutSamples
 
@@ -33,6 +33,7 @@ class A2C(TextRollouts):
         gradient_accumulation_steps: int = 1,
         **kwargs: Any,
     ) -> None:
+        check_positive(gradient_accumulation_steps=gradient_accumulation_steps)
         self.normalize_advantage = normalize_advantage
         self.gradient_accumulation_steps = gradient_accumulation_steps
         kwargs.setdefault("use_sde", False)

@@ -15,24 +15,27 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
 from rl4lms.core import progress
-from rl4lms.core.errors import RunError
+from rl4lms.core.errors import ConfigError
 from rl4lms.numerics.distributed import sum_gradients, sum_numbers
 from rl4lms.policies.base import LMActorCriticPolicy
-from rl4lms.policies.sequences import TokenView, all_tokens
 from rl4lms.rollouts.buffer import EpisodeRolloutBuffer
 from rl4lms.rollouts.collector import RolloutCollector, rollout_info
 from rl4lms.rollouts.episodes import EpisodeBatch, RolloutSamples
 from rl4lms.rollouts.kl_controller import KLController
+from rl4lms.rollouts.reproduction import check_reproduction
 from rl4lms.rollouts.scoring import BatchedScorer, Scorer
 from rl4lms.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
-# NUMERICS lines 4 and 13: how well the update's forward must reproduce what the rollout recorded.
-FP32_TOLERANCE = 1e-4
-HALF_WARN, HALF_RAISE = 0.02, 0.2
-N_CHECKED_EPISODES = 2
 LossOfPart = Callable[[RolloutSamples, int], tuple[torch.Tensor, dict[str, float]]]
+
+
+def check_positive(**arguments: Any) -> None:
+    """Raises ConfigError for a number of `alg.args` that is not above 0; None and schedules are left to be."""
+    for name, value in arguments.items():
+        if isinstance(value, int | float) and not value > 0:
+            raise ConfigError(f"alg.args.{name}: expected a number above 0, found {value}.")
 
 
 def norm_limit(max_grad_norm: float | None) -> float:
@@ -45,7 +48,7 @@ class TextRollouts(OnPolicyAlgorithm):
 
     `set_rollouts` must be called once before `learn`. `learn` is called once for the whole run, so that schedules
     run over it; at update k of N the progress remaining is 1 - k/N (SB3 gives 1 - (k+1)/N, whose last learning rate
-    is 0: NUMERICS line 16).
+    is 0: docs/numerics.md, line 16).
     """
 
     policy: LMActorCriticPolicy  # type: ignore[assignment]
@@ -64,20 +67,19 @@ class TextRollouts(OnPolicyAlgorithm):
 
         A class of SB3's own kind, whose `train()` obeys `normalize_advantage`, is told that the buffer has done it.
         """
-        wanted = bool(getattr(self, "normalize_advantage", False))
+        wanted, name = bool(getattr(self, "normalize_advantage", False)), type(self).__name__
         episodes = self.rollout_buffer.minibatch == "episodes"
-        self.rollout_buffer.normalize_advantage = wanted and (episodes or not self.whitens_itself)
-        if not episodes:
-            return
-        name = type(self).__name__
-        words = getattr(inspect.unwrap(type(self).train), "__code__", log.info.__code__).co_names
-        if self.whitens_itself and wanted:
-            self.normalize_advantage = False
+        if not self.whitens_itself:
+            self.rollout_buffer.normalize_advantage = wanted
+        elif wanted and episodes:
+            self.rollout_buffer.normalize_advantage, self.normalize_advantage = True, False
             self._say(
                 f"algorithm {name}: normalize_advantage is done once, over the whole rollout, instead of in train(), "
                 "whose minibatch may be a single episode; write alg.args.minibatch: transitions for the latter."
             )
-        if "std" in words and "normalize_advantage" not in words:
+        code = getattr(inspect.unwrap(type(self).train), "__code__", None)
+        called = set() if code is None or not episodes else {*code.co_names}
+        if called & {"std", "std_mean", "var", "var_mean"} and "normalize_advantage" not in called:
             self._say(
                 f"algorithm {name}: does train() whiten the advantages of a minibatch? It may be a single episode, "
                 "which then looks neither good nor bad; take normalize_advantage: bool as an argument and leave it to "
@@ -105,8 +107,8 @@ class TextRollouts(OnPolicyAlgorithm):
         rollout_buffer.reset()
         batch = self.collector.collect(self.policy, self.iteration)
         rollout_buffer.add_episodes(batch, self.iteration)
-        self._check_reproduction(batch)
-        info = rollout_info(batch, self.kl_controller.kl_coeff)
+        apart = self._check_reproduction(batch)
+        info = rollout_info(batch, self.kl_controller.kl_coeff) | apart
         progress.numbers({"reward": info["rollout/ep_rew_mean"], "KL": info["rollout/kl_mean"]})
         if self.tracker is not None:
             self.tracker.log_rollout(self.iteration, info)
@@ -149,29 +151,12 @@ class TextRollouts(OnPolicyAlgorithm):
         elif exceeds:
             nn.utils.clip_grads_with_norm_(parameters, self.max_grad_norm, norm)
 
-    @torch.no_grad()
-    def _check_reproduction(self, batch: EpisodeBatch) -> None:
-        """The update's forward must give the rollout's own log-probabilities and values: ratio 1, once, loudly.
-
-        It is asked of the shortest prompts, which the rollout's batch padded most.
-        """
-        index = batch.sequences.prompt_mask.sum(1).argsort(stable=True)[:N_CHECKED_EPISODES]
-        view: TokenView = all_tokens(batch.sequences.rows(index))
-        values, logprobs, _ = self.policy.evaluate_actions(view, view.gather(view.sequences.response_ids))
-        at = (index[view.rows], view.cols)
-        errors = (logprobs - batch.logprobs[at]).abs(), (values - batch.values[at]).abs()
-        half = self.policy.half_precision
-        worst = float(errors[0].mean() if half else max(float(errors[0].max()), float(errors[1].max())))
-        limit = HALF_RAISE if half else FP32_TOLERANCE
-        if not worst <= limit:
-            raise RunError(
-                f"iteration {self.iteration}: the policy does not reproduce its own rollout: log-probabilities or "
-                f"values differ by {worst:.2e}, expected at most {limit:.0e}. Is a layer random or batch-dependent?"
-            )
-        if half and worst > HALF_WARN and self.tracker is not None:
-            self.tracker.log_info(
-                f"mean |log ratio| at the first minibatch: {worst:.3f} (half precision; above {HALF_RAISE} is an error)"
-            )
+    def _check_reproduction(self, batch: EpisodeBatch) -> dict[str, float]:
+        """The update's forward must give the rollout's own log-probabilities and values: ratio 1, once, loudly."""
+        numbers, notice = check_reproduction(self.policy, batch, self.iteration)
+        if notice:
+            self._say(notice)
+        return numbers
 
 
 def compose_algorithm(alg_class: type[OnPolicyAlgorithm]) -> type[TextRollouts]:

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.utils import FloatSchedule
 
-from rl4lms.algorithms.on_policy_text import TextRollouts, norm_limit
-from rl4lms.core.errors import ConfigError
+from rl4lms.algorithms.on_policy_text import TextRollouts, check_positive, norm_limit
 from rl4lms.numerics.kl import kl_k3
 from rl4lms.numerics.losses import clipped_policy_loss, value_loss
 from rl4lms.rollouts.episodes import RolloutSamples
@@ -43,8 +42,8 @@ class PPO(TextRollouts):
         gradient_accumulation_steps: int = 1,
         **kwargs: Any,
     ) -> None:
-        if batch_size < 1 or n_epochs < 1:
-            raise ConfigError(f"alg.args: batch_size {batch_size} and n_epochs {n_epochs} must be at least 1.")
+        check_positive(batch_size=batch_size, n_epochs=n_epochs, clip_range=clip_range, clip_range_vf=clip_range_vf)
+        check_positive(target_kl=target_kl, gradient_accumulation_steps=gradient_accumulation_steps)
         self.batch_size, self.n_epochs, self.target_kl = batch_size, n_epochs, target_kl
         self.clip_range = FloatSchedule(clip_range)
         self.clip_range_vf = None if clip_range_vf is None else FloatSchedule(clip_range_vf)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rl4lms.algorithms.on_policy_text import TextRollouts, norm_limit
+from rl4lms.algorithms.on_policy_text import TextRollouts, check_positive, norm_limit
 from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.numerics.categorical import action_logprobs
 from rl4lms.numerics.distributed import sum_numbers, sum_tensor
@@ -45,6 +45,9 @@ class TRPO(TextRollouts):
         gradient_accumulation_steps: int = 1,
         **kwargs: Any,
     ) -> None:
+        check_positive(batch_size=batch_size, target_kl=target_kl, cg_max_steps=cg_max_steps)
+        check_positive(line_search_max_iter=line_search_max_iter, n_critic_updates=n_critic_updates)
+        check_positive(gradient_accumulation_steps=gradient_accumulation_steps)
         self.batch_size, self.target_kl, self.normalize_advantage = batch_size, target_kl, normalize_advantage
         self.cg_max_steps, self.cg_damping = cg_max_steps, cg_damping
         self.line_search_shrinking_factor = line_search_shrinking_factor

@@ -21,6 +21,7 @@ from rl4lms.policies.language_models import (
     Scorer,
     hidden_size,
     load_language_model,
+    token_hidden,
     token_logits,
     token_logprobs,
     vocabulary_size,
@@ -55,7 +56,7 @@ class LMActorCriticPolicy(BasePolicy):
     "shared"; `lora`, keyword arguments of `peft.LoraConfig` (the reference is then the base without adapters);
     `dtype` of the weights. Logits, values and log-probabilities are float32 whatever the dtype.
 
-    Dropout is off in rollout and update alike (NUMERICS line 13): `set_training_mode` keeps evaluation mode.
+    Dropout is off in rollout and update alike (docs/numerics.md, line 13): `set_training_mode` keeps evaluation mode.
     """
 
     seq2seq: ClassVar[bool]
@@ -184,7 +185,9 @@ class LMActorCriticPolicy(BasePolicy):
 
     def evaluate_values(self, observations: TokenView) -> Tensor:
         """(N,) float32 values alone."""
-        return self._states(observations)[1] if self.value_trunk is None else self._own_values(observations)
+        if self.value_trunk is not None:
+            return self._own_values(observations)
+        return self._values(token_hidden(self.scorer, self.policy_model, observations))
 
     @property
     def temperature(self) -> float:

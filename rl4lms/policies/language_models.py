@@ -232,11 +232,21 @@ def token_logits(scorer: Scorer, model: Any, view: TokenView) -> tuple[Tensor, T
 
     The head sees these tokens alone: in a padded batch its products and all that is V wide are most of the work.
     """
+    return _forward_to_head(scorer, model, view, len(view))
+
+
+def token_hidden(scorer: Scorer, model: Any, view: TokenView) -> Tensor:
+    """(N, D) hidden states under the head of a view's tokens, bit for bit those of `token_logits`; no logits."""
+    return _forward_to_head(scorer, model, view, 0)[1]
+
+
+def _forward_to_head(scorer: Scorer, model: Any, view: TokenView, n_scored: int) -> tuple[Tensor, Tensor]:
+    """((n_scored, V) logits of a view's first tokens, (N, D) hidden states of all)."""
     seen: list[Tensor] = []
 
     def select(_: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         seen.append(view.gather(inputs[0]))
-        return (seen[0], *inputs[1:])
+        return (seen[0][:n_scored], *inputs[1:])
 
     hook = model.get_output_embeddings().register_forward_pre_hook(select)
     try:

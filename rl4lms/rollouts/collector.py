@@ -37,6 +37,7 @@ class _Wave:
     """Episodes as generated, before the buffer's end cuts the last one."""
 
     sequences: Sequences
+    sampler_logprobs: Tensor
     logprobs: Tensor
     raw_logprobs: Tensor
     ref_logprobs: Tensor
@@ -126,7 +127,7 @@ class RolloutCollector:
         if policy.half_precision:  # the update's own path is the one kept
             logprobs, raw = policy.sequence_logprobs(sequences)
         reference, values = policy.reference_logprobs(sequences), policy.sequence_values(sequences)
-        return _Wave(sequences, logprobs, raw, reference, values, index)
+        return _Wave(sequences, decoded.logprobs, logprobs, raw, reference, values, index)
 
     def _draws(self, iteration: int, episode: int, n: int) -> Tensor:
         generator = torch_generator(self.seed, "rollout", iteration, episode)
@@ -170,6 +171,7 @@ class RolloutCollector:
             bootstrap=bootstrap,
             prompt_index=wave.index[:n],
             texts=[r.text for r in responses],
+            sampler_logprobs=torch.where(mask, wave.sampler_logprobs[:n], 0.0),
         )
 
     def _responses(self, sequences: Sequences, ended: Tensor, index: list[int]) -> list[Response]:
@@ -221,6 +223,7 @@ def _concatenate(waves: list[_Wave], pad_id: int) -> _Wave:
     )
     return _Wave(
         sequences,
+        sampler_logprobs=torch.cat([right(w.sampler_logprobs, 0.0) for w in waves]),
         logprobs=torch.cat([right(w.logprobs, 0.0) for w in waves]),
         raw_logprobs=torch.cat([right(w.raw_logprobs, 0.0) for w in waves]),
         ref_logprobs=torch.cat([right(w.ref_logprobs, 0.0) for w in waves]),

@@ -25,6 +25,8 @@ class EpisodeBatch:
     ended: (B,) bool, False for an episode cut because the buffer was full.
     bootstrap: (B,) float32, V of the state after the last step where it was cut, else 0.
     prompt_index: (B,) the sample of each episode in the training pool; texts: the decoded responses.
+    sampler_logprobs: as logprobs, but as the sampler computed them token by token; None where those are the logprobs.
+    In half precision logprobs are of the update's own forward, which rounds otherwise.
     """
 
     sequences: Sequences
@@ -38,6 +40,7 @@ class EpisodeBatch:
     bootstrap: Tensor
     prompt_index: list[int]
     texts: list[str]
+    sampler_logprobs: Tensor | None = None
 
     @property
     def mask(self) -> Tensor:

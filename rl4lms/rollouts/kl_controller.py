@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+from rl4lms.core.errors import ConfigError, RunError
 
 
 class KLController:
@@ -16,11 +19,19 @@ class KLController:
     GAIN = 0.1
 
     def __init__(self, kl_coeff: float, target_kl: float | None = None) -> None:
+        if not 0 <= kl_coeff < math.inf:
+            raise ConfigError(f"alg.kl_div.coeff: expected a finite number, at least 0, found {kl_coeff}.")
+        if target_kl is not None and not 0 < target_kl < math.inf:
+            raise ConfigError(
+                f"alg.kl_div.target_kl: expected a finite number above 0, or null to keep coeff; found {target_kl}."
+            )
         self.kl_coeff = float(kl_coeff)
         self.target_kl = target_kl
 
     def step(self, kl: float) -> None:
-        """Move the coefficient after a rollout whose mean KL per token was `kl`."""
+        """Move the coefficient after a rollout whose mean KL per token was `kl`, which must be finite."""
+        if not math.isfinite(kl):
+            raise RunError(f"mean KL of the rollout to the reference is {kl}; is the learning rate too high?")
         if self.target_kl is not None:
             error = (kl - self.target_kl) / self.target_kl
             self.kl_coeff *= 1 + self.GAIN * min(max(error, -self.CLIP), self.CLIP)

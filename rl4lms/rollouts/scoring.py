@@ -38,7 +38,7 @@ def response_of(task: TextTask, sample: SampleLike, token_ids: list[int], ended:
 
 
 class BatchedScorer:
-    """Scores without stepping an environment; agrees with stepping (NUMERICS line 24).
+    """Scores without stepping an environment; agrees with stepping (docs/numerics.md, line 24).
 
     A `BatchedRewardFunction` is called once with all episodes that ended; a sparse `RewardFunction` once per ended
     episode; any other one at every step, with the observations before and after it. A cut episode has no score of

@@ -40,12 +40,20 @@ def encode_prompts(
     return [row or [start] for row in ids]
 
 
+def up_to_stop(ids: Sequence[int], stop_id: int | None) -> Sequence[int]:
+    """The tokens before the first one that stops a text."""
+    ids = list(ids)
+    return ids[: ids.index(stop_id)] if stop_id in ids else ids
+
+
 def decode_response(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
     """Text of response tokens, special tokens skipped: the one decoding that rewards, env and evaluation share.
 
-    Ids past the tokenizer's vocabulary (a model's padded embedding rows) have no text.
+    It ends at the first eos, also where an episode goes on after it (`terminate_on_eos: false`). Ids past the
+    tokenizer's vocabulary (a model's padded embedding rows) have no text.
     """
     known = len(tokenizer)
+    ids = up_to_stop(ids, tokenizer.eos_token_id)
     text = tokenizer.decode([i for i in ids if i < known], skip_special_tokens=True, clean_up_tokenization_spaces=False)
     return str(text)
 

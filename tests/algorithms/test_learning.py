@@ -81,4 +81,4 @@ def test_single_episodes_are_told_apart(model_dir: Any) -> None:
     for _ in range(14):
         algorithm.learn(1280, log_interval=None, reset_num_timesteps=False)
         means.append(float(algorithm.rollout_buffer.episodes.scores.sum(1).mean()))
-    assert sum(means[-3:]) > sum(means[:3]) + 3 * 0.04, f"{means[0]:.3f} -> {means[-1]:.3f}"
+    assert sum(means[-3:]) > sum(means[:3]) + 3 * 0.08, f"{means[0]:.3f} -> {means[-1]:.3f}"

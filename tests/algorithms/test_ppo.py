@@ -18,12 +18,14 @@ from docs.examples.algorithm import Reinforce
 from rl4lms.algorithms.a2c import A2C
 from rl4lms.algorithms.on_policy_text import TextRollouts, wrap_onpolicy_alg
 from rl4lms.algorithms.ppo import PPO
-from rl4lms.core.errors import RunError
+from rl4lms.algorithms.trpo import TRPO
+from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.core.tables import PolicyRegistry
 from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.envs.text_generation.vec_env import make_vec_env
 from rl4lms.numerics.advantages import gae
 from rl4lms.numerics.masked import whiten
+from rl4lms.policies.sequences import all_tokens
 from rl4lms.rewards.base import BatchedRewardFunction
 from rl4lms.rollouts.buffer import EpisodeRolloutBuffer
 from rl4lms.tokenization.text_task import TextTask
@@ -511,3 +513,28 @@ def test_a_train_that_whitens_single_episodes_is_told(model_dir, caplog, cls, un
     with caplog.at_level(logging.WARNING):
         build(model_dir("gpt2"), cls=cls, minibatch=unit, **arguments)
     assert sum("minibatch: transitions" in line for line in caplog.messages) == n_said
+
+
+@pytest.mark.parametrize("cls", [PPO, A2C, TRPO])
+@pytest.mark.parametrize("value", [0, -0.5, math.nan])
+def test_a_number_that_must_be_above_0_is_refused_through_the_api(cls, value):
+    """Before anything is loaded; a configuration refuses the same."""
+    names = {PPO: ("target_kl", "clip_range", "n_epochs", "batch_size"), TRPO: ("target_kl", "batch_size"), A2C: ()}
+    for name in (*names[cls], "gradient_accumulation_steps"):
+        with pytest.raises(ConfigError, match=rf"alg\.args\.{name}: expected a number above 0, found {value}\."):
+            cls("policy", None, **{name: value})
+
+
+@pytest.mark.parametrize("family", ["gpt2", "t5", "llama", "opt", "bart", "mt5"])
+def test_values_of_a_shared_trunk_compute_no_logits(model_dir, family):
+    """Bit for bit the values that a forward with logits gives, with no token shown to the vocabulary's head."""
+    algorithm = build(model_dir(family), family, policy={"value_model": "shared"})
+    policy = algorithm.policy
+    torch.nn.init.normal_(policy.value_head.weight)
+    view = all_tokens(algorithm.collector.collect(policy, 0).sequences)
+    _, wanted = policy._states(view)
+    shown = []
+    head = policy.policy_model.get_output_embeddings()
+    head.register_forward_hook(lambda module, inputs, out: shown.append(tuple(out.shape)))
+    assert torch.equal(policy.evaluate_values(view), wanted) and wanted.any()
+    assert shown == [(0, VOCAB)]

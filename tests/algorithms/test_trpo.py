@@ -52,8 +52,7 @@ def test_a_step_stays_in_the_trust_region_and_improves(model_dir, family):
 
 @pytest.mark.parametrize("family", ["gpt2", "t5"])
 def test_a_rejected_step_restores_bit_for_bit(model_dir, family):
-    algorithm, parts = filled(model_dir, family, target_kl=-1.0 + 1e-9)  # no step can have a KL below 0
-    algorithm.target_kl = 1e-30
+    algorithm, parts = filled(model_dir, family, target_kl=1e-30)
     before = parameters(algorithm).clone()
     assert not algorithm.policy_step(parts)
     assert torch.equal(before, parameters(algorithm))

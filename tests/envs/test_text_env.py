@@ -13,6 +13,7 @@ from rl4lms.envs.text_generation.env import TextGenEnv
 from rl4lms.envs.text_generation.vec_env import make_stepping_env, make_vec_env
 from rl4lms.rewards.base import BatchedRewardFunction, RewardFunction
 from rl4lms.rollouts.scoring import BatchedScorer, SteppedScorer, response_of
+from rl4lms.tokenization.observation import decode_response
 from rl4lms.tokenization.text_task import TextTask
 from tests.conftest import BOS, EOS, VOCAB, word_tokenizer
 
@@ -77,6 +78,26 @@ def test_stepping_equals_scoring(reward, eos):
             assert terminated == (k == len(response.token_ids) - 1) and not truncated
         assert stepped == row
         assert info["output"] == response.text
+
+
+@pytest.mark.parametrize("reward", [Dense, Sparse, Batched])
+def test_text_ends_at_the_first_eos_in_rollout_environment_and_evaluation(reward):
+    """Where the episode goes on to its limit, too: later tokens change no score, which lands on the last step."""
+    t = task(reward(), eos=False)
+    env = TextGenEnv(t.tokenizer, t.reward_function, SAMPLES, 5, max_prompt_length=4, vocab_size=VOCAB)
+    rows = []
+    for after in ([6, 7, 8], [EOS, 9, 40]):
+        ids = [5, EOS, *after]
+        response = response_of(t, SAMPLES[0][0], ids, ended=True)
+        assert response.text == decode_response(t.tokenizer, ids) == decode_response(t.tokenizer, [5, EOS]) == "w5"
+        env.reset(sample=response.sample)
+        stepped = [env.step(action)[1] for action in ids]
+        rows.append(BatchedScorer(t)([response])[0])
+        assert rows[-1] == stepped
+        if reward is Dense:  # which counts the action that it is told, and letters that the text has grown by
+            assert [row - ids[i] / 100 for i, row in enumerate(stepped)] == pytest.approx([2, 0, 0, 0, 10])
+    assert rows[0][:2] == rows[1][:2] and (reward is Dense or rows[0] == rows[1])
+    assert reward is Dense or rows[0][:4] == [0] * 4 != rows[0][4:] != [0]
 
 
 class Model(Batched):

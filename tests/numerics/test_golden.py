@@ -20,6 +20,7 @@ from rl4lms.numerics.categorical import (
     masked_logits,
     sample_by_inverse_cdf,
 )
+from rl4lms.numerics.importance import effective_sample_size, mismatch, truncated_weights
 from rl4lms.numerics.kl import kl_k1, kl_k2, kl_k3
 from rl4lms.numerics.losses import clipped_policy_loss, value_loss
 from rl4lms.numerics.masked import masked_mean, whiten
@@ -228,3 +229,31 @@ def test_row_of_a_sampled_batch_depends_on_its_own_draw_alone():
     for order in itertools.islice(itertools.permutations(range(5)), 0, 120, 17):
         index = torch.tensor(order)
         assert torch.equal(sample_by_inverse_cdf(logits[index], u[index]), whole[index])
+
+
+def test_truncated_weights_take_out_a_noisy_samplers_bias():
+    """docs/numerics.md, line 29: exact expectations over three symbols, with a planted noise in the sampler."""
+    p = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+    mu = torch.softmax(p.log() + torch.tensor([0.4, -0.9, 0.3], dtype=torch.float64), 0)
+    score = torch.tensor([1.0, -2.0, 4.0], dtype=torch.float64)
+    weights = truncated_weights(p.log(), mu.log(), cap=10.0)
+    wanted, biased = float((p * score).sum()), float((mu * score).sum())
+    assert abs(biased - wanted) > 0.3
+    assert float((mu * weights * score).sum()) == pytest.approx(wanted, abs=1e-12)
+    capped = truncated_weights(p.log(), mu.log(), cap=1.5)
+    assert float(capped.max()) == pytest.approx(1.5) and not capped.requires_grad
+    assert abs(float((mu * capped * score).sum()) - wanted) < abs(biased - wanted)
+    far = truncated_weights(torch.tensor([0.0]), torch.tensor([-1e4]), cap=2.0)
+    assert float(far) == pytest.approx(2.0), "no overflow"
+
+
+def test_mismatch_golden():
+    """Ratios 1, 1, 2, 4: (8)^2 / (4 * 22) of the samples count."""
+    log_ratio = torch.tensor([1.0, 1.0, 2.0, 4.0]).log()
+    assert float(effective_sample_size(log_ratio)) == pytest.approx(64 / 88)
+    assert float(effective_sample_size(log_ratio + 1000)) == pytest.approx(64 / 88, rel=1e-3)
+    seen = mismatch(log_ratio - 3, torch.full((4,), -3.0))
+    assert seen["gap_mean"] == pytest.approx(3 * math.log(2) / 4, abs=1e-6)
+    assert seen["gap_max"] == pytest.approx(math.log(4), abs=1e-6)
+    assert seen["ess"] == pytest.approx(64 / 88, rel=1e-5)
+    assert 1 <= seen["ratio_p1"] < 1.1 < 3.5 < seen["ratio_p99"] <= 4
