@@ -116,7 +116,8 @@ class OnPolicyTrainer:
         """Score val (and at the run's ends test, where asked for) with the policy after `epoch` iterations."""
         splits = ["val", "test"] if ends and self.evaluate_test else ["val"]
         generation = self.evaluation.generation_kwargs or self.alg_config.policy.generation
-        model = self.algorithm.policy.get_language_model()
+        policy = self.algorithm.policy
+        model = policy.get_language_model()
         generator = TextGenerator(
             model,
             self.tokenizer,
@@ -125,6 +126,7 @@ class OnPolicyTrainer:
             batch_size=self.evaluation.eval_batch_size,
             seed=self.config.seed,
             prompt_truncation_side=self.env_config.args.prompt_truncation_side,
+            arithmetic=lambda: policy.arithmetic(model),
         )
         for split in splits if self.metrics else []:
             samples: list[Sample] = [sample for sample, _ in self.pool(split)]
