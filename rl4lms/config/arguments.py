@@ -24,6 +24,7 @@ from rl4lms.config.reader import (
     missing,
     read,
 )
+from rl4lms.core.errors import ConfigError
 
 Choices = Mapping[str, "Arguments"]
 
@@ -326,16 +327,28 @@ class LoraArguments:
     target_modules: list[str] | str | None = None
 
 
+def refuse_float16(dtype: object, where: str) -> None:
+    """Raises ConfigError for a dtype of numbers in which training goes wrong without a word."""
+    if dtype == "float16":
+        raise ConfigError(
+            f"{where}: float16, expected bfloat16 or float32: small gradients are 0 in float16 and values above 65,504 "
+            "infinite, and no loss is scaled here."
+        )
+
+
 @dataclass(frozen=True)
 class PolicyArguments:
-    """An actor-critic policy. generation_kwargs is read apart (config/generation.py)."""
+    """An actor-critic policy. generation_kwargs is read apart (config/generation.py).
+
+    dtype: of the arithmetic; weights and the optimiser's state are float32.
+    """
 
     model_name: str
     weight_decay: NonNegative = published("alg.policy.args.weight_decay")
     apply_model_parallel: bool = published("alg.policy.args.apply_model_parallel")
     prompt_truncation_side: Literal["left", "right"] = published("alg.policy.args.prompt_truncation_side")
     value_model: Literal["separate", "shared"] = published("alg.policy.args.value_model")
-    dtype: Literal["float32", "bfloat16", "float16"] = published("alg.policy.args.dtype")
+    dtype: Literal["float32", "bfloat16"] = published("alg.policy.args.dtype")
     lora: LoraArguments | None = None
     optimizer_kwargs: dict[str, Any] = field(default_factory=dict)
     trust_remote_code: bool | None = None  # run the python files that come with a model; null does not

@@ -19,6 +19,7 @@ from rl4lms.config.arguments import (
     POOL_ARGUMENTS,
     REWARD_ARGUMENTS,
     Choices,
+    refuse_float16,
 )
 from rl4lms.config.generation import GenerationConfig, check_rollout, notice_top_k, read_generation
 from rl4lms.config.published import DEFAULTS, published
@@ -227,9 +228,10 @@ def _policy(value: Any, source: str, episode_length: int) -> tuple[PolicyConfig,
     generation = read_generation(sampling, here, source)
     check_rollout(generation, here, source)
     notices = notice_top_k(sampling, here)
-    arguments = _typed_arguments(
-        _shipped(PolicyRegistry.table, policy_id, POLICY_ARGUMENTS), args, f"{path}.args", source
-    )
+    known = _shipped(PolicyRegistry.table, policy_id, POLICY_ARGUMENTS)
+    if known is not None:
+        refuse_float16(args.get("dtype"), where(source, f"{path}.args.dtype"))
+    arguments = _typed_arguments(known, args, f"{path}.args", source)
     return PolicyConfig(policy_id, arguments, generation.with_length(episode_length)), notices
 
 

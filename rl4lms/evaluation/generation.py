@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ class TextGenerator:
 
     generation: published generation keyword arguments. Greedy (`do_sample: false`) and sampling run on our own
     cached loop, each sample with its own random stream keyed by (seed, position); beams, repetition penalties and
-    n-gram blocking run on transformers' `generate`.
+    n-gram blocking run on transformers' `generate`. arithmetic: what the model runs under, a policy's own.
     """
 
     def __init__(
@@ -56,8 +57,9 @@ class TextGenerator:
         batch_size: int,
         seed: int = 0,
         prompt_truncation_side: str = "left",
+        arithmetic: Callable[..., AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        self.model, self.tokenizer = model, tokenizer
+        self.model, self.tokenizer, self._arithmetic = model, tokenizer, arithmetic
         self.generation = {k: v for k, v in generation.items() if v is not None}
         self.max_prompt_length, self.batch_size, self.seed = max_prompt_length, batch_size, seed
         self.prompt_truncation_side = prompt_truncation_side
@@ -89,7 +91,8 @@ class TextGenerator:
         for done, index in enumerate(own):
             progress.phase("generating, batch", done + 1, len(own))
             ids, mask = (x.to(self.model.device) for x in left_pad([prompts[i] for i in index], self.pad_id))
-            decoded.update(zip(index, self._decode(ids, mask, index), strict=True))
+            with self._arithmetic():
+                decoded.update(zip(index, self._decode(ids, mask, index), strict=True))
         rows = {i: row for part in gather(decoded) for i, row in part.items()}
         token_ids = [rows[i] for i in range(len(prompts))]
         texts = [decode_response(self.tokenizer, row) for row in token_ids]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
+from rl4lms.config.arguments import refuse_float16
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.numerics.categorical import action_logprobs, logprobs_and_entropy, masked_logits
 from rl4lms.policies.decoding import Decoded, LearnedMask, decode
@@ -26,10 +27,12 @@ from rl4lms.policies.language_models import (
     token_logprobs,
     vocabulary_size,
 )
+from rl4lms.policies.precision import bfloat16
 from rl4lms.policies.sequences import Sequences, TokenView, all_tokens
 from rl4lms.policies.truncation import SamplingSpec
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
+# What each dtype has its weights in: steps of AdamW that bfloat16 would round away add up in float32.
+WEIGHTS = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
 # Rows of a forward without gradient are chosen so that its logits stay below this many numbers (256 MB in float32) and,
 # on a CPU, what a layer writes stays in its cache.
 MAX_LOGITS = 64 * 2**20
@@ -54,7 +57,9 @@ class LMActorCriticPolicy(BasePolicy):
     Published arguments: `model_name`, `optimizer_class`, `optimizer_kwargs`, `weight_decay`, `apply_model_parallel`,
     `generation_kwargs`, `prompt_truncation_side`. Ours: `value_model` "separate" (a copy of the trunk, as RL4LMs) or
     "shared"; `lora`, keyword arguments of `peft.LoraConfig` (the reference is then the base without adapters);
-    `dtype` of the weights. Logits, values and log-probabilities are float32 whatever the dtype.
+    `dtype` "bfloat16" of the arithmetic, over weights, gradients and optimiser state in float32 (NUMERICS line 6); the
+    reference model computes alike, or its KL to an untrained policy were not 0. Logits, values and log-probabilities
+    are float32; "float64" has all in it.
 
     Dropout is off in rollout and update alike (docs/numerics.md, line 13): `set_training_mode` keeps evaluation mode.
     """
@@ -83,13 +88,15 @@ class LMActorCriticPolicy(BasePolicy):
         super().__init__(observation_space, action_space)
         if value_model not in ("separate", "shared"):
             raise ConfigError(unknown("choice", value_model, ("separate", "shared"), "alg.policy.args.value_model"))
-        if dtype not in DTYPES:
-            raise ConfigError(unknown("dtype", dtype, DTYPES, "alg.policy.args.dtype"))
+        refuse_float16(dtype, "alg.policy.args.dtype")
+        if dtype not in WEIGHTS:
+            raise ConfigError(unknown("dtype", dtype, WEIGHTS, "alg.policy.args.dtype"))
+        self.half_precision = dtype == "bfloat16"  # a cached step and a full pass then round differently
         self.generation_kwargs = dict(generation_kwargs or {})
         self.prompt_truncation_side = prompt_truncation_side
         self.value_model_kind = value_model
         self.entropy_gradient = True  # of evaluate_actions; an algorithm that only logs the entropy saves a pass
-        model = self._load_model(model_name, DTYPES[dtype], apply_model_parallel, trust_remote_code)
+        model = self._load_model(model_name, WEIGHTS[dtype], apply_model_parallel, trust_remote_code)
         self._build_models(model, lora)
         self._setup_optimizer(lr_schedule(1.0), optimizer_class, dict(optimizer_kwargs or {}), weight_decay)
         self.set_training_mode(False)
@@ -151,18 +158,34 @@ class LMActorCriticPolicy(BasePolicy):
 
     # -- scoring -----------------------------------------------------------------------------------------------------
 
+    def arithmetic(self, *models: nn.Module) -> AbstractContextManager[None]:
+        """What every forward of the policy's models runs under: autocast to bfloat16 where the dtype says so.
+
+        models: those that the block uses again and again, without gradients (see `rl4lms.policies.precision`).
+        """
+        return bfloat16(self.device.type, *models) if self.half_precision else nullcontext()
+
+    def _logits(self, view: TokenView) -> tuple[Tensor, Tensor]:
+        """((N, V) float32 logits, (N, D) hidden states under the head) of a view's tokens, by the policy."""
+        with self.arithmetic():
+            logits, hidden = token_logits(self.scorer, self.policy_model, view)
+        return masked_logits(logits, None), hidden
+
     def _states(self, view: TokenView) -> tuple[Tensor, Tensor]:
         """((N, V) float32 logits, (N,) float32 values) of the states in which the view's tokens are chosen."""
-        logits, hidden = token_logits(self.scorer, self.policy_model, view)
-        return masked_logits(logits, None), self._values(hidden) if self.value_trunk is None else self._own_values(view)
+        logits, hidden = self._logits(view)
+        return logits, self._values(hidden) if self.value_trunk is None else self._own_values(view)
 
     def _own_values(self, view: TokenView) -> Tensor:
         """(N,) values by the separate value model."""
-        return self._values(view.gather(self.scorer.hidden(self.value_trunk, view.sequences)))
+        with self.arithmetic():
+            hidden = self.scorer.hidden(self.value_trunk, view.sequences)
+        return self._values(view.gather(hidden))
 
     def _values(self, hidden: Tensor) -> Tensor:
         dtype = torch.promote_types(hidden.dtype, torch.float32)
-        return nn.functional.linear(hidden.to(dtype), self.value_head.weight.to(dtype)).squeeze(-1)
+        with torch.autocast(hidden.device.type, enabled=False):
+            return nn.functional.linear(hidden.to(dtype), self.value_head.weight.to(dtype)).squeeze(-1)
 
     def evaluate_actions(self, observations: TokenView, actions: Tensor) -> EvaluateActionsOutput:
         """One forward over the sequences of a minibatch, every token at once.
@@ -180,8 +203,7 @@ class LMActorCriticPolicy(BasePolicy):
 
     def action_logits(self, observations: TokenView) -> Tensor:
         """(N, V) float32 logits of the distributions that were sampled, -inf where masked."""
-        logits, _ = token_logits(self.scorer, self.policy_model, observations)
-        return masked_logits(logits, observations.action_mask(self.vocab_size), self.temperature)
+        return masked_logits(self._logits(observations)[0], observations.action_mask(self.vocab_size), self.temperature)
 
     def evaluate_values(self, observations: TokenView) -> Tensor:
         """(N,) float32 values alone."""
@@ -192,11 +214,6 @@ class LMActorCriticPolicy(BasePolicy):
     @property
     def temperature(self) -> float:
         return float(self.generation_kwargs.get("temperature") or 1.0)
-
-    @property
-    def half_precision(self) -> bool:
-        """Whether the weights are of 16 bits, where a cached step and a full pass round differently."""
-        return next(self.policy_model.parameters()).dtype in (torch.bfloat16, torch.float16)
 
     def _chunks(self, sequences: Sequences) -> list[Tensor]:
         """Rows of each forward: those of like length together, so that little is padded."""
@@ -220,26 +237,29 @@ class LMActorCriticPolicy(BasePolicy):
     @torch.no_grad()
     def sequence_values(self, sequences: Sequences) -> Tensor:
         """(B, T) float32 values of the states before each response token; one forward pass."""
-        return self._by_chunk(sequences, self.evaluate_values)
+        with self.arithmetic(self.policy_model if self.value_trunk is None else self.value_trunk):
+            return self._by_chunk(sequences, self.evaluate_values)
 
     @torch.no_grad()
     def sequence_logprobs(self, sequences: Sequences) -> tuple[Tensor, Tensor]:
         """((B, T) of the sampled distribution, (B, T) of the model's own), by the update's own forward path."""
         raw = torch.zeros(sequences.response_ids.shape, device=sequences.prompt_ids.device)
         sampled = torch.zeros_like(raw)
-        for index in self._chunks(sequences):
-            view = all_tokens(sequences.rows(index))
-            tokens, places = view.gather(view.sequences.response_ids), (index[view.rows], view.cols)
-            logits = masked_logits(token_logits(self.scorer, self.policy_model, view)[0], None)
-            scaled = masked_logits(logits, view.action_mask(self.vocab_size), self.temperature)
-            sampled[places], raw[places] = action_logprobs(scaled, tokens), action_logprobs(logits, tokens)
+        with self.arithmetic(self.policy_model):
+            for index in self._chunks(sequences):
+                view = all_tokens(sequences.rows(index))
+                tokens, places = view.gather(view.sequences.response_ids), (index[view.rows], view.cols)
+                logits, _ = self._logits(view)
+                scaled = masked_logits(logits, view.action_mask(self.vocab_size), self.temperature)
+                sampled[places], raw[places] = action_logprobs(scaled, tokens), action_logprobs(logits, tokens)
         return sampled, raw
 
     @torch.no_grad()
     def reference_logprobs(self, sequences: Sequences) -> Tensor:
         """(B, T) float32 log-probabilities of the response under the frozen reference, unmasked and untempered."""
         model = self.policy_model if self.reference_model is None else self.reference_model
-        with self.policy_model.disable_adapter() if self.reference_model is None else nullcontext():
+        adapters_off = self.policy_model.disable_adapter() if self.reference_model is None else nullcontext()
+        with adapters_off, self.arithmetic(model):
             return self._by_chunk(sequences, lambda view: token_logprobs(self.scorer, model, view))
 
     # -- generation --------------------------------------------------------------------------------------------------
@@ -253,10 +273,13 @@ class LMActorCriticPolicy(BasePolicy):
         uniforms: Tensor | None = None,
     ) -> Decoded:  # fmt: skip
         """Rollout of a batch of left-padded prompts; see `rl4lms.policies.decoding.decode`."""
-        return decode(
-            self.get_language_model(), prompt_ids, prompt_mask, spec,
-            eos_id=eos_id, pad_id=pad_id, uniforms=uniforms, mask_session=self.learned_mask(eos_id),
-        )  # fmt: skip
+        learned = self.learned_mask(eos_id)
+        others = [] if learned is None or learned.model is None else [learned.model]
+        with self.arithmetic(self.policy_model, *others):
+            return decode(
+                self.get_language_model(), prompt_ids, prompt_mask, spec,
+                eos_id=eos_id, pad_id=pad_id, uniforms=uniforms, mask_session=learned,
+            )  # fmt: skip
 
     def get_language_model(self) -> Any:
         """The Hugging Face model that is trained (with its adapters, where there are some)."""

@@ -6,6 +6,7 @@ import copy
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +85,7 @@ class OnPolicyTrainer:
             batch_size=self.evaluation.eval_batch_size,
             seed=config.seed,
             prompt_truncation_side=config.env.args.prompt_truncation_side,
+            arithmetic=self._arithmetic,
         )
         self.built: BuiltAlgorithm = build_algorithm(config, self.pools["train"], self.tokenizer, tracker)
         self.algorithm: Any = self.built.algorithm
@@ -132,6 +134,12 @@ class OnPolicyTrainer:
             self.tracker.log_split_metrics(split, epoch, result.metrics)
             if split == "val":
                 self._compare(epoch, result.metrics)
+
+    def _arithmetic(self) -> AbstractContextManager[None]:
+        """How the policy's language model computes while it generates for an evaluation."""
+        policy = self.algorithm.policy
+        context: AbstractContextManager[None] = policy.arithmetic(policy.get_language_model())
+        return context
 
     def _compare(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Note whether an evaluation is the best so far by `train_evaluation.keep_best`."""
