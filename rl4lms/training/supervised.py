@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,19 +14,19 @@ from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerState
 
 from rl4lms.config.inputs import local_inputs
-from rl4lms.config.schema import ComponentConfig, RunConfig, SupervisedConfig
+from rl4lms.config.schema import RunConfig, SupervisedConfig
 from rl4lms.core import progress
-from rl4lms.core.errors import ConfigError, DataError, RunError
+from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.core.io import write_json
 from rl4lms.core.manifest import build_manifest
 from rl4lms.core.pretrained import longest_text, positions
 from rl4lms.core.seeding import derive_seed
-from rl4lms.core.tables import DataPoolRegistry
+from rl4lms.core.vocabulary import check_ids, check_vocabulary, embedding_rows
 from rl4lms.core.work_directory import input_digests
-from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.policies.language_models import load_language_model
 from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
 from rl4lms.tracking.tracker import Tracker
+from rl4lms.training.builders import build_pool
 from rl4lms.training.checkpoint import run_digest
 from rl4lms.training.exact_trainer import ExactTrainer
 from rl4lms.training.preemption import Preemption
@@ -121,18 +122,23 @@ def _build(config: RunConfig, alg: SupervisedConfig) -> _Part:
     tokenizer = build_tokenizer(config.to_dict()["tokenizer"])
     causal = alg.model_type == "causal"
     model = load_language_model(alg.model_name, seq2seq=not causal)
-    limit = longest_text(model.config, tokenizer)
+    n_rows = embedding_rows(model)
+    check_vocabulary(tokenizer, n_rows, alg.model_name)
+    limit = longest_text(model.config, tokenizer) or sys.maxsize
     max_source = config.tokenizer.max_length or limit
-    if max_source != limit and max_source > (positions(model.config) or max_source):
+    if max_source > (most := positions(model.config) or max_source):
         raise ConfigError(
-            f"tokenizer.max_length: {max_source} tokens, but model {alg.model_name} has {positions(model.config)} positions."
+            f"tokenizer.max_length: {max_source} tokens, but model {alg.model_name} has {most} positions."
         )
 
     def examples(split: str) -> list[Example]:
-        prompts, references = pairs(_samples(config.datapool, split))
+        prompts, references = pairs(sample for sample, _ in build_pool(config.datapool, split))
         if causal:
-            return causal_examples(tokenizer, prompts, references, limit)
-        return seq2seq_examples(tokenizer, prompts, references, max_source, limit)
+            made = causal_examples(tokenizer, prompts, references, limit)
+        else:
+            made = seq2seq_examples(tokenizer, prompts, references, max_source, limit)
+        check_ids((row["input_ids"] + row["labels"] for row in made), n_rows, tokenizer, alg.model_name)
+        return made
 
     return _Part(
         model=model,
@@ -143,13 +149,6 @@ def _build(config: RunConfig, alg: SupervisedConfig) -> _Part:
         pad_id=int(tokenizer.pad_token_id),
         eval_batch_size=config.train_evaluation.eval_batch_size,
     )
-
-
-def _samples(pool: ComponentConfig, split: str) -> Sequence[Sample]:
-    samples = [sample for sample, _ in DataPoolRegistry.get(pool.id, {**pool.args, "split": split})]
-    if not samples:
-        raise DataError(f"datapool {pool.id}, split {split}: no samples; check its data and arguments.")
-    return samples
 
 
 def _training_arguments(given: Mapping[str, Any], checkpoints: Path, seed: int) -> TrainingArguments:
