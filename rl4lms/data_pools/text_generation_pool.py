@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from rl4lms.core.errors import ConfigError
+from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.seeding import derive_seed
 
 if TYPE_CHECKING:
@@ -75,3 +75,51 @@ class TextGenPool:
             pools.append(type(self)(self._samples[start:stop]))
             start = stop
         return pools
+
+
+_MISSING = object()
+
+
+def check_samples(pool: Iterable[Any], where: str) -> None:
+    """Raises DataError for the first item of a pool that is not (sample, weight) with fields of their types."""
+    for number, item in enumerate(pool):
+        if not isinstance(item, tuple) or len(item) != 2:
+            raise DataError(f"{where}: item {number} is of type {type(item).__name__}, expected (Sample, weight).")
+        fault = _fault(item[0])
+        if fault is not None:
+            name = repr(getattr(item[0], "id", None))
+            raise DataError(f"{where}: item {number}, sample {name[:80]}: {fault}.")
+
+
+def _fault(sample: Any) -> str | None:
+    """What is wrong with a sample's fields, None for nothing."""
+    given = [getattr(sample, name, _MISSING) for name in ("id", "prompt_or_input_text", "references", "meta_data")]
+    if any(value is _MISSING for value in given):
+        return f"an object of type {type(sample).__name__}, expected a Sample"
+    identity, prompt, references, meta_data = given
+    if type(identity) is not int and not _is_text(identity):
+        return f"id is {_kind(identity)}, expected str"
+    if not _is_text(prompt):
+        return f"prompt_or_input_text is {_kind(prompt)}, expected str"
+    if not isinstance(references, list | tuple):
+        found = "one str" if isinstance(references, str) else _kind(references)
+        return f"references is {found}, expected a list of str"
+    wrong = next((i for i, reference in enumerate(references) if not _is_text(reference)), None)
+    if wrong is not None:
+        return f"references[{wrong}] is {_kind(references[wrong])}, expected str"
+    if meta_data is not None and not isinstance(meta_data, Mapping):
+        return f"meta_data is {_kind(meta_data)}, expected a dict or None"
+    return None
+
+
+def _is_text(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _kind(value: object) -> str:
+    """What was found, for a message."""
+    if isinstance(value, str):
+        return "a str that holds half a character (a lone surrogate)"
+    return "None" if value is None else f"of type {type(value).__name__}"

@@ -14,6 +14,7 @@ from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.seeding import torch_generator
 from rl4lms.core.tables import PostProcessorRegistry
+from rl4lms.core.vocabulary import check_vocabulary, embedding_rows
 from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.numerics.distributed import gather, rank, world_size
 from rl4lms.policies.decoding import decode
@@ -21,6 +22,7 @@ from rl4lms.policies.language_models import CausalScorer, Seq2SeqScorer, token_l
 from rl4lms.policies.sequences import Sequences, all_tokens
 from rl4lms.policies.truncation import SamplingSpec
 from rl4lms.tokenization.observation import decode_response, encode_prompts, left_pad
+from rl4lms.tokenization.prompt_check import check_prompts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -65,6 +67,7 @@ class TextGenerator:
         self.prompt_truncation_side = prompt_truncation_side
         if not self.generation.get("max_new_tokens"):
             raise ConfigError("generation.max_new_tokens: missing; say how many tokens an evaluation may generate.")
+        check_vocabulary(tokenizer, embedding_rows(model), model.config.name_or_path)
         post = self.generation.pop("post_processing_fn", None)
         self._post_process = PostProcessorRegistry.get(post["id"]) if post else None
 
@@ -82,6 +85,7 @@ class TextGenerator:
 
     @torch.no_grad()
     def generate(self, samples: Sequence[Sample]) -> Generation:
+        check_prompts(self.tokenizer, samples, embedding_rows(self.model), self.max_prompt_length)
         prompts = self.encode(samples)
         order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
         self.model.eval()

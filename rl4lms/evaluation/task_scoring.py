@@ -14,7 +14,7 @@ from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.io import write_json, write_jsonl
 from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, RewardFunctionRegistry
 from rl4lms.core.work_directory import publish_directory
-from rl4lms.data_pools.text_generation_pool import Sample
+from rl4lms.data_pools.text_generation_pool import Sample, check_samples
 from rl4lms.evaluation.evaluator import EvaluationResult, evaluate
 from rl4lms.evaluation.generation import Generation, TextGenerator, kl_to_reference
 from rl4lms.evaluation.reward_scores import reward_scores
@@ -116,6 +116,7 @@ def _samples(task: Mapping[str, Any], data_dir: Path, split: str) -> list[Sample
     pool = DataPoolRegistry.get(
         task["data"]["pool"], {"split": split, "data_dir": str(data_dir), **task["data"]["args"]}
     )
+    check_samples(pool, f"{data_dir}, split {split}")
     return [pool[i][0] for i in range(len(pool))]
 
 

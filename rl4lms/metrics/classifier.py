@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.pretrained import from_pretrained, longest_text, model_from_pretrained, positions
+from rl4lms.core.vocabulary import check_ids, check_vocabulary, embedding_rows
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +56,8 @@ class TextClassifier:
         self._tokenizer.padding_side = "right"
         self._pad_id = self._choose_pad_id()
         self.max_length = longest_input(self._model.config, self._tokenizer)
+        self._n_rows = embedding_rows(self._model)
+        check_vocabulary(self._tokenizer, self._n_rows, self.model_name)
         self.n_labels = self._count_labels()
 
     def _load(self) -> tuple[Any, Any]:
@@ -123,6 +126,7 @@ class TextClassifier:
             return []
         pair = (list(texts), None) if second_texts is None else (self._shortened(texts), self._shortened(second_texts))
         encoded = self._tokenizer(*pair, truncation=True, max_length=self.max_length, return_token_type_ids=True)
+        check_ids(encoded.input_ids, self._n_rows, self._tokenizer, self.model_name)
         rows = zip(encoded.input_ids, encoded.token_type_ids, strict=True)
         return [(list(ids), list(types)) if ids else ([self._pad_id], [0]) for ids, types in rows]
 
@@ -143,14 +147,19 @@ class TextClassifier:
         """input_ids, attention_mask and, where the model tells two texts apart by it, token_type_ids: (B, L) each."""
         import torch
 
+        config = self._model.config
         longest = max(len(ids) for ids, _ in rows)
-        padded = {"input_ids": [ids + [self._pad_id] * (longest - len(ids)) for ids, _ in rows]}
-        if (getattr(self._model.config, "type_vocab_size", None) or 0) > 1:
-            padded["token_type_ids"] = [types + [0] * (longest - len(types)) for _, types in rows]
-        lengths = torch.tensor([len(ids) for ids, _ in rows], device=self.device)
-        attention_mask = (torch.arange(longest, device=self.device) < lengths[:, None]).long()
-        tensors = {name: torch.tensor(values, device=self.device) for name, values in padded.items()}
-        return {**tensors, "attention_mask": attention_mask}
+        reads_last = getattr(config, "summary_type", None) == "last"  # XLNet: the last column is the text's summary
+
+        def padded(row: list[int], padding: int) -> list[int]:
+            filled = [padding] * (longest - len(row))
+            return filled + row if reads_last else row + filled
+
+        columns = {"input_ids": [padded(ids, self._pad_id) for ids, _ in rows]}
+        columns["attention_mask"] = [padded([1] * len(ids), 0) for ids, _ in rows]
+        if (getattr(config, "type_vocab_size", None) or 0) > 1 or config.model_type == "xlnet":
+            columns["token_type_ids"] = [padded(types, 0) for _, types in rows]
+        return {name: torch.tensor(values, device=self.device) for name, values in columns.items()}
 
     def _forward(self, rows: list[Row]) -> torch.Tensor:
         import torch

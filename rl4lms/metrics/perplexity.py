@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.pretrained import from_pretrained, model_from_pretrained, positions
+from rl4lms.core.vocabulary import check_ids, embedding_rows
 from rl4lms.metrics.base import BaseMetric, MetaInfo, MetricResult, check_references, check_texts
 from rl4lms.metrics.classifier import default_device
 
@@ -174,7 +175,10 @@ class Perplexity(BaseMetric):
             raise ConfigError(
                 f"metric {self.name}: stride {self._stride} exceeds the model's context of {context} tokens."
             )
-        ids = torch.tensor(load_tokenizer(self._tokenizer_id)(text, verbose=False).input_ids, device=model.device)
+        tokenizer = load_tokenizer(self._tokenizer_id)
+        encoded = tokenizer(text, verbose=False).input_ids
+        check_ids([encoded], embedding_rows(model), tokenizer, model.config.name_or_path)
+        ids = torch.tensor(encoded, device=model.device)
         if len(ids) < 2:
             raise DataError(f"metric {self.name}: the references hold {len(ids)} tokens, too few to predict one.")
         total = 0.0
@@ -200,6 +204,7 @@ class Perplexity(BaseMetric):
         room = self._context(model) - 1
         encoded = tokenizer(texts, add_special_tokens=False, verbose=False).input_ids
         rows = [[begin, *ids[-room:]] for ids in encoded]
+        check_ids(rows, embedding_rows(model), tokenizer, model.config.name_or_path)
         for index, row in enumerate(rows):
             if len(row) == 1:
                 raise DataError(f"metric {self.name}: text {index} is empty, prompt included.")

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.guard import copied
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def encode_prompts(
 ) -> list[list[int]]:
     """Token ids of each prompt, truncated to `max_length`, unpadded; the tokenizer's settings are left as they were.
 
-    An empty prompt becomes one start token (bos, else eos): a language model needs something to continue.
+    An empty prompt becomes one start token (bos, else eos): a language model needs something to continue. Raises
+    DataError where there is neither, ConfigError where `max_length` has no room for what the tokenizer always adds.
     """
     previous = tokenizer.truncation_side
     tokenizer.truncation_side = truncation_side
@@ -36,7 +38,17 @@ def encode_prompts(
         ids: list[list[int]] = tokenizer(list(texts), truncation=True, max_length=max_length)["input_ids"]
     finally:
         tokenizer.truncation_side = previous
+    if (longest := max(map(len, ids), default=0)) > max_length:
+        raise ConfigError(
+            f"max_prompt_length: {max_length} tokens, but tokenizer {tokenizer.name_or_path} makes no fewer than "
+            f"{tokenizer.num_special_tokens_to_add()} of any prompt and keeps {longest} of one; allow more."
+        )
     start = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    if start is None and not all(ids):
+        raise DataError(
+            f"prompt {[bool(row) for row in ids].index(False)} is empty, and tokenizer {tokenizer.name_or_path} has "
+            "neither a bos nor an eos token for the model to start from."
+        )
     return [row or [start] for row in ids]
 
 

@@ -15,9 +15,11 @@ from rl4lms.core.tables import (
     RewardFunctionRegistry,
     WrapperRegistry,
 )
+from rl4lms.core.vocabulary import check_vocabulary
 from rl4lms.data_pools.text_generation_pool import TextGenPool
 from rl4lms.envs.text_generation.vec_env import make_stepping_env, make_vec_env
 from rl4lms.rollouts.scoring import BatchedScorer, Scorer, SteppedScorer
+from rl4lms.tokenization.prompt_check import check_prompts
 from rl4lms.tokenization.text_task import TextTask
 from rl4lms.tracking.tracker import Tracker
 
@@ -83,6 +85,8 @@ def build_algorithm(
     model = model_config(name, bool(alg.policy.args.get("trust_remote_code")))
     check_lengths(model, name, env.args.max_prompt_length, env.args.max_episode_length)
     vocab_size = int(model.get_text_config().vocab_size)
+    check_vocabulary(tokenizer, vocab_size, name)
+    check_prompts(tokenizer, (sample for sample, _ in pool), vocab_size, env.args.max_prompt_length)
     task = _task(config, pool, tokenizer, model)
     vec_env = make_vec_env(task, n_envs=env.n_envs, vocab_size=vocab_size, seed=config.seed)
     stepping = None

@@ -10,14 +10,15 @@ from rl4lms.config.schema import ComponentConfig
 from rl4lms.core.errors import DataError
 from rl4lms.core.tables import DataPoolRegistry
 from rl4lms.core.user_code import digest_of
-from rl4lms.data_pools.text_generation_pool import TextGenPool
+from rl4lms.data_pools.text_generation_pool import TextGenPool, check_samples
 
 
 def build_pool(config: ComponentConfig, split: str) -> TextGenPool:
-    """The pool of a split. Raises DataError where it has no samples."""
+    """The pool of a split. Raises DataError where it has no samples, or one with a field of another type."""
     pool: TextGenPool = DataPoolRegistry.get(config.id, {**config.args, "split": split})
     if not len(pool):
         raise DataError(f"datapool {config.id}, split {split}: no samples; check its data and arguments.")
+    check_samples(pool, f"datapool {config.id}, split {split}")
     return pool
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from rl4lms.core.kernels import settle_process
 from rl4lms.core.manifest import build_manifest
 from rl4lms.core.pretrained import longest_text, positions
 from rl4lms.core.seeding import derive_seed
+from rl4lms.core.vocabulary import check_ids, check_vocabulary, embedding_rows
 from rl4lms.policies.language_models import load_language_model
 from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
 from rl4lms.tracking.tracker import Tracker
@@ -122,12 +124,13 @@ def _build(config: RunConfig, alg: SupervisedConfig, pools: Pools, tracker: Trac
     tokenizer = build_tokenizer(config.to_dict()["tokenizer"])
     causal = alg.model_type == "causal"
     model = load_language_model(alg.model_name, seq2seq=not causal)
-    limit = longest_text(model.config, tokenizer)
+    n_rows = embedding_rows(model)
+    check_vocabulary(tokenizer, n_rows, alg.model_name)
+    limit = longest_text(model.config, tokenizer) or sys.maxsize
     max_source = config.tokenizer.max_length or limit
-    if max_source != limit and max_source > (positions(model.config) or max_source):
+    if max_source > (most := positions(model.config) or max_source):
         raise ConfigError(
-            f"tokenizer.max_length: {max_source} tokens, but model {alg.model_name} has {positions(model.config)} "
-            "positions."
+            f"tokenizer.max_length: {max_source} tokens, but model {alg.model_name} has {most} positions."
         )
     evaluation = config.train_evaluation
     splits = SplitEvaluation(
@@ -144,8 +147,11 @@ def _build(config: RunConfig, alg: SupervisedConfig, pools: Pools, tracker: Trac
     def examples(split: str) -> list[Example]:
         prompts, references = pairs(sample for sample, _ in pools[split])
         if causal:
-            return causal_examples(tokenizer, prompts, references, limit)
-        return seq2seq_examples(tokenizer, prompts, references, max_source, limit)
+            made = causal_examples(tokenizer, prompts, references, limit)
+        else:
+            made = seq2seq_examples(tokenizer, prompts, references, max_source, limit)
+        check_ids((row["input_ids"] + row["labels"] for row in made), n_rows, tokenizer, alg.model_name)
+        return made
 
     return _Part(
         model=model,

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from rl4lms.core.errors import ConfigError
-from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
+from rl4lms.core.errors import ConfigError, DataError
+from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool, check_samples
 
 
 def pool(n: int) -> TextGenPool:
@@ -50,3 +50,38 @@ def test_sample_is_deterministic_covers_the_pool_and_leaves_the_global_generator
 def test_prepare_must_be_written() -> None:
     with pytest.raises(NotImplementedError, match="TextGenPool"):
         TextGenPool.prepare("train")
+
+
+class Hollow:
+    id = "h"
+    prompt_or_input_text = "p"
+
+
+WRONG = [
+    (Sample("a", None, []), "prompt_or_input_text is None, expected str"),  # type: ignore[arg-type]
+    (Sample("a", 5, []), "prompt_or_input_text is of type int"),  # type: ignore[arg-type]
+    (Sample("a", ["p"], []), "prompt_or_input_text is of type list"),  # type: ignore[arg-type]
+    (Sample("a", b"p", []), "prompt_or_input_text is of type bytes"),  # type: ignore[arg-type]
+    (Sample("a", "p\ud800", []), r"prompt_or_input_text is a str that holds half a character"),
+    (Sample("a", "p", "reference"), "references is one str, expected a list of str"),  # type: ignore[arg-type]
+    (Sample("a", "p", None), "references is None, expected a list of str"),  # type: ignore[arg-type]
+    (Sample("a", "p", ["r", None]), r"references\[1\] is None, expected str"),  # type: ignore[list-item]
+    (Sample("a", "p", [], ["meta"]), "meta_data is of type list, expected a dict or None"),  # type: ignore[arg-type]
+    (Sample(None, "p", []), "id is None, expected str"),  # type: ignore[arg-type]
+    (Sample(True, "p", []), "id is of type bool, expected str"),  # type: ignore[arg-type]
+    (Hollow(), "an object of type Hollow, expected a Sample"),
+]
+
+
+@pytest.mark.parametrize(("sample", "fault"), WRONG)
+def test_a_sample_of_another_shape_is_named(sample: object, fault: str) -> None:
+    good = Sample("g", "é", ["r", ""], {"k": 1})
+    with pytest.raises(DataError, match=rf"^datapool mine: item 1, sample .*: ({fault})"):
+        check_samples([(good, 1.0), (sample, 1.0)], "datapool mine")
+
+
+def test_what_pools_yield_is_accepted_and_a_bare_sample_is_not() -> None:
+    good = [Sample("g", "", []), Sample(7, "p", ("r",), {}), Sample("h", "p", ["r"], None)]  # type: ignore[arg-type]
+    check_samples(TextGenPool(good), "mine")
+    with pytest.raises(DataError, match=r"mine: item 0 is of type Sample, expected \(Sample, weight\)"):
+        check_samples(good, "mine")

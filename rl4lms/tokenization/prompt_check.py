@@ -1,0 +1,41 @@
+"""Whether every prompt can be encoded for a model: asked once, before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from rl4lms.core.errors import DataError
+from rl4lms.core.vocabulary import WAY_OUT, tokens_beyond
+from rl4lms.tokenization.observation import SampleLike, encode_prompts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def check_prompts(
+    tokenizer: PreTrainedTokenizerBase, samples: Iterable[SampleLike], n_rows: int, max_length: int
+) -> None:
+    """Raises ConfigError where no prompt fits, and DataError for the first sample whose prompt cannot be encoded."""
+    encode_prompts(tokenizer, ["a b c d"], max_length)
+    strange = tokens_beyond(tokenizer, n_rows)
+    startless = tokenizer.bos_token_id is None and tokenizer.eos_token_id is None
+    if not strange and not startless:
+        return
+    for sample in samples:
+        prompt = sample.prompt_or_input_text
+        held = next((token for token in strange if token in prompt), None)
+        if held is not None:
+            raise DataError(
+                f'sample {_name(sample)}: its prompt holds "{held}", the tokenizer\'s id {strange[held]}, but the '
+                f"model has {n_rows} embedding rows; {WAY_OUT}, or take it out of the prompt."
+            )
+        if startless and not tokenizer(prompt, verbose=False)["input_ids"]:
+            raise DataError(
+                f"sample {_name(sample)}: its prompt is empty, and the tokenizer has neither a bos nor an eos token "
+                "for the model to start from; give it a prompt, or a bos token in tokenizer_config.json."
+            )
+
+
+def _name(sample: Any) -> str:
+    return str(getattr(sample, "id", "without an id"))
