@@ -35,9 +35,9 @@ def release(root: Path, suite: str) -> Path:
     if size > MAX_BYTES:
         raise ReleaseError(f"{source}: {size:,} bytes to copy, at most {MAX_BYTES:,} are kept in the repository.")
     commit = clean_commit(root)
-    if target.exists():
-        shutil.rmtree(target)
-    target.mkdir(parents=True)
+    target.mkdir(parents=True, exist_ok=True)
+    for name in _git(root, "ls-files", "--", "docs/results").splitlines():
+        (root / name).unlink(missing_ok=True)  # of an earlier release, which git keeps; other files are somebody's
     for path in files:
         shutil.copyfile(path, target / path.name)
     (target / "README.md").write_text(readme(suite, commit, (source / "grue.md").read_text()), encoding="utf-8")

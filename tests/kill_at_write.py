@@ -27,7 +27,7 @@ def main(kill_at: int, count_file: str, arguments: list[str]) -> int:
             done += 1
             if done == kill_at:
                 path = os.readlink(f"/proc/self/fd/{args[0]}") if isinstance(args[0], int) else os.fsdecode(args[0])
-                what = re.sub(r"[.][a-z0-9_]{8}$", "", Path(path).name)  # without what is random in it
+                what = re.sub(r"([.][a-z0-9_]{8})?~rl4lms$", "", Path(path).name)  # without what is random in it
                 print(f"write {done}, {name} of {what}", flush=True)
                 os.killpg(0, signal.SIGKILL)
             return original(*args, **kwargs)

@@ -45,6 +45,7 @@ MODULES = STAGES | COMMANDS
 CHECKING = ("prepare", "base-model", "reward-model", "supervised", "train")
 
 log = logging.getLogger(__name__)
+INTERRUPTED = "interrupted; the same command goes on from the last checkpoint, or begins again where there is none."
 
 # No progress bars and hints of the libraries in a stage's log; a user's own settings win.
 QUIET_LIBRARIES = {
@@ -57,14 +58,14 @@ QUIET_LIBRARIES = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one stage or command. Returns the exit code: 0, or the error's (2 for bad input) after one line on stderr.
 
-    SystemExit 143 passes through: a stage that SIGTERM ended has saved what it continues from.
+    SystemExit 143 (129) passes through: a stage that SIGTERM (SIGHUP) ended has saved what it continues from.
     """
     keep_standard_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         dispatch(arguments)
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from its last checkpoint, where it keeps any.", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
         return 130
     except BaseException as error:
         return report(error)

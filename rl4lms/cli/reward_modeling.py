@@ -15,11 +15,11 @@ from pathlib import Path
 
 import torch
 
-from rl4lms.cli.main import prepare_process
+from rl4lms.cli.main import INTERRUPTED, prepare_process
 from rl4lms.cli.prepare import prepare
 from rl4lms.config.params import Params
 from rl4lms.core.errors import ConfigError, report
-from rl4lms.core.io import write_json, write_text
+from rl4lms.core.io import SCRATCH, write_json, write_text
 from rl4lms.core.streams import keep_standard_streams
 from rl4lms.evaluation.classification import classification_report, report_text, rounded
 from rl4lms.metrics.classifier import TextClassifier
@@ -98,7 +98,7 @@ def _run(
         torch.set_num_threads(n_threads)  # loaded already, so the environment comes too late for it
         work(args, params)
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from its last checkpoint, where it keeps any.", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
         return 130
     except BaseException as error:
         return report(error)
@@ -117,7 +117,7 @@ def _local_rows(task: str, params: Params, source: Path, out: Path) -> Iterator[
     Beside `out`, under one name, so that a training that is started again finds the same inputs; removed at the end.
     """
     data = params.task(task)["data"]
-    rows = out.parent / f".{out.name}.rows"
+    rows = out.parent / f".{out.name}.rows{SCRATCH}"
     try:
         prepare(task, {**data, "folder": None, "n_train": None, "n_val": None, "n_test": None}, rows, source)
         yield rows

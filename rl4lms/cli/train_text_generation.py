@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rl4lms.cli.main import quiet_libraries
+from rl4lms.cli.main import INTERRUPTED, quiet_libraries
 from rl4lms.config.inputs import local_inputs
 from rl4lms.config.schema import RunConfig
 from rl4lms.config.yaml_file import load_yaml
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 progress.phase("loading")
                 train(config, args)
     except KeyboardInterrupt:
-        print("interrupted; the same command resumes from the last checkpoint.", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
         return 130
     except BaseException as error:
         return report(error)

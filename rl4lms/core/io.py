@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import hashlib
 import io
 import json
-import logging
 import math
 import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,10 +18,9 @@ from typing import Any, TextIO
 
 from rl4lms.core.errors import DataError
 
-logger = logging.getLogger(__name__)
-
 AGAIN = "Mend the line, or delete the file and run the stage that made it again."
 PathLike = str | os.PathLike[str]
+SCRATCH = "~rl4lms"  # ends the names of our temporary files and directories, and no experiment's (core/names.py)
 
 
 def canonical_json(value: Any) -> str:
@@ -50,8 +50,8 @@ def fsync(path: PathLike) -> None:
 def atomic_path(path: PathLike) -> Iterator[Path]:
     """A temporary sibling of `path` that is fsynced and renamed onto it at the end, or removed on an error."""
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    make_directory(target.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=SCRATCH, dir=target.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -64,10 +64,41 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
 
 
 def give_usual_mode(path: Path) -> None:
-    """The permissions that `open` would have given; temporary files are their owner's alone."""
+    """The permissions that `open` and `mkdir` would have given; temporary files are their owner's alone."""
     mask = os.umask(0)
     os.umask(mask)
-    os.chmod(path, 0o666 & ~mask)
+    mode = path.stat().st_mode
+    usual = 0o777 if stat.S_ISDIR(mode) else 0o666
+    os.chmod(path, (mode & 0o7000) | (usual & ~mask))
+
+
+def give_usual_modes(directory: Path) -> None:
+    """`give_usual_mode` for a directory and everything in it."""
+    for path in (directory, *directory.rglob("*")):
+        give_usual_mode(path)
+
+
+def make_directory(path: Path) -> None:
+    """The directory `path` with its parents; where it is a link to one that is not there (yet), that one."""
+    path.resolve().mkdir(parents=True, exist_ok=True)
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename a file onto `target`, through a copy beside it where that lies on another file system."""
+    make_directory(target.parent)
+    try:
+        os.replace(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with atomic_path(target) as copy:
+            shutil.copy2(source, copy)
+        source.unlink()
+
+
+def is_scratch(path: Path) -> bool:
+    """Whether a file is a temporary one of ours, by its name."""
+    return path.name.startswith(".") and path.name.endswith(SCRATCH)
 
 
 def write_text(path: PathLike, text: str) -> None:
@@ -181,23 +212,3 @@ def _row(path: PathLike, number: int, line: str, columns: Sequence[str]) -> dict
         found = ", ".join(sorted(row))
         raise DataError(f"{path}, line {number}: missing column {', '.join(missing)}; found {found}.")
     return row
-
-
-@contextlib.contextmanager
-def locked(directory: PathLike) -> Iterator[bool]:
-    """Whether this process holds the lock of a directory, until the block ends or the process dies.
-
-    True as well where the file system has no locks.
-    """
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        except OSError:
-            logger.debug("%s: this file system has no locks.", directory)
-        yield True
-    finally:
-        os.close(handle)

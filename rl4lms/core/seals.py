@@ -26,25 +26,32 @@ def _facts(file: Path) -> dict[str, Any]:
     return {"mtime_ns": file.stat().st_mtime_ns, "sha256": sha256_file(file)}
 
 
+def is_as_sealed(directory: Path, name: str) -> bool:
+    """Whether a file is there with the bytes that the directory's list says."""
+    known, file = sealed(directory).get(name), directory / name
+    return known is not None and file.is_file() and sha256_file(file) == known["sha256"]
+
+
 def check_seals(paths: Iterable[Path]) -> None:
     """Raises DataError for the first file, of these and of those in these directories, that is not what was written."""
-    sealed = functools.cache(_sealed)
+    known_in = functools.cache(sealed)
     for path in paths:
         for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
             for directory in (file.parent, file.parent.parent):
-                known = sealed(directory).get(str(file.relative_to(directory)))
+                known = known_in(directory).get(str(file.relative_to(directory)))
                 if known is not None and file.is_file():
                     _check(file, known, directory / SEAL)
 
 
-def _sealed(directory: Path) -> dict[str, Any]:
+def sealed(directory: Path) -> dict[str, Any]:
+    """name -> facts of the files that were published into a directory. Raises DataError for a damaged list."""
     path = directory / SEAL
     if not path.is_file():
         return {}
-    sealed = read_json(path)
-    if not isinstance(sealed, dict) or not all(isinstance(v, dict) and "sha256" in v for v in sealed.values()):
+    found = read_json(path)
+    if not isinstance(found, dict) or not all(isinstance(v, dict) and "sha256" in v for v in found.values()):
         raise DataError(f"{path}: not a list of digests; delete it, and what it speaks of is taken as it is.")
-    return sealed
+    return found
 
 
 def _check(file: Path, known: dict[str, Any], by: Path) -> None:

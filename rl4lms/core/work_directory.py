@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import glob
 import hashlib
 import logging
 import os
+import re
 import shutil
 import tempfile
 import traceback
@@ -20,24 +22,30 @@ from pathlib import Path
 from typing import Any
 
 from rl4lms import __version__
-from rl4lms.core.errors import RunError, UserError
+from rl4lms.core.errors import DataError, RunError, UserError
 from rl4lms.core.io import (
+    SCRATCH,
     canonical_json,
     fsync,
     give_usual_mode,
-    locked,
+    is_scratch,
+    make_directory,
+    move,
     read_json,
     sha256_file,
     sha256_text,
     write_json,
 )
 from rl4lms.core.kernels import process_facts
-from rl4lms.core.seals import SEAL, check_seals, seal
+from rl4lms.core.locks import OWNER, holder, locked
+from rl4lms.core.seals import SEAL, check_seals, is_as_sealed, seal, sealed
 
 logger = logging.getLogger(__name__)
 
 DIGEST_FILE, LOG_FILE = ".run.json", "log.txt"
-_UNPUBLISHED = (DIGEST_FILE, LOG_FILE, "checkpoints")  # done with when the run is
+CHECKPOINTS = "checkpoints"
+_OWN = (DIGEST_FILE, LOG_FILE, OWNER)  # done with when the run is, as its checkpoints are
+_OWN_CHECKPOINT = re.compile(r"\d+|best")
 _FACTS = ("manifest.json", "timing.jsonl", SEAL)  # of one execution: a run that reads a directory does not read them
 
 
@@ -108,26 +116,26 @@ def _keep_traceback(path: Path, error: BaseException) -> None:
 
 def _sweep(path: Path) -> None:
     """Remove what a killed process left half done: temporary files, and a directory that it was about to remove."""
-    shutil.rmtree(_finished(path), ignore_errors=True)
-    for file in path.rglob(".*"):
-        if file.is_file() and file.name != DIGEST_FILE:
+    shutil.rmtree(_finished(path.resolve()), ignore_errors=True)
+    for file in path.rglob(f".*{SCRATCH}"):
+        if file.is_file():
             file.unlink()
 
 
 def _finished(path: Path) -> Path:
     """Where a work directory goes whose files are all published, on its way out."""
-    return path.with_name(f"{path.name}.done")
+    return path.with_name(f".{path.name}.done{SCRATCH}")
 
 
 def _remove_unused(made: list[Path]) -> None:
     """Remove directories that were made for a run, innermost first, as far as the run has left nothing in them."""
     for path in made:
-        if path is made[0] and {file.name for file in path.iterdir()} <= {DIGEST_FILE, LOG_FILE}:
-            shutil.rmtree(path)
-        elif any(path.iterdir()):
+        if path is made[0] and {file.name for file in path.iterdir()} <= {DIGEST_FILE, LOG_FILE, OWNER}:
+            for name in (DIGEST_FILE, LOG_FILE, OWNER):
+                (path / name).unlink(missing_ok=True)
+        if any(path.iterdir()):
             return
-        else:
-            path.rmdir()
+        path.rmdir()
 
 
 def publish(work: Path, out: Path, declared: Iterable[str]) -> None:
@@ -135,32 +143,52 @@ def publish(work: Path, out: Path, declared: Iterable[str]) -> None:
 
     declared: files, relative to `work`, that must be there; RunError names one that is not, and nothing is published.
     Every other file of the run goes along (predictions, timing, manifest), its checkpoints do not. Files appear whole,
-    and until the last one is there the work directory keeps them all.
+    and until the last one is there the work directory keeps them all. What an earlier run published there and this one
+    does not is removed; files of others stay.
     """
     missing = [name for name in declared if not (work / name).is_file()]
     if missing:
         raise RunError(f"{work}: the run ended without {', '.join(missing)}; nothing is published.")
-    for old in out.glob("epoch_*_split_predictions.json"):
-        old.unlink()
-    files = [p for p in sorted(work.rglob("*")) if p.is_file() and p.relative_to(work).parts[0] not in _UNPUBLISHED]
+    files = [p for p in sorted(work.rglob("*")) if p.is_file() and _is_published(p.relative_to(work))]
     for source in files:
         fsync(source)
     for source in files:
         target = out / source.relative_to(work)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = target.with_name(f".{target.name}.part")
+        make_directory(target.parent)
+        scratch = target.with_name(f".{target.name}.part{SCRATCH}")
         scratch.unlink(missing_ok=True)
         give_usual_mode(source)
         _link(source, scratch)
         os.replace(scratch, target)
         scratch.unlink(missing_ok=True)  # rename leaves it where both names are links to one file
-    seal(out, [str(source.relative_to(work)) for source in files])
-    for directory in {(out / source.relative_to(work)).parent for source in files}:
+    names = [str(source.relative_to(work)) for source in files]
+    _clear(out, keep=names)
+    seal(out, names)
+    for directory in {(out / name).parent for name in names}:
         fsync(directory)
+    work = work.resolve()  # what is renamed and removed is the directory itself, not a link to it
     finished = _finished(work)
     shutil.rmtree(finished, ignore_errors=True)
     os.rename(work, finished)  # at once: half a work directory must not be mistaken for a run's progress
     shutil.rmtree(finished)
+
+
+def _is_published(name: Path) -> bool:
+    """Whether a file of a work directory, by its name in there, is the run's or somebody's; not ours alone."""
+    own = len(name.parts) > 1 and name.parts[0] == CHECKPOINTS and _OWN_CHECKPOINT.fullmatch(name.parts[1])
+    return not own and name.parts[0] not in _OWN and not any(is_scratch(Path(part)) for part in name.parts)
+
+
+def _clear(out: Path, keep: Iterable[str]) -> None:
+    """Remove what an earlier run published there and this one did not, as far as nobody has changed it since."""
+    with contextlib.suppress(DataError):  # a damaged list names nothing
+        for name in sealed(out).keys() - set(keep):
+            file = out / name
+            if ".." not in Path(name).parts and is_as_sealed(out, name):
+                file.unlink()
+                with contextlib.suppress(OSError):  # somebody's files are in there, too
+                    if file.parent != out:
+                        file.parent.rmdir()
 
 
 @contextlib.contextmanager
@@ -170,24 +198,23 @@ def publish_directory(target: Path) -> Iterator[Path]:
     Files of `target` that the block did not write stay. On an error nothing of `target` changes. What a killed process
     left of a scratch directory is removed by the next one.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(target.parent)
     prefix = f".{target.name}.new."
-    for left in target.parent.glob(f"{prefix}*"):
+    for left in target.parent.glob(f"{glob.escape(prefix)}*{SCRATCH}"):
         with contextlib.suppress(FileNotFoundError), locked(left) as is_ours:
             if is_ours:
                 shutil.rmtree(left, ignore_errors=True)
-    scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+    scratch = Path(tempfile.mkdtemp(prefix=prefix, suffix=SCRATCH, dir=target.parent))
     try:
         with locked(scratch):
             yield scratch
-            files = sorted(p for p in scratch.rglob("*") if p.is_file())
+            files = sorted(p for p in scratch.rglob("*") if p.is_file() and p.name != OWNER)
             for source in files:
                 fsync(source)
+            make_directory(target)
             for source in files:
-                destination = target / source.relative_to(scratch)
-                destination.parent.mkdir(parents=True, exist_ok=True)
                 give_usual_mode(source)
-                os.replace(source, destination)
+                move(source, target / source.relative_to(scratch))
             seal(target, [str(source.relative_to(scratch)) for source in files])
             fsync(target)
     finally:
@@ -203,7 +230,7 @@ def _link(source: Path, target: Path) -> None:
 
 def _differences(path: Path, digests: Mapping[str, str]) -> list[str]:
     """What `path` was made with that is not so now; nothing for an empty directory."""
-    if not any(path.iterdir()):
+    if all(file.name == OWNER for file in path.iterdir()):
         return []
     if not (path / DIGEST_FILE).is_file():
         return ["origin"]
@@ -218,14 +245,15 @@ def _set_aside(path: Path, changed: list[str]) -> None:
     while (aside := path.with_name(f"{path.name}.stale-{n}")).exists():
         n += 1
     os.rename(path, aside)
+    (aside / OWNER).unlink(missing_ok=True)
     logger.warning("%s: progress of another run (other %s) set aside as %s.", path, ", ".join(changed), aside.name)
 
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """The directory `path`, made if need be, locked until the block ends or the process dies."""
-    path.mkdir(parents=True, exist_ok=True)
+    make_directory(path)
     with locked(path) as is_ours:
         if not is_ours:
-            raise RunError(f"{path}: another process is writing this run; wait for it or stop it.")
+            raise RunError(f"{path}: another process is writing this run; wait for it or stop it{holder(path)}.")
         yield

@@ -28,6 +28,7 @@ import cloudpickle  # type: ignore[import-untyped]
 from rl4lms.core.errors import RunError, UserError, told
 from rl4lms.core.guard import guarded
 from rl4lms.core.kernels import THREADS
+from rl4lms.core.signals import children_without_ctrl_c
 from rl4lms.rewards.base import RewardFunction, finite_reward, reward_name
 from rl4lms.rewards.guard import reward_call, timed_out
 
@@ -75,9 +76,10 @@ class _Worker:
         environment |= dict.fromkeys(THREADS, "1")  # the workers are what is parallel
         try:
             command = [sys.executable, "-m", __spec__.name, str(child.fileno())]
-            self.process = subprocess.Popen(
-                command, pass_fds=[child.fileno()], env=environment, stdin=subprocess.DEVNULL
-            )
+            with children_without_ctrl_c():
+                self.process = subprocess.Popen(
+                    command, pass_fds=[child.fileno()], env=environment, stdin=subprocess.DEVNULL
+                )
         finally:
             child.close()
         self.connection.send_bytes(payload)

@@ -2,7 +2,7 @@
 
 Equal runs write equal bytes: keys are sorted, numbers are written by repr, wall-clock facts go to timing.jsonl alone.
 A checkpoint keeps `state_dict()`, length and digest of every file; `load_state_dict` cuts the files back to it, so that
-a resumed run continues them byte for byte.
+a resumed run continues them byte for byte. Files of other names in the directory are somebody's, and left alone.
 """
 
 from __future__ import annotations
@@ -12,16 +12,19 @@ import json
 import logging
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rl4lms.core.errors import RunError
-from rl4lms.core.io import fsync, sha256_file, write_text
+from rl4lms.core.io import fsync, sha256_file, sha256_text, write_text
 from rl4lms.core.progress_view import lines
 from rl4lms.tracking.backends import Backend, untouched_generators
 
 logger = logging.getLogger("rl4lms")
+_GROWING = re.compile(r"(rollout_info|training_info|timing|(train|val|test)_split_metrics)\.jsonl")
+_WHOLE = re.compile(r"epoch_\d+_(train|val|test)_split_predictions\.json")
 
 
 class Tracker:
@@ -32,6 +35,8 @@ class Tracker:
         self.run_dir.mkdir(parents=True, exist_ok=True)
         self._backends = tuple(backends)
         self._quiet = quiet
+        self._lengths: dict[str, int] = {}  # bytes of the growing files, as this run has written them
+        self._predictions: dict[str, dict[str, Any]] = {}  # bytes and sha256, likewise
 
     def log_rollout(self, iteration: int, info: Mapping[str, float]) -> None:
         """A line of rollout_info.jsonl. Raises RunError for a number that is not finite, as every method here."""
@@ -54,7 +59,9 @@ class Tracker:
         plain_rows = [
             {key: _plain(value, f"{name}: row {i}: {key}") for key, value in r.items()} for i, r in enumerate(rows)
         ]
-        write_text(self.run_dir / name, json.dumps(plain_rows, indent=1, ensure_ascii=False) + "\n")
+        text = json.dumps(plain_rows, indent=1, ensure_ascii=False) + "\n"
+        write_text(self.run_dir / name, text)
+        self._predictions[name] = {"bytes": len(text.encode()), "sha256": sha256_text(text)}
 
     def log_timing(self, iteration: int, info: Mapping[str, float]) -> None:
         """A line of timing.jsonl, the only file that differs between equal runs."""
@@ -70,31 +77,50 @@ class Tracker:
             lines.info("%s", message)
 
     def state_dict(self) -> dict[str, dict[str, Any]]:
-        """Bytes and sha256 of every jsonl file of the run, which are on the disk when this returns."""
+        """Bytes and sha256 of every file of the run, which are on the disk when this returns.
+
+        Raises RunError where a growing file is not as long as this run has made it: another process writes it, too.
+        """
         state = {}
-        for path in sorted(self.run_dir.glob("*.jsonl")):
+        for path in self._own(_GROWING):
             fsync(path)
+            self._check_length(path, path.stat().st_size)
             state[path.name] = {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
-        return state
+        return state | self._predictions
+
+    def _own(self, names: re.Pattern[str]) -> list[Path]:
+        return sorted(path for path in self.run_dir.glob("*.json*") if names.fullmatch(path.name))
+
+    def _check_length(self, path: Path, found: int) -> None:
+        written = self._lengths.setdefault(path.name, found)
+        if found != written:
+            raise RunError(
+                f"{path}: {found} bytes where this run has written {written}: another process writes it, too. Stop "
+                f"that one and give the same command again; if it is refused, delete {self.run_dir} to start over."
+            )
 
     def load_state_dict(self, state: Mapping[str, Mapping[str, Any]]) -> None:
-        """Cut every jsonl file back to its length in `state`, and remove those that it does not know.
+        """Cut every growing file back to its length in `state`, and remove those of the run that it does not know.
 
-        Raises RunError where a file does not begin with what it held: the run cannot go on from there.
+        Raises RunError where a file does not begin with what it held, or predictions are not those that the run made:
+        it cannot go on from there.
         """
         for name, known in state.items():
             path = self.run_dir / name
-            begin = path.read_bytes()[: known["bytes"]] if path.is_file() else b""
+            body = path.read_bytes() if path.is_file() else b""
+            begin = body if _WHOLE.fullmatch(name) else body[: known["bytes"]]
             if hashlib.sha256(begin).hexdigest() != known["sha256"]:
                 raise RunError(
                     f"{path}: not the {known['bytes']} bytes that the checkpoint knows; delete {self.run_dir} to start "
                     "this run over."
                 )
-        for path in self.run_dir.glob("*.jsonl"):
-            if path.name in state:
-                os.truncate(path, state[path.name]["bytes"])
-            else:
+        for path in [*self._own(_GROWING), *self._own(_WHOLE)]:
+            if path.name not in state:
                 path.unlink()
+            elif _GROWING.fullmatch(path.name):
+                os.truncate(path, state[path.name]["bytes"])
+        self._lengths = {name: known["bytes"] for name, known in state.items() if _GROWING.fullmatch(name)}
+        self._predictions = {name: dict(known) for name, known in state.items() if _WHOLE.fullmatch(name)}
 
     def close(self) -> None:
         for backend in self._backends:
@@ -104,7 +130,10 @@ class Tracker:
     def _append(self, name: str, line: dict[str, Any], *, say: bool = True) -> None:
         checked = {key: _plain(value, f"{name}: {key}") for key, value in line.items()}
         with open(self.run_dir / name, "a", encoding="utf-8") as f:
+            self._check_length(self.run_dir / name, f.tell())
             f.write(json.dumps(checked, ensure_ascii=False) + "\n")
+            f.flush()
+            self._lengths[name] = f.tell()
         if say:
             self.log_progress(f"{name.removesuffix('.jsonl')}: {_line(checked)}")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
 import random
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -19,12 +21,23 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from rl4lms.core.errors import ConfigError, RunError, UserError
-from rl4lms.core.io import canonical_json, fsync, read_json, sha256_file, sha256_text, write_json
+from rl4lms.core.io import (
+    SCRATCH,
+    canonical_json,
+    fsync,
+    give_usual_modes,
+    make_directory,
+    read_json,
+    sha256_file,
+    sha256_text,
+    write_json,
+)
 
 log = logging.getLogger(__name__)
 KEPT = 2
 FORMAT = 1
-TENSORS, STATE, BEST, SCRATCH = "tensors.safetensors", "state.json", "best", ".writing."
+TENSORS, STATE, BEST, WRITING = "tensors.safetensors", "state.json", "best", ".writing."
+_NAME = re.compile(r"\d{8,}")  # of a checkpoint; other directories beside them are somebody's
 
 
 def resumed(unit: str, done: int, n: int) -> str:
@@ -162,11 +175,11 @@ def save_checkpoint(
     is_best: keep a copy as `<directory>/best`, which a later best one replaces. It is there before the checkpoint is,
     so a resumed run, which may save this iteration again, never lacks it.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    for left in directory.glob(f"{SCRATCH}*"):  # of a process that was killed; a run has one writer
+    make_directory(directory)
+    for left in directory.glob(f"{WRITING}*{SCRATCH}"):  # of a process that was killed; a run has one writer
         shutil.rmtree(left, ignore_errors=True)
     final = directory / f"{iteration:08d}"
-    scratch = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=directory))
+    scratch = Path(tempfile.mkdtemp(prefix=WRITING, suffix=SCRATCH, dir=directory))
     try:
         weights = scratch / TENSORS
         save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, weights)
@@ -174,24 +187,33 @@ def save_checkpoint(
         body = {"format": FORMAT, "iteration": iteration, **state, "tensors_sha256": sha256_file(weights)}
         body["state_sha256"] = sha256_text(canonical_json(body))
         write_json(scratch / STATE, body)
+        give_usual_modes(scratch)
         fsync(scratch)
         if is_best:
-            copy = Path(shutil.copytree(scratch, directory / f"{SCRATCH}best"))
+            copy = Path(shutil.copytree(scratch, directory / f"{WRITING}best{SCRATCH}"))
             _put(copy, directory / BEST)
         _put(scratch, final)
         fsync(directory)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     for old in _checkpoints(directory)[:-KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            _remove(old)
     return final
 
 
 def _put(scratch: Path, final: Path) -> None:
     """Rename a directory onto another one, which only an empty or absent one can be."""
-    if final.exists():
-        shutil.rmtree(final)
+    _remove(final)
     os.replace(scratch, final)
+
+
+def _remove(checkpoint: Path) -> None:
+    """A checkpoint, or the link to one that lies elsewhere."""
+    if checkpoint.is_symlink():
+        checkpoint.unlink()
+    elif checkpoint.exists():
+        shutil.rmtree(checkpoint)
 
 
 def with_prefix(tensors: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
@@ -200,7 +222,8 @@ def with_prefix(tensors: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
 
 
 def _checkpoints(directory: Path) -> list[Path]:
-    return sorted(p for p in directory.glob("[0-9]*") if p.is_dir())
+    found = [path for path in directory.glob("[0-9]*") if _NAME.fullmatch(path.name) and path.is_dir()]
+    return sorted(found, key=lambda path: int(path.name))
 
 
 def load_newest_checkpoint(directory: Path, digest: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import math
@@ -129,7 +130,8 @@ def fit(
         checkpoints.load(fitting, settings.n_steps)
     every = math.ceil(settings.n_steps / N_SAVES)
     upcoming = itertools.islice(batches, len(fitting.losses), settings.n_steps)
-    with Preemption() as preemption:
+    preemption = Preemption()
+    with preemption if checkpoints is not None else contextlib.nullcontext():
         for batch in upcoming:
             _step(fitting, batch)
             done = len(fitting.losses)
@@ -138,7 +140,7 @@ def fit(
             if checkpoints is not None and (preemption.requested or done % every == 0 or done == settings.n_steps):
                 checkpoints.save(fitting)
                 if preemption.requested and done < settings.n_steps:
-                    log.info("SIGTERM: saved after step %d of %d", done, settings.n_steps)
+                    log.info("%s: saved after step %d of %d", preemption.reason, done, settings.n_steps)
                     preemption.leave()
     model.eval()
     return fitting.losses

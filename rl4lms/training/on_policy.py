@@ -16,7 +16,7 @@ from stable_baselines3.common.logger import Logger
 from rl4lms.config.schema import AlgorithmConfig, RunConfig
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, unknown
-from rl4lms.core.io import write_json
+from rl4lms.core.io import give_usual_modes, write_json
 from rl4lms.core.kernels import settle_process
 from rl4lms.core.manifest import build_manifest
 from rl4lms.core.seeding import seed_everything
@@ -204,13 +204,14 @@ class OnPolicyTrainer:
             model = (model if name == "model" else copy.deepcopy(model)).merge_and_unload()
         model.save_pretrained(self.out_dir / name)
         save_tokenizer(self.tokenizer, self.out_dir / name)
+        give_usual_modes(self.out_dir / name)
 
     def close(self) -> None:
         self.built.close()
 
 
 class IterationCallback(BaseCallback):
-    """After each update: logs, evaluation, checkpoint, a line of progress. SIGTERM is obeyed between two updates."""
+    """After each update: logs, evaluation, checkpoint, a line of progress. A signal is obeyed between two updates."""
 
     def __init__(self, trainer: OnPolicyTrainer, done: int, preemption: Preemption) -> None:
         super().__init__()
@@ -243,7 +244,9 @@ class IterationCallback(BaseCallback):
         if last or terminated or trainer.is_best or iteration % trainer.evaluation.save_every == 0:
             trainer.save()
         if terminated and not last:
-            trainer.tracker.log_info(f"SIGTERM: saved after iteration {iteration} of {trainer.n_iters}")
+            trainer.tracker.log_info(
+                f"{self.preemption.reason}: saved after iteration {iteration} of {trainer.n_iters}"
+            )
             self.preemption.leave()
 
     def _log_time(self, iteration: int) -> None:

@@ -16,7 +16,7 @@ from transformers.trainer_callback import TrainerState
 from rl4lms.config.schema import RunConfig, SupervisedConfig
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, RunError
-from rl4lms.core.io import write_json
+from rl4lms.core.io import give_usual_modes, write_json
 from rl4lms.core.kernels import settle_process
 from rl4lms.core.manifest import build_manifest
 from rl4lms.core.pretrained import longest_text, positions
@@ -118,6 +118,7 @@ def train(
     _score_test(part, tracker, _epoch(trainer.state))
     part.model.save_pretrained(out_dir / "model")
     save_tokenizer(part.tokenizer, out_dir / "model")
+    give_usual_modes(out_dir / "model")
 
 
 def _build(config: RunConfig, alg: SupervisedConfig, pools: Pools, tracker: Tracker) -> _Part:
@@ -248,7 +249,8 @@ class _Follow(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.preemption.requested and state.global_step < state.max_steps:
-            self.tracker.log_info(f"SIGTERM: saved after step {state.global_step} of {state.max_steps}")
+            done = f"step {state.global_step} of {state.max_steps}"
+            self.tracker.log_info(f"{self.preemption.reason}: saved after {done}")
             self.preemption.leave()
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

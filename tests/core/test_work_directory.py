@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
+import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from rl4lms.core import work_directory as module
 from rl4lms.core.errors import ConfigError, RunError, UserError
 from rl4lms.core.kernels import process_facts
-from rl4lms.core.seals import SEAL
+from rl4lms.core.seals import SEAL, seal
 from rl4lms.core.work_directory import (
     DIGEST_FILE,
     input_digests,
@@ -21,6 +25,7 @@ from rl4lms.core.work_directory import (
     work_directory,
     work_path,
 )
+from rl4lms.training.checkpoint import save_checkpoint
 
 CONFIG = {"seed": 1, "alg": {"lr": 1e-5}}
 
@@ -102,7 +107,12 @@ def test_publishing_moves_a_finished_run_and_keeps_what_others_wrote(tmp_path: P
     out.mkdir()
     (out / "metrics.json").write_text("of the evaluate stage")
     (out / "config.json").write_text("old")
-    (out / "epoch_9_val_split_predictions.json").write_text("of an earlier, longer run")
+    for name in ("epoch_9_val_split_predictions.json", "best_model/config.json", "model/edited.json"):
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text("of an earlier, longer run")
+    seal(out, ["epoch_9_val_split_predictions.json", "best_model/config.json", "model/edited.json"])
+    (out / "model" / "edited.json").write_text("by somebody, since then")
+    (out / "epoch_8_val_split_predictions.json").write_text("of somebody")
     publish(work, out, ["config.json", "model/model.safetensors"])
     assert not work.exists()
     files = {str(p.relative_to(out)): p.read_text() for p in out.rglob("*") if p.is_file() and p.name != SEAL}
@@ -112,7 +122,10 @@ def test_publishing_moves_a_finished_run_and_keeps_what_others_wrote(tmp_path: P
         "timing.jsonl": "timing.jsonl",
         "epoch_4_val_split_predictions.json": "epoch_4_val_split_predictions.json",
         "metrics.json": "of the evaluate stage",
+        "model/edited.json": "by somebody, since then",
+        "epoch_8_val_split_predictions.json": "of somebody",
     }
+    assert not (out / "best_model").exists()
 
 
 def test_a_run_without_a_declared_file_publishes_nothing(tmp_path: Path) -> None:
@@ -140,7 +153,7 @@ def test_killed_while_publishing_it_publishes_again(tmp_path: Path, monkeypatch:
     assert (work / "config.json").exists()
     publish(work, out, ["config.json"])
     assert (out / "model" / "model.safetensors").read_text() == "model/model.safetensors"
-    assert not list(out.rglob("*.part"))
+    assert not list(out.rglob("*~rl4lms"))
 
 
 def test_killed_while_it_removes_its_work_directory_it_begins_clean(
@@ -150,7 +163,7 @@ def test_killed_while_it_removes_its_work_directory_it_begins_clean(
     remove = shutil.rmtree
 
     def killed(path: Path, **kwargs: object) -> None:
-        if Path(path).exists():
+        if (Path(path) / DIGEST_FILE).exists():
             (Path(path) / DIGEST_FILE).unlink()
             raise KeyboardInterrupt
         remove(path, **kwargs)
@@ -170,16 +183,45 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> N
     work = tmp_path / "w"
     start(work)
     (work / "model").mkdir()
-    for name in (".config.json.x8s_d2kq", "model/.model.safetensors.part"):
+    for name in (".config.json.x8s_d2kq~rl4lms", "model/.model.safetensors.part~rl4lms", *MINE):
         (work / name).write_text("half")
     with work_directory(work, CONFIG, ()) as path:
-        assert {p.name for p in path.rglob("*") if p.is_file()} == {DIGEST_FILE, "1"}
+        assert {p.name for p in path.rglob("*") if p.is_file()} == {DIGEST_FILE, "1", *map(os.path.basename, MINE)}
+
+
+MINE = (".gitignore", "notes.jsonl", "model/.config.json.part", ".config.json.x8s_d2kq", "a~rl4lms")
+
+
+def test_a_finished_run_of_another_name_is_left_alone(tmp_path: Path) -> None:
+    for name in ("a.done", ".a.done", "a.part", "a"):
+        start(tmp_path / name)
+    start(tmp_path / "a")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".a.done", "a", "a.done", "a.part"]
+
+
+def test_a_directory_of_the_users_with_the_runs_name_keeps_all_its_files(tmp_path: Path) -> None:
+    for name in MINE:
+        (tmp_path / "a" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "a" / name).write_text("mine")
+    start(tmp_path / "a")
+    kept = tmp_path / "a.stale-1"
+    assert sorted(str(p.relative_to(kept)) for p in kept.rglob("*") if p.is_file()) == sorted(MINE)
+
+
+def test_somebodys_copy_of_a_checkpoint_is_not_thrown_away_with_ours(tmp_path: Path) -> None:
+    work, out = finished(tmp_path)
+    (work / "checkpoints" / "00000001.bak").mkdir()
+    (work / "checkpoints" / "00000001.bak" / "state.json").write_text("kept")
+    publish(work, out, ["config.json"])
+    assert [str(p.relative_to(out)) for p in out.rglob("state.json")] == ["checkpoints/00000001.bak/state.json"]
+    assert not (out / "checkpoints" / "1").exists() and not work.exists()
 
 
 def test_a_directory_is_published_whole_and_a_dead_ones_scratch_removed(tmp_path: Path) -> None:
-    dead = tmp_path / ".data.new.abc"
-    dead.mkdir()
-    (dead / "half.jsonl").write_text("{")
+    dead, other_ones = tmp_path / ".data.new.abc~rl4lms", tmp_path / ".data.new.abc"
+    for directory in (dead, other_ones):
+        directory.mkdir()
+        (directory / "half.jsonl").write_text("{")
     with publish_directory(tmp_path / "data") as scratch:
         (scratch / "train.jsonl").write_text("{}")
         assert not dead.exists() and not (tmp_path / "data").exists()
@@ -188,7 +230,7 @@ def test_a_directory_is_published_whole_and_a_dead_ones_scratch_removed(tmp_path
         assert scratch.exists()
     names = {p.name for p in (tmp_path / "data").iterdir()}
     assert names == {"train.jsonl", "test.jsonl", SEAL}
-    assert [p.name for p in tmp_path.iterdir()] == ["data"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [other_ones.name, "data"]
 
 
 def test_inputs_are_hashed_file_by_file(tmp_path: Path) -> None:
@@ -226,3 +268,58 @@ def test_a_run_that_had_begun_is_kept(tmp_path: Path) -> None:
         fails(tmp_path / "project" / "second", [], ConfigError("too long"))
     assert (tmp_path / "project" / "first" / "rollout_info.jsonl").is_file()
     assert [p.name for p in (tmp_path / "project").iterdir()] == ["first"]
+
+
+@pytest.fixture
+def other_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A directory on another file system: nothing is renamed or linked across its border."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def same(call: Any) -> Any:
+        def checked(a: Any, b: Any, *args: Any, **kwargs: Any) -> Any:
+            if Path(a).parent.resolve().is_relative_to(disk) != Path(b).parent.resolve().is_relative_to(disk):
+                raise OSError(errno.EXDEV, "Invalid cross-device link", str(a), None, str(b))
+            return call(a, b, *args, **kwargs)
+
+        return checked
+
+    for name in ("replace", "rename", "link"):
+        monkeypatch.setattr(os, name, same(getattr(os, name)))
+    return disk
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["there", "not there yet"])
+def test_a_target_that_is_a_link_to_another_disk_is_filled(other_disk: Path, tmp_path: Path, there: bool) -> None:
+    for name in ("data", "runs", "work"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        if there:
+            (other_disk / name).mkdir()
+    (tmp_path / "data" / "imdb").symlink_to(other_disk / "data")
+    with publish_directory(tmp_path / "data" / "imdb") as scratch:
+        (scratch / "plots").mkdir()
+        (scratch / "plots" / "a.png").write_text("made")
+    assert (other_disk / "data" / "plots" / "a.png").read_text() == "made"
+    assert [p.name for p in (tmp_path / "data").iterdir()] == ["imdb"]
+    out = tmp_path / "runs" / "seed0"
+    out.symlink_to(other_disk / "runs")
+    work_path(out).symlink_to(other_disk / "work")
+    finished(tmp_path)
+    publish(work_path(out), out, ["config.json"])
+    assert (other_disk / "runs" / "model" / "model.safetensors").is_file()
+    assert not (other_disk / "work").exists() and not list(tmp_path.rglob("*~rl4lms"))
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0o077])
+def test_files_and_directories_have_the_modes_that_the_umask_gives(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        with publish_directory(tmp_path / "data") as scratch:
+            (scratch / "plots").mkdir(mode=0o700)
+            (scratch / "plots" / "a.png").touch(mode=0o600)
+        save_checkpoint(tmp_path / "checkpoints", 1, {"w": torch.ones(1)}, {}, is_best=True)
+        start(tmp_path / "work")
+    finally:
+        os.umask(before)
+    for path in tmp_path.rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o777 if path.is_dir() else 0o666) & ~mask, path

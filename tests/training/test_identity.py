@@ -108,7 +108,7 @@ def test_an_edited_file_that_the_users_own_pool_reads_is_another_run(model_dir, 
     assert "finished after iteration 2 of 2: nothing is left to train" in caplog.messages
     assert contents(tmp_path / "out") == before
     (tmp_path / "lines").write_text("w5 w6 w8")
-    with pytest.raises(RunError, match="another configuration, data or code version"):
+    with pytest.raises(RunError, match="another configuration, data, code"):
         run(tmp_path / "out", cfg)
 
 

@@ -12,6 +12,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 from rl4lms.core.errors import LONGEST_LINE, RunError, UserError, told
 from rl4lms.core.guard import guarded
 from rl4lms.core.seeding import derive_seed
+from rl4lms.core.signals import children_without_ctrl_c
 from rl4lms.envs.text_generation.env import TextGenEnv
 from rl4lms.rewards.base import reward_name
 from rl4lms.rewards.guard import STEP_ERROR
@@ -36,7 +37,8 @@ def make_stepping_env(task: TextTask, *, n_envs: int, vocab_size: int, sample: S
     if not is_copyable(task.reward_function):
         sent = replace(sent, reward_function=None)
     try:
-        return SubprocVecEnv([_factory(sent, vocab_size, i, _TellingEnv) for i in range(n_envs)])
+        with children_without_ctrl_c():
+            return SubprocVecEnv([_factory(sent, vocab_size, i, _TellingEnv) for i in range(n_envs)])
     except (EOFError, ConnectionError):  # the process has said why
         name = reward_name(task.reward_function)
         raise RunError(
