@@ -115,6 +115,27 @@ def mapping(value: Any, path: str, source: str) -> dict[str, Any]:
     return dict(value)
 
 
+def check_json(value: Any, path: str, source: str) -> None:
+    """Raises ConfigError for what JSON, and so the resolved configuration, cannot hold: a date, infinity."""
+    if isinstance(value, Mapping):
+        for key, item in mapping(value, path, source).items():
+            check_json(key, path, source)
+            check_json(item, join(path, key), source)
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            check_json(item, f"{path}[{i}]", source)
+    elif isinstance(value, str):
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise ConfigError(f"{where(source, path)}: text with half a character (a surrogate); write the whole one.")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{where(source, path)}: expected a finite number, found {value}.")
+    elif value is not None and not isinstance(value, bool | int | float):
+        found = f"{type(value).__name__} {show(str(value))}"
+        raise ConfigError(
+            f"{where(source, path)}: expected text, a number, true, false, null, a list or a mapping, found {found}."
+        )
+
+
 def check_keys(keys: Iterable[str], known: Iterable[str], path: str, source: str) -> None:
     names = list(known)
     for key in keys:
@@ -194,7 +215,10 @@ def _scalar(kind: Any, value: Any, path: str, source: str) -> Any:
     if kind is int:
         return int(value) if isinstance(value, int) or (isinstance(value, float) and value.is_integer()) else None
     if kind is float:
-        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+        try:
+            return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+        except OverflowError:  # an integer above 1e308
+            return None
     return value if isinstance(value, kind) else None
 
 
@@ -214,7 +238,8 @@ def show(value: Any) -> str:
         return "a mapping"
     if isinstance(value, list | tuple):
         return "a list"
-    return str(value)
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 _NAMES = {int: "an integer", float: "a number", str: "text", bool: "true or false", dict: "a mapping", list: "a list"}

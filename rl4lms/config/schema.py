@@ -23,7 +23,19 @@ from rl4lms.config.arguments import (
 )
 from rl4lms.config.generation import GenerationConfig, check_rollout, notice_top_k, read_generation
 from rl4lms.config.published import DEFAULTS, published
-from rl4lms.config.reader import Count, Natural, check_keys, hints, join, mapping, missing, plain, read, where
+from rl4lms.config.reader import (
+    Count,
+    Natural,
+    check_json,
+    check_keys,
+    hints,
+    join,
+    mapping,
+    missing,
+    plain,
+    read,
+    where,
+)
 from rl4lms.config.sections import (
     AlgorithmConfig,
     ComponentConfig,
@@ -91,6 +103,7 @@ class RunConfig:
     def from_dict(cls, value: Any, source: str = "configuration") -> RunConfig:
         """The configuration in a mapping. source: what an error's line starts with. Raises ConfigError."""
         given = mapping(value, "", source)
+        check_json(given, "", source)
         check_keys(given, (*ALWAYS, *ON_POLICY_ONLY, "seed", *PROCESS), "", source)
         supervised = _alg_id(given, source) == "supervised"
         for name in ALWAYS if supervised else ALWAYS + ON_POLICY_ONLY:
@@ -148,6 +161,9 @@ def _read_supervised(given: Mapping[str, Any], source: str) -> RunConfig:
     evaluation, notices = _train_evaluation(given["train_evaluation"], source, None)
     sampling, path = alg.get("generation_kwargs"), "alg.generation_kwargs"
     generation = None if sampling is None else read_generation(sampling, path, source)
+    if evaluation.generation_kwargs and generation and generation.max_new_tokens:
+        its_own = evaluation.generation_kwargs.with_length(generation.max_new_tokens)
+        evaluation = replace(evaluation, generation_kwargs=its_own)
     decoding = evaluation.generation_kwargs or generation
     if evaluation.metrics and (decoding is None or decoding.max_new_tokens is None):
         raise missing(int, f"{path}.max_new_tokens", source)

@@ -1,6 +1,8 @@
 """Reading YAML: the 1.2 core rules for scalars, no duplicate keys, and errors that name file and line.
 
 PyYAML follows YAML 1.1, where `1e-05` is a string, `yes` a boolean and `010` eight. DVC writes and reads 1.2; so do we.
+Values are those of JSON, for a resolved configuration is written as JSON: no dates, sets or binary data. A file is
+bounded in size, depth and what its aliases unfold to, so that none keeps the reader busy for long.
 """
 
 from __future__ import annotations
@@ -12,30 +14,64 @@ from typing import Any
 
 import yaml
 
+from rl4lms.config.reader import show
 from rl4lms.core.errors import ConfigError
 
+try:
+    from yaml import CSafeLoader as _SafeLoader  # twenty times faster
+except ImportError:
+    from yaml import SafeLoader as _SafeLoader  # type: ignore[assignment]
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 64
+MAX_NODES = 20_000  # keys, values and collections, each alias counted as what it stands for
+MAX_DIGITS = 100  # of an integer
+
 _TAG = "tag:yaml.org,2002:"
+_JSON = ("null", "bool", "int", "float", "str", "seq", "map")
 
 
-class CoreLoader(yaml.SafeLoader):
-    """SafeLoader with the scalar rules of YAML 1.2's core schema."""
+class CoreLoader(_SafeLoader):
+    """SafeLoader with the scalar rules of YAML 1.2's core schema, and its tags alone."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's class attribute
+    yaml_constructors = {  # noqa: RUF012 - PyYAML's class attribute
+        **{_TAG + name: _SafeLoader.yaml_constructors[_TAG + name] for name in _JSON},
+    }
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """As the parent, whose constructors raise whatever Python does for `!!int abc`."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError):
+            kind = node.tag.removeprefix(_TAG)
+            found = show(node.value) if isinstance(node, yaml.ScalarNode) else f"a {node.id}"
+            raise yaml.constructor.ConstructorError(None, None, f"{found} is no {kind}", node.start_mark) from None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
-        for key_node, _ in node.value:
+        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             if key_node.tag == f"{_TAG}merge":
                 continue
+            if not isinstance(key_node, yaml.ScalarNode):
+                problem = f"a {key_node.id} as a key, expected text"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
             key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f'duplicate key "{key}"', key_node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {show(key)}", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
 
     def construct_core_int(self, node: yaml.ScalarNode) -> int:
         text = str(self.construct_scalar(node))
+        if len(text) > MAX_DIGITS:
+            problem = f"an integer of {len(text)} digits, expected at most {MAX_DIGITS}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         return int(text, 0) if text.startswith(("0x", "0o")) else int(text)
+
+    def construct_other(self, node: yaml.Node) -> Any:
+        problem = f"unknown tag {show(node.tag.removeprefix(_TAG))}; values are text, numbers, true, false, null, "
+        raise yaml.constructor.ConstructorError(None, None, problem + "lists and mappings", node.start_mark)
 
 
 _SCALARS = (
@@ -53,13 +89,15 @@ for _name, _pattern, _first in _SCALARS:
     _starts = ["" if c == "\0" else c for c in _first]
     CoreLoader.add_implicit_resolver(_TAG + _name, re.compile(f"^(?:{_pattern})$"), _starts)
 CoreLoader.add_constructor(_TAG + "int", CoreLoader.construct_core_int)
+CoreLoader.add_constructor(None, CoreLoader.construct_other)
 
 
 def load_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The mapping in a YAML file. Raises ConfigError naming the file, and the line of what is broken."""
     try:
-        with open(path, encoding="utf-8") as f:
-            value = yaml.load(f, CoreLoader)
+        with open(path, "rb") as f:
+            content = f.read(MAX_BYTES + 1)
+        value = _load(content.decode("utf-8-sig"), len(content))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file.") from None
     except IsADirectoryError:
@@ -75,10 +113,73 @@ def load_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     return value
 
 
+def _load(text: str, n_bytes: int) -> Any:
+    """The value of a YAML text. Raises YAMLError, and for a text that is out of bounds."""
+    if n_bytes > MAX_BYTES:
+        raise yaml.MarkedYAMLError(problem=f"more than {MAX_BYTES:,} bytes; that is no configuration")
+    _check_nesting(text)
+    loader = CoreLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _check_unfolded(node)
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _check_nesting(text: str) -> None:
+    """Raises YAMLError for a text that is nested too deeply or has too many parts; nothing is built for that."""
+    depth = n_nodes = 0
+    for event in yaml.parse(text, Loader=CoreLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        n_nodes += isinstance(event, yaml.NodeEvent)
+        if depth > MAX_DEPTH:
+            raise yaml.MarkedYAMLError(problem=f"nested more than {MAX_DEPTH} deep", problem_mark=event.start_mark)
+        if n_nodes > MAX_NODES:
+            problem = f"more than {MAX_NODES:,} keys and values; that is no configuration"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+
+
+def _check_unfolded(root: yaml.Node) -> None:
+    """Raises YAMLError where aliases unfold to too much or too deep, or lead back to themselves."""
+    sizes: dict[int, tuple[int, int]] = {}  # node -> (size, depth) of it and all below, each alias unfolded
+    longest = MAX_BYTES // MAX_NODES  # characters that count as one value
+    open_nodes: set[int] = set()
+
+    def measure(node: yaml.Node) -> tuple[int, int]:
+        if id(node) in sizes:
+            return sizes[id(node)]
+        if id(node) in open_nodes:
+            problem = "an alias that leads back to itself"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        open_nodes.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            children = [part for pair in node.value for part in pair]
+        else:
+            children = node.value if isinstance(node, yaml.SequenceNode) else []
+        below = [measure(child) for child in children]
+        open_nodes.remove(id(node))
+        own = 1 + len(node.value) // longest if isinstance(node, yaml.ScalarNode) else 1
+        size, depth = own + sum(n for n, _ in below), 1 + max((d for _, d in below), default=0)
+        if size > MAX_NODES or depth > MAX_DEPTH + 1:
+            problem = f"aliases that unfold to more than {MAX_NODES:,} values or {MAX_DEPTH} levels"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        sizes[id(node)] = size, depth
+        return size, depth
+
+    measure(root)
+
+
 def _position(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     return f", line {mark.line + 1}" if mark is not None else ""
 
 
 def _problem(error: yaml.YAMLError) -> str:
-    return str(getattr(error, "problem", None) or error).splitlines()[0]
+    problem = str(getattr(error, "problem", None) or error).splitlines()[0]
+    return problem if len(problem) <= 200 else f"{problem[:197]}..."

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rl4lms.config.compose import compose_rl, compose_supervised
+from rl4lms.config.compose import compose_rl, compose_supervised, evaluation_generation
 from rl4lms.config.params import Params
 from rl4lms.config.schema import RunConfig
 from rl4lms.config.yaml_file import load_yaml
@@ -207,8 +207,7 @@ DIFFERENCES: dict[str, list[str]] = {
     "decoding.min_length": ["common_gen nlpo"],
     **{f"decoding.{key}": ["common_gen nlpo", "totto supervised"] for key in SAMPLING},
     "train_evaluation.eval_batch_size": [
-        *(f"common_gen {method}" for method in ("supervised", *RL[1:])),
-        "daily_dialog supervised",
+        *(f"common_gen {method}" for method in RL[1:]),
         *("imdb ppo", "imdb nlpo"),
     ],
     "train_evaluation.eval_every": [f"common_gen {method}" for method in RL[1:]],
@@ -236,6 +235,7 @@ def test_the_suite_paper_runs_what_the_file_says(task: str, method: str, path: P
     params = Params.open(ROOT / "params", "paper")
     if method == "supervised":
         composed = compose_supervised(params, task, 0, data_dir="D", model_dir="M")
+        composed["alg"]["generation_kwargs"] = evaluation_generation(params.task(task))  # of the stage `evaluate`
     else:
         composed = compose_rl(params, task, method, 0, data_dir="D", model_dir="M", reward_model_dir="R")
     suite, published = comparable(composed), comparable(load_yaml(path))

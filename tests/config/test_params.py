@@ -189,8 +189,13 @@ def test_models_of_the_command_line_reach_every_place_that_needs_them() -> None:
     assert by_id["causal_perplexity"]["tokenizer_id"] == "M"
     assert composed["tokenizer"]["model_name"] == composed["alg"]["policy"]["args"]["model_name"] == "M"
     assert composed["datapool"]["args"]["data_dir"] == "D"
-    warm = compose_supervised(params, "daily_dialog", 0, data_dir="D", model_dir="M")
-    assert "intent_accuracy" not in {m["id"] for m in warm["train_evaluation"]["metrics"]}
+
+
+def test_the_warm_start_is_composed_without_what_it_does_not_read() -> None:
+    """Its model is scored by the stage `evaluate`: no metrics, and no generation."""
+    warm = compose_supervised(Params.open(ROOT), "daily_dialog", 0, data_dir="D", model_dir="M")
+    assert set(warm["train_evaluation"]) == {"eval_batch_size"}
+    assert set(warm["alg"]) == {"id", "training_args", "model_type", "model_name"}
 
 
 def test_files_are_what_dvc_reads_too() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from rl4lms.config.generation import GenerationConfig
 from rl4lms.config.published import DEFAULTS
 from rl4lms.config.schema import AlgorithmConfig, RunConfig, SupervisedConfig
 from rl4lms.core.errors import ConfigError
@@ -190,15 +192,49 @@ def test_on_policy_refusals(on_policy: Config, path: str, value: Any, expected: 
             "run.yml: alg.generation_kwargs.max_new_tokens: missing; expected",
         ),
         ("env", {}, "run.yml: env: not used by alg.id supervised; remove it."),
-        (
-            "train_evaluation.generation_kwargs",
-            {},
-            "run.yml: train_evaluation.generation_kwargs: supervised runs decode",
-        ),
     ],
 )
 def test_supervised_refusals(supervised: Config, path: str, value: Any, expected: str) -> None:
     assert message(changed(supervised, path, value)).startswith(expected)
+
+
+def test_a_supervised_run_evaluates_with_its_own_generation_or_alg_s(supervised: Config) -> None:
+    """Without metrics nothing is generated, and none is needed; a length that it leaves out is alg's."""
+    tokens = supervised["alg"]["generation_kwargs"]["max_new_tokens"]
+    own = RunConfig.from_dict(changed(supervised, "train_evaluation.generation_kwargs", {"num_beams": 3}))
+    assert own.train_evaluation.generation_kwargs == GenerationConfig(num_beams=3, max_new_tokens=tokens)
+    bare = changed(changed(supervised, "alg.generation_kwargs", ...), "train_evaluation.metrics", [])
+    config = RunConfig.from_dict(bare)
+    assert isinstance(config.alg, SupervisedConfig) and config.alg.generation_kwargs is None
+    assert RunConfig.from_dict(config.to_dict()) == config
+
+
+def test_keys_that_supervised_runs_do_without_are_named(supervised: Config) -> None:
+    given = changed(changed(supervised, "train_evaluation.n_iters", 3), "train_evaluation.save_every", 2)
+    notices = RunConfig.from_dict(given).notices
+    assert sum("without effect on alg.id supervised; alg.training_args." in notice for notice in notices) == 2
+    assert "save_every" not in RunConfig.from_dict(given).to_dict()["train_evaluation"]
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (datetime.date(2020, 1, 2), 'found date "2020-01-02"'),
+        ({1, 2}, 'found set "{1, 2}"'),
+        (float("inf"), "expected a finite number, found inf"),
+        ([0.9, float("nan")], "[1]: expected a finite number, found nan"),
+        ("\ud800", "text with half a character"),
+        ({1: 2}, "expected text as a key, found 1"),
+    ],
+)
+def test_what_json_cannot_hold_is_refused_wherever_it_stands(on_policy: Config, value: Any, found: str) -> None:
+    """Sections that are passed on unread, too: the resolved configuration is written as JSON before any work."""
+    for path in ("alg.policy.args.optimizer_kwargs", "reward_fn.args.anything", "seed"):
+        assert found in message(changed(on_policy, path, value))
+
+
+def test_an_integer_beyond_floats_is_no_number(on_policy: Config) -> None:
+    assert "expected a number > 0" in message(changed(on_policy, "alg.args.learning_rate", 10**400))
 
 
 def test_a_shaping_function_must_be_registered(on_policy: Config) -> None:
