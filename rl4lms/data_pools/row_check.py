@@ -39,8 +39,9 @@ def _mismatch(value: Any, shape: Any) -> str | None:
         fitting = [each for each in shape if _kind(each) is type(value)]
         expected = " or ".join(_NAMES[_kind(each)] for each in shape)
         return _mismatch(value, fitting[0]) if fitting else f": expected {expected}, found {type(value).__name__}"
-    if type(value) is not _kind(shape):
-        return f": expected {_NAMES[_kind(shape)]}, found {type(value).__name__}"
+    found: type = type(value)
+    if found is not _kind(shape):
+        return f": expected {_NAMES[_kind(shape)]}, found {found.__name__}"
     if isinstance(shape, list):
         wrong = ((f"[{index}]", _mismatch(item, shape[0])) for index, item in enumerate(value))
     elif isinstance(shape, Mapping):

@@ -133,7 +133,7 @@ def test_a_metric_that_changes_what_it_is_given_changes_nothing_else() -> None:
 
 
 RESERVED_KEYS = ["generated_text", "prompt_text", "ref_text", "sample_id", "split_name", "n", "epoch"]
-ODD_KEYS = ["", "a\nb", "\x1b[31mred", "x" * 201]
+ODD_KEYS = ["../../up", "/etc/x", "a//b", ".", "\u00fc" * 101, "", "a\nb", "\x1b[31mred", "x" * 201]
 
 
 @pytest.mark.parametrize("key", [*RESERVED_KEYS, *ODD_KEYS])
