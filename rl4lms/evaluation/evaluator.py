@@ -98,6 +98,9 @@ def evaluate(
     texts = generate(list(samples))
     if len(texts) != len(samples):
         raise RunError(f"{where}: {len(texts)} generations for {len(samples)} samples; expected one each.")
+    for text in texts:
+        if not isinstance(text, str):
+            raise RunError(f"{where}: a generation is {type(text).__name__}; a post-processor must return text.")
     corpus, per_sample = _score(metrics, samples, texts, split, model, where)
     predictions = [_prediction(split, sample, text) for sample, text in zip(samples, texts, strict=True)]
     for name, scores in per_sample.items():

@@ -163,6 +163,12 @@ def test_a_name_that_the_evaluation_gives_itself_is_not_overwritten() -> None:
         result.with_scores("reward", [0.25, 0.75])
 
 
+@pytest.mark.parametrize("text", [None, 5, ["a"]])
+def test_a_generation_is_text(text: Any) -> None:
+    with pytest.raises(RunError, match="a post-processor must return text"):
+        run(generator=lambda samples: ["fine", text])
+
+
 class Leaves(BaseMetric):
     def compute(self, *args: Any, **kwargs: Any) -> Any:
         raise SystemExit(0)
