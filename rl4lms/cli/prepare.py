@@ -16,7 +16,7 @@ from typing import Any
 from rl4lms.config.stages import stage_params
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, DataError, unknown
-from rl4lms.core.io import sha256_file, write_json, write_jsonl
+from rl4lms.core.io import read_lines, sha256_file, write_json, write_jsonl
 from rl4lms.core.manifest import MANIFEST_FILE, build_manifest
 from rl4lms.core.tables import DataPoolRegistry
 from rl4lms.core.work_directory import input_digests, publish_directory
@@ -125,10 +125,8 @@ def _pool_builder(task: str, data: Mapping[str, Any]) -> Callable[[str, Path], T
 def _facts(path: Path, pool: TextGenPool) -> dict[str, Any]:
     """Of one written split: its size and digest, and the lengths of its samples' texts in space-separated words."""
     samples = [sample for sample, _ in pool]
-    with open(path, encoding="utf-8") as f:
-        n_rows = sum(1 for _ in f)
     return {
-        "rows": n_rows,
+        "rows": sum(1 for _ in read_lines(path)),
         "sha256": sha256_file(path),
         "samples": len(samples),
         "references_per_sample": _mean([len(sample.references) for sample in samples]),

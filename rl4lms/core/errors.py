@@ -73,12 +73,16 @@ def _explained(error: BaseException) -> UserError | None:
 
 def _of_foreign_code(error: BaseException) -> RunError | None:
     """What a class or function of the user's raised outside of a guarded call; None where all code is ours."""
-    frame = foreign_frame(error, called_by_us=True)
-    if frame is None:
+    frames = foreign_frames(error, called_by_us=True)
+    if not frames:
         return None
-    code, said = frame.tb_frame.f_code, told(error)
-    place = f"{Path(code.co_filename).name}, line {frame.tb_lineno}"
-    return RunError(f"{code.co_qualname} ({place}): raised {type(error).__name__}{f' ({said})' if said else ''}.")
+    said = told(error)
+    kind = f"raised {type(error).__name__}{f' ({said})' if said else ''}"
+    return RunError(f"{frames[0].tb_frame.f_code.co_qualname}: {kind}{place(frames[-1])}.")
+
+
+def place(frame: TracebackType) -> str:
+    return f", at {Path(frame.tb_frame.f_code.co_filename).name}, line {frame.tb_lineno}"
 
 
 def is_interruption(error: BaseException) -> bool:
@@ -88,33 +92,35 @@ def is_interruption(error: BaseException) -> bool:
     """
     if not isinstance(error, KeyboardInterrupt | SystemExit):
         return False
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    if last is None:
-        return True
-    if str(last.tb_frame.f_globals.get("__name__", "")).startswith("rl4lms."):
+    last = innermost(error)
+    if last is None or str(last.tb_frame.f_globals.get("__name__", "")).startswith("rl4lms."):
         return True
     at_raise = dis.opname[last.tb_frame.f_code.co_code[last.tb_lasti]] == "RAISE_VARARGS"
     return isinstance(error, KeyboardInterrupt) and not at_raise
 
 
-def foreign_frame(error: BaseException, *, called_by_us: bool = False) -> TracebackType | None:
-    """The innermost place in code that is neither ours nor a library's; else the innermost of all.
+def innermost(error: BaseException) -> TracebackType | None:
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return frame
 
-    called_by_us: only a place below a call by this package counts, the command line apart, and None stands for no such
-    place.
+
+def foreign_frames(error: BaseException, *, called_by_us: bool = False) -> list[TracebackType]:
+    """The places in code that is neither ours nor a library's, from the outermost to the innermost.
+
+    called_by_us: only those below a call by this package count, the command line apart.
     """
-    frame, last, found, ours = error.__traceback__, None, None, False
+    frame, found, ours = error.__traceback__, [], not called_by_us
     package, *_ = _library_directories()
     while frame is not None:
         name = frame.tb_frame.f_code.co_filename
         if name.startswith(package):
             ours = ours or not name.startswith(f"{package}cli/")
-        elif not name.startswith(("<frozen", *_library_directories())) and (ours or not called_by_us):
-            found = frame
-        last, frame = frame, frame.tb_next
-    return found if found is not None or called_by_us else last
+        elif ours and not name.startswith(("<frozen", *_library_directories())):
+            found.append(frame)
+        frame = frame.tb_next
+    return found
 
 
 @functools.cache

@@ -8,10 +8,9 @@ import mmap
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NoReturn
 
-from rl4lms.core.errors import RunError, UserError, explain, foreign_frame, is_interruption, told
+from rl4lms.core.errors import RunError, UserError, explain, foreign_frames, innermost, is_interruption, place, told
 
 # Shared with every process that is forked from this one: 1 once a forked process has returned from a guarded call.
 _came_back = mmap.mmap(-1, 1)
@@ -43,17 +42,10 @@ def guarded(what: str) -> Iterator[None]:
 
 def raised(what: str, error: BaseException) -> str:
     """One line: the component, the exception or what it means, and the innermost line of the component's own code."""
-    known = explain(error)
-    said = told(error)
+    known, said = explain(error), told(error)
     kind = f"raised {type(error).__name__}{f' ({said})' if said else ''}"
-    return f"{what}: {str(known).rstrip('.') if known else kind}{_place(error)}."
-
-
-def _place(error: BaseException) -> str:
-    frame = foreign_frame(error)
-    if frame is None:
-        return ""
-    return f", at {Path(frame.tb_frame.f_code.co_filename).name}, line {frame.tb_lineno}"
+    frame = next(reversed(foreign_frames(error)), innermost(error))
+    return f"{what}: {str(known).rstrip('.') if known else kind}{place(frame) if frame else ''}."
 
 
 def _end_child(what: str, error: BaseException | None) -> NoReturn:

@@ -20,12 +20,17 @@ def complaint(row: Any, dataset: DataSet) -> str | None:
     missing = [name for name in dataset.required if name not in row]
     if missing:
         return f"missing column {', '.join(missing)}; found {', '.join(map(str, row)) or 'none'}"
+    return cells_complaint(row, dataset) or (dataset.check(row) if dataset.check else None)
+
+
+def cells_complaint(row: Row, dataset: DataSet) -> str | None:
+    """A published column that is there and of the wrong type, at any depth."""
     for name, shape in dataset.shape.items():
         if name in row and (row[name] is not None or name not in dataset.optional):
             wrong = _mismatch(row[name], shape)
             if wrong:
                 return f"column {name}{wrong}"
-    return dataset.check(row) if dataset.check else None
+    return None
 
 
 def published_row(row: Row, dataset: DataSet) -> Row:
@@ -39,8 +44,9 @@ def _mismatch(value: Any, shape: Any) -> str | None:
         fitting = [each for each in shape if _kind(each) is type(value)]
         expected = " or ".join(_NAMES[_kind(each)] for each in shape)
         return _mismatch(value, fitting[0]) if fitting else f": expected {expected}, found {type(value).__name__}"
-    if type(value) is not _kind(shape):
-        return f": expected {_NAMES[_kind(shape)]}, found {type(value).__name__}"
+    found: type = type(value)
+    if found is not _kind(shape):
+        return f": expected {_NAMES[_kind(shape)]}, found {found.__name__}"
     if isinstance(shape, list):
         wrong = ((f"[{index}]", _mismatch(item, shape[0])) for index, item in enumerate(value))
     elif isinstance(shape, Mapping):

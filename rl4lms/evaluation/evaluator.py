@@ -16,7 +16,7 @@ from rl4lms.metrics.base import BaseMetric
 
 # Columns of a prediction and of a run's metrics.json that no metric may write.
 RESERVED = ("split_name", "sample_id", "prompt_text", "generated_text", "ref_text", "epoch", N_SAMPLES)
-LONGEST_KEY = 200
+LONGEST_KEY = 200  # bytes: a tracking backend makes files of keys
 
 Generate = Callable[[list[Sample]], list[str]]
 
@@ -98,6 +98,9 @@ def evaluate(
     texts = generate(list(samples))
     if len(texts) != len(samples):
         raise RunError(f"{where}: {len(texts)} generations for {len(samples)} samples; expected one each.")
+    for text in texts:
+        if not isinstance(text, str):
+            raise RunError(f"{where}: a generation is {type(text).__name__}; a post-processor must return text.")
     corpus, per_sample = _score(metrics, samples, texts, split, model, where)
     predictions = [_prediction(split, sample, text) for sample, text in zip(samples, texts, strict=True)]
     for name, scores in per_sample.items():
@@ -149,8 +152,12 @@ def _named(results: Any, where: str) -> dict[str, tuple[Any, Any]]:
         name = str(key)
         if name in RESERVED:
             raise RunError(f'{where}: a result named "{name}", which is a name of ours; call it "{where[7:]}/{name}".')
-        if not name.isprintable() or not name.strip() or len(name) > LONGEST_KEY:
-            expected = f"one line of 1 to {LONGEST_KEY} printable characters"
+        if (
+            not name.isprintable()
+            or not {"", ".", ".."}.isdisjoint(name.split("/"))
+            or len(name.encode()) > LONGEST_KEY
+        ):
+            expected = f"printable words with / between them, as lexical/meteor, at most {LONGEST_KEY} bytes"
             raise RunError(f"{where}: a result named {one_line(repr(name), LONGEST_KEY)}; expected {expected}.")
         if not isinstance(entry, tuple | list) or len(entry) != 2:
             raise RunError(f'{where}: "{name}" is {type(entry).__name__}; expected (scores per text or None, score).')

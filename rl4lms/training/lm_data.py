@@ -15,6 +15,8 @@ from torch import Tensor
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.io import read_jsonl
 from rl4lms.core.seeding import numpy_generator
+from rl4lms.data_pools.published import DATASETS
+from rl4lms.data_pools.row_check import cells_complaint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -89,10 +91,13 @@ def read_documents(task: str, path: Path) -> list[str]:
         raise ConfigError(unknown("task with text for a base model", task, _DOCUMENTS))
     documents: list[str] = []
     for number, row in enumerate(read_jsonl(path), 1):
+        wrong = cells_complaint(row, DATASETS[task])
         try:
-            texts = _DOCUMENTS[task](row)
+            texts = [] if wrong else _DOCUMENTS[task](row)
         except (KeyError, IndexError, TypeError) as error:
-            raise DataError(f"{path}, row {number}: not a row of {task} ({error!r}); run prepare again.") from None
+            wrong = repr(error)
+        if wrong:
+            raise DataError(f"{path}, row {number}: not a row of {task} ({wrong}); run prepare again.")
         documents.extend(text for text in texts if text.strip())
     if not documents:
         raise DataError(f"{path}: no text in it; expected at least one row.")

@@ -17,6 +17,8 @@ from rl4lms.core.io import canonical_json, read_jsonl, sha256_text, write_json
 from rl4lms.core.pretrained import model_from_pretrained
 from rl4lms.core.seeding import derive_seed, numpy_generator
 from rl4lms.core.work_directory import publish, work_directory, work_path
+from rl4lms.data_pools.published import DATASETS
+from rl4lms.data_pools.row_check import cells_complaint
 from rl4lms.metrics.learned import EOU_TOKEN, intent_classifier_input
 from rl4lms.tokenization.tokenizer import load_tokenizer, save_tokenizer, train_bpe
 from rl4lms.training.fitting import FitCheckpoints, Optimisation, fit
@@ -112,7 +114,12 @@ def read_texts(task: str, path: Path, n_labels: int) -> list[LabelledText]:
     if task not in _TEXTS:
         raise ConfigError(unknown("task with labels", task, _TEXTS))
     columns, build = _TEXTS[task]
-    texts = build(read_jsonl(path, columns))
+    rows = read_jsonl(path, columns)
+    for number, row in enumerate(rows, 1):
+        wrong = cells_complaint(row, DATASETS[task])
+        if wrong:
+            raise DataError(f"{path}, row {number}: {wrong}.")
+    texts = build(rows)
     for text in texts:
         if not 0 <= text.label < n_labels:
             raise DataError(f"{path}: a text with label {text.label}, expected 0 to {n_labels - 1}.")

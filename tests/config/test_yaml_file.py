@@ -196,3 +196,9 @@ def test_missing_and_undecodable_files(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"a: \xe4\n")
     with pytest.raises(ConfigError, match=r"not UTF-8 text"):
         load_yaml(tmp_path / "latin.yaml")
+
+
+def test_a_byte_order_mark_is_no_key(tmp_path: Path) -> None:
+    path = tmp_path / "run.yml"
+    path.write_bytes("\ufeffa: 1\r\nb: text\r\n".encode())
+    assert load_yaml(path) == {"a": 1, "b": "text"}

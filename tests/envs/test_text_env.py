@@ -218,3 +218,28 @@ def test_policy_steps_the_environment_as_it_generates(model_dir):
         out = policy.generate(torch.as_tensor(prompt), torch.ones(1, 2, dtype=torch.bool), spec, eos_id=EOS, pad_id=0)
         assert [i for i, _ in ids] == out.response_ids[0].tolist()
         assert [p for _, p in ids] == pytest.approx(out.logprobs[0].tolist(), abs=1e-4)
+
+
+def careless(references: Any, meta_info: Any) -> float:
+    references.append("changed")
+    meta_info["deep"].append("changed")
+    return float(len(references) + len(meta_info["deep"]))
+
+
+class CarelessSparse(Sparse):
+    def __call__(self, prev_observation, action, current_observation, done, meta_info=None):
+        return careless(current_observation.target_or_reference_texts, meta_info)
+
+
+class CarelessBatched(Batched):
+    def __call__(self, prompt_texts, gen_texts, ref_texts, dones, meta_infos=None):
+        return [careless(refs, info) for refs, info in zip(ref_texts, meta_infos, strict=True)]
+
+
+@pytest.mark.parametrize("reward", [CarelessSparse(), CarelessBatched()], ids=["single", "batched"])
+def test_a_reward_that_changes_what_it_is_given_changes_no_sample(reward: Any) -> None:
+    t = task(reward)
+    sample = Sample("0", "w4 w9", ["w10"], {"deep": []})
+    batch = [response_of(t, sample, [5, EOS], ended=True)] * 2
+    assert BatchedScorer(t)(batch) == BatchedScorer(t)(batch) == [[0.0, 3.0]] * 2
+    assert sample == Sample("0", "w4 w9", ["w10"], {"deep": []})

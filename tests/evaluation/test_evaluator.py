@@ -133,7 +133,7 @@ def test_a_metric_that_changes_what_it_is_given_changes_nothing_else() -> None:
 
 
 RESERVED_KEYS = ["generated_text", "prompt_text", "ref_text", "sample_id", "split_name", "n", "epoch"]
-ODD_KEYS = ["", "a\nb", "\x1b[31mred", "x" * 201]
+ODD_KEYS = ["../../up", "/etc/x", "a//b", ".", "\u00fc" * 101, "", "a\nb", "\x1b[31mred", "x" * 201]
 
 
 @pytest.mark.parametrize("key", [*RESERVED_KEYS, *ODD_KEYS])
@@ -161,6 +161,12 @@ def test_a_name_that_the_evaluation_gives_itself_is_not_overwritten() -> None:
     result = run(Fixed({"reward": (None, 0.5)}))
     with pytest.raises(RunError, match='a metric gives "reward", which the evaluation gives itself'):
         result.with_scores("reward", [0.25, 0.75])
+
+
+@pytest.mark.parametrize("text", [None, 5, ["a"]])
+def test_a_generation_is_text(text: Any) -> None:
+    with pytest.raises(RunError, match="a post-processor must return text"):
+        run(generator=lambda samples: ["fine", text])
 
 
 class Leaves(BaseMetric):

@@ -1,4 +1,4 @@
-"""Reward functions that raise, hang, or answer nonsense, and workers that die: one line, and progress is kept."""
+"""Rewards and other components that raise, leave, hang, or answer nonsense, and workers that die: one line of error."""
 
 from __future__ import annotations
 
@@ -12,9 +12,19 @@ from typing import Any
 import pytest
 import yaml
 
+from rl4lms.algorithms.ppo import PPO
 from rl4lms.cli.train_text_generation import main
 from rl4lms.core.errors import RunError
-from rl4lms.core.tables import RewardFunctionRegistry
+from rl4lms.core.tables import (
+    AlgorithmRegistry,
+    DataPoolRegistry,
+    MetricRegistry,
+    PolicyRegistry,
+    RewardFunctionRegistry,
+)
+from rl4lms.data_pools.dummy import DummyPool
+from rl4lms.metrics.base import BaseMetric
+from rl4lms.policies.causal import CausalLMActorCriticPolicy
 from rl4lms.rewards.base import BatchedRewardFunction, RewardFunction
 from rl4lms.rewards.guard import reward_call
 from tests.faults.suite import one_error
@@ -139,6 +149,64 @@ def test_a_reward_in_workers(arguments: Any, monkeypatch: Any, capsys: Any, what
 def test_a_reward_in_environments(arguments: Any, monkeypatch: Any, capsys: Any) -> None:
     given = arguments(Leaving, vec_env="subproc", reward_timeout_s=30.0)
     fails(given, "", "raised SystemExit (0), at test_rewards.py, line", monkeypatch, capsys)
+
+
+class LeavingMetric(BaseMetric):
+    def compute(self, *args: Any, **kwargs: Any) -> Any:
+        misbehave("exits")
+
+
+class LeavingPool(DummyPool):
+    @classmethod
+    def prepare(cls, split: str, **kwargs: Any) -> Any:
+        misbehave("exits")
+
+
+class HalfwayPool(DummyPool):
+    def __getitem__(self, ix: int) -> Any:
+        misbehave("exits")
+
+
+class LeavingAlgorithm(PPO):
+    def train(self) -> None:
+        misbehave("exits")
+
+
+class LeavingPolicy(CausalLMActorCriticPolicy):
+    def evaluate_actions(self, *args: Any, **kwargs: Any) -> Any:
+        misbehave("exits")
+
+
+COMPONENTS = {
+    "metric": (MetricRegistry, LeavingMetric, "metric LeavingMetric: "),
+    "pool": (DataPoolRegistry, LeavingPool, "data pool odd: "),
+    "samples": (DataPoolRegistry, HalfwayPool, "HalfwayPool.__getitem__: "),
+    "algorithm": (AlgorithmRegistry, LeavingAlgorithm, "LeavingAlgorithm.train: "),
+    "policy": (PolicyRegistry, LeavingPolicy, "LeavingPolicy.evaluate_actions: "),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", COMPONENTS)
+def test_any_other_component_that_ends_the_process(arguments: Any, monkeypatch: Any, capsys: Any, kind: str) -> None:
+    registry, component, said = COMPONENTS[kind]
+    given = arguments(Single)
+    monkeypatch.setenv(ASK, "well")
+    monkeypatch.setitem(registry.table._entries, "odd", component)
+    path = Path(given[1])
+    value = yaml.safe_load(path.read_text())
+    if kind == "metric":
+        value["train_evaluation"]["metrics"] = [{"id": "odd"}]
+    elif kind in ("pool", "samples"):
+        value["datapool"]["id"] = "odd"
+    elif kind == "algorithm":
+        value["alg"]["id"] = "odd"
+    else:
+        value["alg"]["policy"]["id"] = "odd"
+    path.write_text(yaml.safe_dump(value))
+    assert main(given) == 1
+    error = one_error(capsys.readouterr())
+    assert error.startswith(f"error: {said}") and "raised SystemExit (0), at test_rewards.py, line" in error
 
 
 @pytest.mark.slow

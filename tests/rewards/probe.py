@@ -9,6 +9,11 @@ from rl4lms.core.errors import DataError
 from rl4lms.rewards.base import RewardFunction
 
 
+class Speechless(BaseException):
+    def __str__(self) -> str:
+        raise self
+
+
 class Probe(RewardFunction):
     """Reports where it ran, and fails on request."""
 
@@ -23,6 +28,15 @@ class Probe(RewardFunction):
             raise RuntimeError(threading.Lock())
         if meta_info == "die":
             os._exit(3)
+        if meta_info == "exit":
+            raise SystemExit(0)
+        if meta_info == "speechless":
+            raise Speechless
+        if meta_info == "fork":
+            child = os.fork()
+            if child == 0:
+                return -1.0
+            os.waitpid(child, 0)
         if meta_info == "nan":
             return float("nan")
         if meta_info == "print":

@@ -71,6 +71,13 @@ def test_errors_come_back_as_they_were() -> None:
     assert "In a reward worker" in caught.value.__notes__[0]
     with pytest.raises(RunError, match="RuntimeError"), ParallelReward(Probe(), 2) as parallel:
         parallel.map(calls(4, "unpicklable"))
+    for how, said in (
+        ("exit", r"raised SystemExit \(0\), at probe.py, line"),
+        ("speechless", r"raised Speechless \(its message cannot be read\), at probe.py, line"),
+        ("fork", "a process that it forked returned from the call"),
+    ):
+        with pytest.raises(RunError, match=f"^reward Probe: {said}"), ParallelReward(Probe(), 2) as parallel:
+            parallel.map(calls(4, how))
     with pytest.raises(RunError, match="ended with exit code 3"), ParallelReward(Probe(), 2) as parallel:
         parallel.map(calls(4, "die"))
     for n in (1, 2):
@@ -83,6 +90,17 @@ def test_a_reward_that_cannot_travel() -> None:
     reward.lock = threading.Lock()
     with pytest.raises(RunError, match="in_parent = True"):
         ParallelReward(reward, 2)
+    with pytest.raises(RunError, match="reward in a worker process: raised ZeroDivisionError"):
+        ParallelReward(Unreadable(), 2).map(calls(1))
+    with ParallelReward(Probe(), 2) as parallel, pytest.raises(RunError, match="reward Probe cannot be sent to worker"):
+        parallel.map([(None, 0, None, True, threading.Lock())])
+
+
+class Unreadable(Probe):
+    """Fails where it arrives."""
+
+    def __reduce__(self) -> Any:
+        return eval, ("1 / 0",)
 
 
 def test_shared_objects_travel_once() -> None:

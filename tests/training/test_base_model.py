@@ -137,6 +137,11 @@ def test_a_row_of_another_task_is_named(tmp_path):
     write_jsonl(tmp_path / "t.jsonl", [{"text": "fine", "label": 1}, {"label": 0}])
     with pytest.raises(DataError, match=r"t\.jsonl, row 2: not a row of imdb"):
         read_documents("imdb", tmp_path / "t.jsonl")
+    write_jsonl(tmp_path / "t.jsonl", [{"text": "fine", "label": 1}, {"text": 5, "label": 0}])
+    with pytest.raises(
+        DataError, match=r"t\.jsonl, row 2: not a row of imdb \(column text: expected text, found int\)"
+    ):
+        read_documents("imdb", tmp_path / "t.jsonl")
     with pytest.raises(ConfigError, match='Did you mean "imdb"'):
         read_documents("imbd", tmp_path / "t.jsonl")
 

@@ -13,6 +13,7 @@ import torch
 
 from rl4lms.core.errors import RunError
 from rl4lms.training import fitting
+from rl4lms.training.checkpoint import load_newest_checkpoint, save_checkpoint
 from rl4lms.training.fitting import FitCheckpoints, Optimisation, fit
 from tests.conftest import VOCAB, tiny_config
 
@@ -65,6 +66,19 @@ def test_a_loop_that_dies_goes_on_to_the_same_weights(tmp_path: Path, monkeypatc
     assert_equal(fitted(checkpoints), fitted(None))
     assert_equal(fitted(checkpoints), fitted(None))  # from its last checkpoint there is no step left
     assert [p.name for p in sorted((tmp_path / "checkpoints").iterdir())] == ["00000018", "00000020"]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000 + "]" * 100_000, '{"a": NaN}', "1" * 5_000, "\xff", "[1]"])
+def test_a_damaged_state_is_passed_over_for_the_one_before_it(tmp_path: Path, text: str) -> None:
+    for iteration in (1, 2):
+        save_checkpoint(tmp_path, iteration, {"w": torch.ones(1)}, {"digest": "d", "iteration": iteration})
+    state = tmp_path / "00000002" / "state.json"
+    state.write_text(text, encoding="latin-1")
+    found = load_newest_checkpoint(tmp_path, "d")
+    assert found is not None and found[1]["iteration"] == 1
+    (tmp_path / "00000001" / "state.json").write_text(text, encoding="latin-1")
+    with pytest.raises(RunError, match="no usable checkpoint"):
+        load_newest_checkpoint(tmp_path, "d")
 
 
 def test_sigterm_saves_and_leaves_with_143(tmp_path: Path, monkeypatch: Any) -> None:

@@ -87,6 +87,12 @@ def test_training_shows_the_head_and_a_beginning_of_the_tail():
     assert _shown(list(range(20)), [5], 4, np.random.default_rng(0)) == [17, 18, 19, 5]
 
 
+def test_a_column_of_another_type_is_refused(tmp_path):
+    write_jsonl(tmp_path / "d.jsonl", [{"text": "fine", "label": 1}, {"text": None, "label": 1}])
+    with pytest.raises(DataError, match=r"d.jsonl, row 2: column text: expected text, found NoneType"):
+        read_texts("imdb", tmp_path / "d.jsonl", 2)
+
+
 def test_a_label_out_of_range_is_refused(tmp_path):
     write_jsonl(tmp_path / "d.jsonl", [{"text": "fine", "label": -1}])
     with pytest.raises(DataError, match="label -1, expected 0 to 1"):
