@@ -28,7 +28,7 @@ FILES = (
     "pyproject.toml",
     "Makefile",
 )
-FOLDERS = ("workflow", "params", "rl4lms", "scripts", ".dvc/plots")
+FOLDERS = ("data", "workflow", "params", "rl4lms", "scripts", ".dvc/plots")
 
 
 @dataclass(frozen=True)

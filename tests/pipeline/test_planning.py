@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections import Counter
@@ -11,7 +12,7 @@ import pytest
 
 from rl4lms.config.compose import methods
 from rl4lms.config.params import Params
-from tests.pipeline.checkout import ROOT, Checkout
+from tests.pipeline.checkout import ROOT, Checkout, shrink
 
 pytestmark = pytest.mark.slow
 
@@ -60,24 +61,86 @@ def test_tables_without_runs_plan_every_job(checkout: Checkout) -> None:
         shutil.rmtree(checkout.path / "results")
 
 
+def real_rows(directory: Path) -> Path:
+    """A file of training rows for every task of the suite `real`."""
+    for task in Params.open(ROOT / "params", "real").grue()["tasks"]:
+        (directory / task).mkdir()
+        (directory / task / "train.jsonl").touch()
+    return directory
+
+
 @pytest.mark.parametrize("suite", ["tiny", "real", "paper"])
-def test_every_suite_is_planned_under_its_own_results(checkout: Checkout, suite: str) -> None:
-    jobs = checkout.jobs(suite=suite)
+def test_every_suite_is_planned_under_its_own_results(checkout: Checkout, suite: str, tmp_path: Path) -> None:
+    jobs = checkout.jobs(suite=suite, **({"data_dir": str(real_rows(tmp_path))} if suite == "real" else {}))
     assert Counter(job["rule"] for job in jobs) == expected_jobs(suite)
     assert all(file.startswith(f"results/{suite}/") for job in jobs for file in job["outputs"])
     assert all(f" --suite {suite} " in job["command"] for job in jobs)
 
 
 def test_local_rows_are_an_input_and_an_option(checkout: Checkout, tmp_path: Path) -> None:
-    rows = tmp_path / "common_gen/train.jsonl"
-    rows.parent.mkdir()
-    rows.touch()
+    rows = real_rows(tmp_path) / "common_gen/train.jsonl"
     rows.with_name("README.md").touch()
     jobs = [job for job in checkout.jobs(suite="real", data_dir=str(tmp_path)) if job["rule"] == "prepare"]
     assert all(f" --data-dir {tmp_path} " in job["command"] for job in jobs)
     read = {job["command"].split(" --task ")[1].split()[0]: set(job["inputs"]) for job in jobs}
     assert {file for file in read["common_gen"] if file.startswith(str(tmp_path))} == {str(rows)}
-    assert not any(file.startswith(str(tmp_path)) for file in read["imdb"])
+    assert {file for file in read["imdb"] if file.startswith(str(tmp_path))} == {str(tmp_path / "imdb/train.jsonl")}
+
+
+ODD = """a{b c d'q"x %s %(a)s $HOME `id` ü #z ; &"""
+
+
+def write_rows(folder: Path, word: str = "runs") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [{"concepts": ["dog", f"w{i}"], "target": f"A dog {word} w{i}."} for i in range(60)]
+    (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_own_rows_stand_beside_generated_ones(tmp_path: Path) -> None:
+    """One task's rows are its own, by params and by --config; the other's are generated. Both DAGs, stages for real."""
+    checkout = Checkout.make(tmp_path / "checkout", stub=False)
+    shrink(checkout, "imdb", "common_gen")
+    write_rows(tmp_path / "rows")
+    (checkout.path / "data/own").symlink_to(tmp_path / "rows")
+    checkout.set_param("tasks/common_gen.yaml", "data.data_dir", "data/own")
+    checkout.grue("data_all")
+    prepared = {file: (checkout.path / file).read_bytes() for file in checkout.made() if "/data/" in file}
+    sources = {json.loads(text)["task"]: json.loads(text)["source"] for f, text in prepared.items() if "summary" in f}
+    assert sources == {"imdb": "generator", "common_gen": "local"}
+    assert checkout.grue("-n", "data_all").stdout.count("Nothing to be done") == 1
+    checkout.run("dvc", "commit", "--force", "--quiet", "prepare@imdb", "prepare@common_gen")
+    assert not {command for command in checkout.stale() if " prepare " in command}
+    write_rows(tmp_path / "rows", "jumps")
+    due = {command for command in checkout.due() if " prepare " in command}
+    assert len(due) == 1 and " --task common_gen " in next(iter(due))
+    assert due <= checkout.stale()
+    checkout.run("dvc", "repro", "--quiet", "--single-item", "prepare@imdb", "prepare@common_gen")
+    changed = {file for file, content in prepared.items() if (checkout.path / file).read_bytes() != content}
+    assert changed and all("/common_gen/" in file for file in changed)
+    write_rows(tmp_path / ODD / "common_gen")
+    asked = ("--config", f"data_dir={{common_gen: {json.dumps(str(tmp_path / ODD))}}}")
+    checkout.grue("results/mini/data/common_gen/train.jsonl", *asked)
+    again = checkout.grue("-n", "results/mini/data/common_gen/train.jsonl", *asked, cores=1).stdout
+    assert "Nothing to be done" in again
+
+
+def test_local_data_that_is_not_there_is_said_before_any_job(checkout: Checkout, tmp_path: Path) -> None:
+    (tmp_path / "{a}/common_gen").mkdir(parents=True)
+    (tmp_path / "{a}/common_gen/train.jsonl").touch()
+    for config, said in (
+        (
+            "suite=real",
+            "params/tasks/cnn_dailymail.yaml: data.source: local, so say where the rows of cnn_dailymail lie",
+        ),
+        (f"data_dir={tmp_path}/nowhere", f"data_dir: {tmp_path}/nowhere: no such directory"),
+        (f"data_dir={{imdb: {tmp_path}}}", "no file of imdb's split train in"),
+        ("data_dir={imbd: .}", "--config data_dir: ['imbd'] not in suite mini"),
+        (f"data_dir={{common_gen: '{tmp_path}/{{a}}'}}", "Snakemake takes names in braces for wildcards"),
+    ):
+        result = checkout.grue("-n", "grue_all", "--config", config, check=False)
+        assert result.returncode != 0
+        assert said in result.stdout
+        assert "Job stats" not in result.stdout
 
 
 def test_part_of_a_suite_is_its_runs_without_tables(checkout: Checkout) -> None:
