@@ -111,3 +111,42 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Any:
         return path
 
     return build
+
+
+FILM = ("the", "film", "was", "good", "bad", ".")
+
+
+def llama_tokenizer() -> Any:
+    """As LLaMA's: a space is part of the word after it, the first one is lost in decoding, rare text is bytes; `<s>` is
+    put before a text. Words of FILM, and what follows a word without a space ("ly")."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    specials = ["<pad>", "<s>", "</s>", "<unk>"]
+    words = [f"▁{word}" for word in FILM] + ["ly", "▁"]
+    vocab = [(token, 0.0) for token in specials] + [(word, -1.0) for word in words]
+    vocab += [(f"<0x{byte:02X}>", -9.0) for byte in range(256)]
+    inner = Tokenizer(models.Unigram(vocab, unk_id=UNK, byte_fallback=True))
+    inner.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    inner.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    inner.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", BOS)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<pad>"
+    )
+
+
+def wordpiece_tokenizer() -> Any:
+    """As BERT's: words of FILM in lower case, "##ly" inside a word, `[SEP]` as eos."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    vocab = {token: i for i, token in enumerate(["[PAD]", "[CLS]", "[SEP]", "[UNK]", *FILM, "##ly"])}
+    inner = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
+    inner.normalizer = normalizers.Lowercase()
+    inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    inner.decoder = decoders.WordPiece(prefix="##")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner, bos_token="[CLS]", eos_token="[SEP]", unk_token="[UNK]", pad_token="[PAD]"
+    )

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from rl4lms.config.published import published
 from rl4lms.config.reader import Count, Natural, Positive, join, mapping, plain, read, where
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.tables import PostProcessorRegistry
+
+Tokens = tuple[Natural, ...]
+
+
+def _token_fact() -> Any:
+    # Two configurations of which one has had its model's own facts written into it are one and the same.
+    return field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -18,6 +25,12 @@ class GenerationConfig:
 
     max_new_tokens: None becomes the episode length of the environment. max_length: for encoder-decoder models, whose
     decoder counts its start token: max_new_tokens + 1. top_k: 0 turns it off.
+
+    The token facts (`TOKEN_FACTS`) are the model's and the tokenizer's where they are None, and a run's config.json has
+    them written out. eos_token_id: the tokens that end a text, beside those of tokenizer and model, which always do.
+    forced_bos_token_id: the first token of every response (the target language of mBART, M2M100 and NLLB).
+    forced_eos_token_id: all that the last token may be where a response fills its length. suppress_tokens are never
+    generated, begin_suppress_tokens not as the first token that is chosen, bad_words_ids not as sequences.
     """
 
     do_sample: bool = published("generation_kwargs.do_sample")
@@ -33,6 +46,14 @@ class GenerationConfig:
     length_penalty: float = published("generation_kwargs.length_penalty")
     early_stopping: bool = published("generation_kwargs.early_stopping")
     post_processing_fn: str | None = None
+    eos_token_id: Natural | Tokens | None = _token_fact()
+    pad_token_id: Natural | None = _token_fact()
+    decoder_start_token_id: Natural | None = _token_fact()
+    forced_bos_token_id: Natural | None = _token_fact()
+    forced_eos_token_id: Natural | Tokens | None = _token_fact()
+    suppress_tokens: Tokens | None = _token_fact()
+    begin_suppress_tokens: Tokens | None = _token_fact()
+    bad_words_ids: tuple[Tokens, ...] | None = _token_fact()
 
     def to_dict(self) -> dict[str, Any]:
         """Every key that is set, defaults included; `from_dict` of it gives an equal object."""
@@ -43,50 +64,103 @@ class GenerationConfig:
         """The same with a length, where none is given."""
         return self if self.max_new_tokens is not None else replace(self, max_new_tokens=max_new_tokens)
 
+    def token_facts(self) -> dict[str, Any]:
+        """Those token facts that are given, by name."""
+        return {name: value for name in TOKEN_FACTS if (value := getattr(self, name)) is not None}
 
-def read_generation(value: Any, path: str, source: str) -> GenerationConfig:
-    """The section at `path`. Raises ConfigError for what cannot be decoded together."""
+
+def read_generation(
+    value: Any, path: str, source: str, *, episode_length: int | None = None, causal: bool = False
+) -> GenerationConfig:
+    """The section at `path`. Raises ConfigError for what cannot be decoded together.
+
+    episode_length: what max_new_tokens is where it is not given. causal: the model is known to be decoder-only.
+    """
     given = mapping(value, path, source)
     post_processor = given.get("post_processing_fn")
     if isinstance(post_processor, Mapping) and set(post_processor) == {"id"}:  # as published
         given["post_processing_fn"] = post_processor["id"]
     g: GenerationConfig = read(GenerationConfig, given, path, source)
     here = where(source, path)
+    for name in ("max_length", "decoder_start_token_id") if causal else ():
+        if getattr(g, name) is not None:
+            way_out = "write max_new_tokens" if name == "max_length" else "remove it"
+            raise ConfigError(f"{here}.{name}: is of encoder-decoder models, and this one is decoder-only; {way_out}.")
+    g = _with_lengths(g, here, episode_length)
+    for name in ("eos_token_id", "forced_eos_token_id"):
+        if isinstance(token := getattr(g, name), int):
+            g = replace(g, **{name: (token,)})
     if g.top_p > 1:
         raise ConfigError(f"{here}.top_p: expected a share in (0, 1], found {g.top_p}.")
-    if g.max_length is not None:
-        if g.max_new_tokens is not None:
-            raise ConfigError(f"{here}: max_length and max_new_tokens both given; keep max_new_tokens.")
-        g = replace(g, max_new_tokens=max(g.max_length - 1, 1), max_length=None)
-    if g.max_new_tokens is not None and g.min_length > g.max_new_tokens:
-        raise ConfigError(
-            f"{here}.min_length: expected at most max_new_tokens {g.max_new_tokens}, found {g.min_length}."
-        )
+    if g.bad_words_ids is not None and not all(g.bad_words_ids):
+        raise ConfigError(f"{here}.bad_words_ids: found a word without a token; expected a list of lists of token ids.")
     if g.post_processing_fn is not None and g.post_processing_fn not in PostProcessorRegistry.table:
         known = PostProcessorRegistry.table.ids()
         raise ConfigError(unknown("post-processor", g.post_processing_fn, known, f"{here}.post_processing_fn"))
     return g
 
 
+def _with_lengths(g: GenerationConfig, here: str, episode_length: int | None) -> GenerationConfig:
+    """max_new_tokens from what is given of lengths. Raises ConfigError where they contradict each other."""
+    if g.max_length is not None:
+        if g.max_new_tokens is not None:
+            raise ConfigError(f"{here}: max_length and max_new_tokens both given; keep max_new_tokens.")
+        if g.max_length < 2:
+            raise ConfigError(f"{here}.max_length: expected at least 2, the start token and one more, found 1.")
+        g = replace(g, max_new_tokens=g.max_length - 1, max_length=None)
+    if episode_length is not None:
+        g = g.with_length(episode_length)
+    if g.max_new_tokens is not None and g.min_length > g.max_new_tokens:
+        raise ConfigError(
+            f"{here}.min_length: expected at most max_new_tokens {g.max_new_tokens}, found {g.min_length}."
+        )
+    return g
+
+
+# What the model's own files say unless the YAML does; everything else is the YAML's, over RL4LMs' defaults.
+TOKEN_FACTS = tuple(f.name for f in fields(GenerationConfig) if not f.compare)
+
 # A rollout records what it sampled from as an action mask; only these narrow the choice in a way a mask can say.
-SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "min_length", "max_new_tokens")
+SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "min_length", "max_new_tokens", *TOKEN_FACTS)
 
 
-def check_rollout(generation: GenerationConfig, path: str, source: str) -> None:
-    """Raises ConfigError for a decoding that no policy gradient can be taken of."""
+def check_rollout(generation: GenerationConfig, path: str, source: str, episode_length: int | None = None) -> None:
+    """Raises ConfigError for a decoding that no policy gradient can be taken of, or that is longer than an episode."""
     here = where(source, path)
     if not generation.do_sample:
         raise ConfigError(
             f"{here}.do_sample: expected true: a rollout samples. Greedy and beam search are for evaluation."
         )
     neutral = GenerationConfig()
-    for field in fields(GenerationConfig):
-        value = getattr(generation, field.name)
-        if field.name not in SAMPLING and value != getattr(neutral, field.name):
+    for key in fields(GenerationConfig):
+        value = getattr(generation, key.name)
+        if key.name not in SAMPLING and value != getattr(neutral, key.name):
             raise ConfigError(
-                f"{join(here, field.name)}: a rollout is narrowed by {', '.join(SAMPLING[1:5])} alone; "
-                f"move {field.name} to train_evaluation.generation_kwargs."
+                f"{join(here, key.name)}: a rollout is narrowed by {', '.join(SAMPLING[1:5])} and token ids alone; "
+                f"move {key.name} to train_evaluation.generation_kwargs."
             )
+    if episode_length is not None and (generation.max_new_tokens or 0) > episode_length:
+        raise ConfigError(
+            f"{here}.max_new_tokens: {generation.max_new_tokens}, but an episode ends after "
+            f"env.args.max_episode_length {episode_length}; make them equal."
+        )
+
+
+def share_token_facts(
+    rollout: GenerationConfig, evaluation: GenerationConfig | None, path: str, source: str
+) -> tuple[GenerationConfig, GenerationConfig | None]:
+    """Both with the token facts that either gives: a run has one set. Raises ConfigError where they disagree."""
+    if evaluation is None:
+        return rollout, None
+    ours, theirs = rollout.token_facts(), evaluation.token_facts()
+    for name in ours.keys() & theirs.keys():
+        if ours[name] != theirs[name]:
+            raise ConfigError(
+                f"{where(source, path)}.{name}: {theirs[name]} contradicts {ours[name]} of "
+                "alg.policy.args.generation_kwargs; a run has one, so give it once."
+            )
+    both = {**ours, **theirs}
+    return replace(rollout, **both), replace(evaluation, **both)
 
 
 def notice_top_k(given: Any, path: str) -> list[str]:

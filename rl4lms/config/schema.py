@@ -21,7 +21,13 @@ from rl4lms.config.arguments import (
     Choices,
     refuse_float16,
 )
-from rl4lms.config.generation import GenerationConfig, check_rollout, notice_top_k, read_generation
+from rl4lms.config.generation import (
+    GenerationConfig,
+    check_rollout,
+    notice_top_k,
+    read_generation,
+    share_token_facts,
+)
 from rl4lms.config.published import DEFAULTS, published
 from rl4lms.config.reader import (
     Count,
@@ -158,12 +164,14 @@ def _read_supervised(given: Mapping[str, Any], source: str) -> RunConfig:
     for name in ("training_args", "model_type", "model_name"):
         if name not in alg:
             raise missing(kinds[name], f"alg.{name}", source)
-    evaluation, notices = _train_evaluation(given["train_evaluation"], source, None)
+    model_type = read(kinds["model_type"], alg["model_type"], "alg.model_type", source)
+    causal = model_type == "causal"
     sampling, path = alg.get("generation_kwargs"), "alg.generation_kwargs"
-    generation = None if sampling is None else read_generation(sampling, path, source)
-    if evaluation.generation_kwargs and generation and generation.max_new_tokens:
-        its_own = evaluation.generation_kwargs.with_length(generation.max_new_tokens)
-        evaluation = replace(evaluation, generation_kwargs=its_own)
+    generation = None if sampling is None else read_generation(sampling, path, source, causal=causal)
+    length = None if generation is None else generation.max_new_tokens
+    evaluation, notices = _train_evaluation(
+        given["train_evaluation"], source, on_policy=False, length=length, causal=causal
+    )
     decoding = evaluation.generation_kwargs or generation
     if evaluation.metrics and (decoding is None or decoding.max_new_tokens is None):
         raise missing(int, f"{path}.max_new_tokens", source)
@@ -172,7 +180,7 @@ def _read_supervised(given: Mapping[str, Any], source: str) -> RunConfig:
         datapool=_component(given["datapool"], "datapool", source, DataPoolRegistry.table, POOL_ARGUMENTS),
         alg=SupervisedConfig(
             training_args=read_training_args(alg["training_args"], "alg.training_args", source),
-            model_type=read(kinds["model_type"], alg["model_type"], "alg.model_type", source),
+            model_type=model_type,
             model_name=read(str, alg["model_name"], "alg.model_name", source),
             generation_kwargs=generation,
         ),
@@ -197,13 +205,25 @@ def _read_on_policy(given: Mapping[str, Any], source: str) -> RunConfig:
         notices.append(
             "alg.args.minibatch: episodes, whole ones up to batch_size steps; write transitions for RL4LMs'."
         )
-    evaluation, more = _train_evaluation(given["train_evaluation"], source, length)
+    evaluation, more = _train_evaluation(
+        given["train_evaluation"], source,
+        on_policy=True, length=policy.generation.max_new_tokens, causal=_is_causal(policy.id),
+    )  # fmt: skip
     notices += more
     shipped = _shipped(AlgorithmRegistry.table, alg["id"], ALGORITHM_ARGUMENTS)
     arguments = _typed_arguments(shipped, args, "alg.args", source)
     if shipped is not None:  # the arguments of a user's class mean what it says; its rollouts check their size
         _check_buffer(arguments["n_steps"], env, source)
     minibatch = arguments.pop("minibatch", DEFAULTS["alg.args.minibatch"].value)
+    rollout, decoding = share_token_facts(
+        policy.generation, evaluation.generation_kwargs, "train_evaluation.generation_kwargs", source
+    )
+    start, context_start = rollout.decoder_start_token_id, env.args.context_start_token
+    if None not in (start, context_start) and start != context_start:
+        raise ConfigError(
+            f"{where(source, 'env.args.context_start_token')}: {context_start} contradicts decoder_start_token_id "
+            f"{start} of generation_kwargs; it is the same token, so give it once."
+        )
     return RunConfig(
         tokenizer=read(TokenizerConfig, given["tokenizer"], "tokenizer", source),
         reward_fn=_component(given["reward_fn"], "reward_fn", source, RewardFunctionRegistry.table, REWARD_ARGUMENTS),
@@ -213,10 +233,10 @@ def _read_on_policy(given: Mapping[str, Any], source: str) -> RunConfig:
             id=alg["id"],
             args=arguments,
             kl_div=read(KLConfig, alg["kl_div"], "alg.kl_div", source),
-            policy=policy,
+            policy=replace(policy, generation=rollout),
             minibatch=read(Literal["episodes", "transitions"], minibatch, "alg.args.minibatch", source),
         ),
-        train_evaluation=evaluation,
+        train_evaluation=replace(evaluation, generation_kwargs=decoding),
         seed=seed,
         notices=tuple(notices),
     )
@@ -241,30 +261,38 @@ def _policy(value: Any, source: str, episode_length: int) -> tuple[PolicyConfig,
     args = mapping(given.get("args") or {}, f"{path}.args", source)
     here = f"{path}.args.generation_kwargs"
     sampling = args.pop("generation_kwargs", None) or {}
-    generation = read_generation(sampling, here, source)
-    check_rollout(generation, here, source)
+    causal = _is_causal(policy_id)
+    generation = read_generation(sampling, here, source, episode_length=episode_length, causal=causal)
+    check_rollout(generation, here, source, episode_length)
     notices = notice_top_k(sampling, here)
     known = _shipped(PolicyRegistry.table, policy_id, POLICY_ARGUMENTS)
     if known is not None:
         refuse_float16(args.get("dtype"), where(source, f"{path}.args.dtype"))
     arguments = _typed_arguments(known, args, f"{path}.args", source)
-    return PolicyConfig(policy_id, arguments, generation.with_length(episode_length)), notices
+    return PolicyConfig(policy_id, arguments, generation), notices
+
+
+def _is_causal(policy_id: str) -> bool:
+    """Whether a policy is known to be of decoder-only models; a class of the user's may be of any."""
+    return PolicyRegistry.table.is_shipped(policy_id) and "causal" in policy_id
 
 
 # Keys of train_evaluation that supervised runs do without -> the argument of transformers' trainer in its place.
 _OF_ON_POLICY = {"n_iters": "num_train_epochs", "save_every": "save_steps"}
 
 
-def _train_evaluation(value: Any, source: str, episode_length: int | None) -> tuple[TrainEvaluationConfig, list[str]]:
-    """The section, and its notices. episode_length: of the rollouts; None for supervised runs, which count in epochs.
+def _train_evaluation(
+    value: Any, source: str, *, on_policy: bool, length: int | None, causal: bool
+) -> tuple[TrainEvaluationConfig, list[str]]:
+    """The section, and its notices. Supervised runs count in epochs and not in iterations.
 
-    A metric that is listed twice (the published iwslt2017 files do) is computed once.
+    length: of a text where the section gives none; causal: the model is known to be decoder-only. A metric that is
+    listed twice (the published iwslt2017 files do) is computed once.
     """
     path = "train_evaluation"
     given = mapping(value, path, source)
     metrics = read(list[Any], given.pop("metrics", None) or [], f"{path}.metrics", source)
     decoding = given.pop("generation_kwargs", None)
-    on_policy = episode_length is not None
     kinds = hints(TrainEvaluationConfig)
     for name in ("n_iters", "eval_every") if on_policy else ():
         if given.get(name) is None:
@@ -273,9 +301,10 @@ def _train_evaluation(value: Any, source: str, episode_length: int | None) -> tu
     section: TrainEvaluationConfig = read(TrainEvaluationConfig, given, path, source)
     if section.keep_best is not None and not on_policy:
         raise ConfigError(f"{where(source, join(path, 'keep_best'))}: not used by alg.id supervised; remove it.")
-    generation = None if decoding is None else read_generation(decoding, f"{path}.generation_kwargs", source)
-    if generation is not None and episode_length is not None:
-        generation = generation.with_length(episode_length)
+    generation = None
+    if decoding is not None:
+        here = f"{path}.generation_kwargs"
+        generation = read_generation(decoding, here, source, episode_length=length, causal=causal)
     components = tuple(
         _component(m, f"{path}.metrics[{i}]", source, MetricRegistry.table, METRIC_ARGUMENTS)
         for i, m in enumerate(metrics)

@@ -10,26 +10,27 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from rl4lms.config.generation import GenerationConfig, read_generation
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError
-from rl4lms.core.seeding import torch_generator
+from rl4lms.core.seeding import derive_seed, torch_generator
 from rl4lms.core.tables import PostProcessorRegistry
 from rl4lms.core.vocabulary import check_vocabulary, embedding_rows
 from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.numerics.distributed import gather, rank, world_size
+from rl4lms.policies.beams import Beams, beam_search
 from rl4lms.policies.decoding import decode
-from rl4lms.policies.language_models import CausalScorer, Seq2SeqScorer, token_logprobs
+from rl4lms.policies.language_models import CausalScorer, Seq2SeqScorer, token_logprobs, vocabulary_size
 from rl4lms.policies.sequences import Sequences, all_tokens
+from rl4lms.policies.token_facts import resolve, set_start_token, token_facts
+from rl4lms.policies.token_rules import token_set
 from rl4lms.policies.truncation import SamplingSpec
-from rl4lms.tokenization.observation import decode_response, encode_prompts, left_pad
+from rl4lms.tokenization.continuation import Continuation, until_stop
+from rl4lms.tokenization.observation import encode_prompts, left_pad
 from rl4lms.tokenization.prompt_check import check_prompts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-# What our own loop cannot do and transformers' `generate` can, with the value that means "off".
-_BEYOND_SAMPLING = {"num_beams": 1, "no_repeat_ngram_size": 0, "repetition_penalty": 1.0}
-_BEAM_ONLY = ("length_penalty", "early_stopping")
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,10 @@ class TextGenerator:
     """Decodes prompts in batches, longest first to save padding; a text does not depend on the batch it was in.
     The processes of a launch share out the batches, and all of them return all texts.
 
-    generation: published generation keyword arguments. Greedy (`do_sample: false`) and sampling run on our own
-    cached loop, each sample with its own random stream keyed by (seed, position); beams, repetition penalties and
-    n-gram blocking run on transformers' `generate`. arithmetic: what the model runs under, a policy's own.
+    generation: published generation keyword arguments, over the published defaults; token facts that they leave out are
+    the model's and the tokenizer's. Greedy decoding (`do_sample: false`) and sampling, with penalties or without, run
+    on our own cached loop; beams on transformers' `generate`, under the same rules. Each sample has its own random
+    stream, keyed by (seed, position), in all of them. arithmetic: what the model runs under, a policy's own.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class TextGenerator:
         model: Any,
         tokenizer: PreTrainedTokenizerBase,
         *,
-        generation: Mapping[str, Any],
+        generation: GenerationConfig | Mapping[str, Any],
         max_prompt_length: int,
         batch_size: int,
         seed: int = 0,
@@ -62,22 +64,32 @@ class TextGenerator:
         arithmetic: Callable[..., AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.model, self.tokenizer, self._arithmetic = model, tokenizer, arithmetic
-        self.generation = {k: v for k, v in generation.items() if v is not None}
         self.max_prompt_length, self.batch_size, self.seed = max_prompt_length, batch_size, seed
         self.prompt_truncation_side = prompt_truncation_side
-        if not self.generation.get("max_new_tokens"):
+        if not isinstance(generation, GenerationConfig):
+            given = {k: v for k, v in generation.items() if v is not None}
+            generation = read_generation(given, "generation", "evaluation")
+        if generation.max_new_tokens is None:
             raise ConfigError("generation.max_new_tokens: missing; say how many tokens an evaluation may generate.")
         check_vocabulary(tokenizer, embedding_rows(model), model.config.name_or_path)
-        post = self.generation.pop("post_processing_fn", None)
-        self._post_process = PostProcessorRegistry.get(post["id"]) if post else None
+        self.causal, n = not model.config.is_encoder_decoder, vocabulary_size(model)
+        facts = token_facts(model.generation_config, model.config, n)
+        self.generation = resolve(
+            generation, facts, tokenizer=tokenizer, vocab_size=n, causal=self.causal, where="generation"
+        )
+        set_start_token(model, self.generation.decoder_start_token_id)
+        self.stop_ids = token_set(self.generation.eos_token_id)
+        self.spec = SamplingSpec.from_kwargs(self.generation.to_dict(), generation.max_new_tokens, stop_on_eos=True)
+        post = self.generation.post_processing_fn
+        self._post_process = None if post is None else PostProcessorRegistry.get(post)
 
     def __call__(self, samples: Sequence[Sample]) -> list[str]:
         return self.generate(samples).texts
 
     @property
     def pad_id(self) -> int:
-        pad = self.tokenizer.pad_token_id
-        return int(self.tokenizer.eos_token_id if pad is None else pad)
+        pad = self.generation.pad_token_id
+        return next(iter(self.stop_ids), 0) if pad is None else pad
 
     def encode(self, samples: Sequence[Sample]) -> list[list[int]]:
         texts = [s.prompt_or_input_text for s in samples]
@@ -99,49 +111,30 @@ class TextGenerator:
                 decoded.update(zip(index, self._decode(ids, mask, index), strict=True))
         rows = {i: row for part in gather(decoded) for i, row in part.items()}
         token_ids = [rows[i] for i in range(len(prompts))]
-        texts = [decode_response(self.tokenizer, row) for row in token_ids]
+        seen = prompts if self.causal else [[]] * len(prompts)
+        pairs = zip(seen, token_ids, strict=True)
+        texts = [Continuation(self.tokenizer, prompt, self.stop_ids).text(row) for prompt, row in pairs]
         if self._post_process is not None:
             texts = [self._post_process(text) for text in texts]
         return Generation(token_ids, texts)
 
     def _decode(self, ids: Tensor, mask: Tensor, index: Sequence[int]) -> list[list[int]]:
-        if any(self.generation.get(key, off) != off for key, off in _BEYOND_SAMPLING.items()):
-            return self._generate_by_transformers(ids, mask)
-        n = int(self.generation["max_new_tokens"])
-        spec = SamplingSpec.from_kwargs({"do_sample": False, **self.generation}, n, stop_on_eos=True)
+        """Responses to the samples at `index`, each up to and with its first stop token."""
+        g, spec = self.generation, self.spec
+        if g.num_beams > 1:
+            beams = Beams(g.num_beams, g.length_penalty, g.early_stopping)
+            seeds = [derive_seed(self.seed, "evaluation", i) for i in index]
+            rows = beam_search(
+                self.model, ids, mask, spec, beams, stop_ids=self.stop_ids, pad_id=self.pad_id, seeds=seeds
+            )
+            return [list(until_stop(row, self.stop_ids)) for row in rows]
         draws = None
         if spec.do_sample:
             streams = [torch_generator(self.seed, "evaluation", i) for i in index]
-            draws = torch.stack([torch.rand(n, generator=g, dtype=torch.float64) for g in streams]).to(ids.device)
-        eos = self.tokenizer.eos_token_id
-        out = decode(self.model, ids, mask, spec, eos_id=eos, pad_id=self.pad_id, uniforms=draws)
+            n = spec.max_new_tokens
+            draws = torch.stack([torch.rand(n, generator=each, dtype=torch.float64) for each in streams]).to(ids.device)
+        out = decode(self.model, ids, mask, spec, eos_id=self.stop_ids, pad_id=self.pad_id, uniforms=draws)
         return [row[m].tolist() for row, m in zip(out.response_ids, out.response_mask, strict=True)]
-
-    def _generate_by_transformers(self, ids: Tensor, mask: Tensor) -> list[list[int]]:
-        arguments = dict(self.generation)
-        if int(arguments.get("num_beams", 1)) == 1:
-            arguments = {k: v for k, v in arguments.items() if k not in _BEAM_ONLY}
-        if min_length := arguments.pop("min_length", 0):
-            arguments["min_new_tokens"] = min_length
-        if arguments.get("do_sample"):
-            torch.manual_seed(self.seed)
-        else:
-            arguments = {k: v for k, v in arguments.items() if k not in ("temperature", "top_k", "top_p")}
-        eos = self.tokenizer.eos_token_id
-        out = self.model.generate(
-            input_ids=ids, attention_mask=mask.long(), pad_token_id=self.pad_id, eos_token_id=eos, **arguments
-        )
-        start = 1 if self.model.config.is_encoder_decoder else ids.shape[1]
-        return [_until_eos(row, eos, self.pad_id) for row in out[:, start:].tolist()]
-
-
-def _until_eos(row: list[int], eos_id: int | None, pad_id: int) -> list[int]:
-    """Tokens up to and with the first eos; trailing padding is dropped where there was none."""
-    if eos_id is not None and eos_id in row:
-        return row[: row.index(eos_id) + 1]
-    while row and row[-1] == pad_id:
-        row = row[:-1]
-    return row
 
 
 @torch.no_grad()

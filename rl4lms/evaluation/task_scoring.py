@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl4lms.config.compose import compose_metrics, evaluation_generation
-from rl4lms.config.generation import read_generation
+from rl4lms.config.generation import GenerationConfig, read_generation
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.io import write_json, write_jsonl
 from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, RewardFunctionRegistry
@@ -20,6 +20,7 @@ from rl4lms.evaluation.generation import Generation, TextGenerator, kl_to_refere
 from rl4lms.evaluation.reward_scores import reward_scores
 from rl4lms.evaluation.suite import KL_PER_SEQUENCE, KL_PER_TOKEN, N_SAMPLES, REWARD, SPLIT
 from rl4lms.metrics.base import BaseMetric
+from rl4lms.policies.token_facts import set_start_token
 from rl4lms.tokenization.text_task import TextTask
 from rl4lms.tokenization.tokenizer import build_tokenizer
 
@@ -35,7 +36,7 @@ class TaskScoring:
     tokenizer: PreTrainedTokenizerBase
     metrics: list[BaseMetric]
     text_task: TextTask
-    generation: Mapping[str, Any]
+    generation: GenerationConfig
     batch_size: int
     main_metric: str
     seq2seq: bool
@@ -58,7 +59,10 @@ class TaskScoring:
         reward = RewardFunctionRegistry.get(reward_fn["id"], reward_fn["args"])
         if getattr(reward, "needs_references", False):
             reward.fit_references([sample.references for sample in _samples(task, data_dir, "train")])
-        generation = read_generation(evaluation_generation(task), "generation", "params")
+        causal = task["model"]["type"] == "causal"
+        generation = read_generation(
+            evaluation_generation(task), "generation", "params", episode_length=env["max_episode_length"], causal=causal
+        )
         return cls(
             samples=samples,
             tokenizer=tokenizer,
@@ -71,8 +75,9 @@ class TaskScoring:
                 max_prompt_length=env["max_prompt_length"],
                 terminate_on_eos=True,
                 prompt_truncation_side=env.get("prompt_truncation_side", "left"),
+                encoder_decoder=not causal,
             ),
-            generation=generation.with_length(env["max_episode_length"]).to_dict(),
+            generation=generation,
             batch_size=evaluation["eval_batch_size"],
             main_metric=evaluation["main_metric"],
             seq2seq=task["model"]["type"] == "seq2seq",
@@ -90,11 +95,13 @@ class TaskScoring:
             seed=seed,
             prompt_truncation_side=self.text_task.prompt_truncation_side,
         )
+        set_start_token(reference, generator.generation.decoder_start_token_id)
         generation = generator.generate(self.samples)
         result = evaluate(lambda _: generation.texts, self.samples, self.metrics, split=SPLIT, epoch=epoch, model=model)
         if self.main_metric not in result.metrics:
             raise ConfigError(unknown("metric", self.main_metric, result.metrics, "evaluation.main_metric"))
-        rewards = reward_scores(self.text_task, self.samples, generation, batch_size=self.batch_size)
+        task = replace(self.text_task, stop_ids=frozenset(generator.stop_ids))
+        rewards = reward_scores(task, self.samples, generation, batch_size=self.batch_size)
         result = result.with_scores(REWARD, rewards)
         return result.with_metrics(self._kl(generator, generation, model, reference))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -29,6 +29,7 @@ from rl4lms.policies.language_models import (
 )
 from rl4lms.policies.precision import bfloat16
 from rl4lms.policies.sequences import Sequences, TokenView, all_tokens
+from rl4lms.policies.token_facts import resolved, set_start_token, token_facts
 from rl4lms.policies.truncation import SamplingSpec
 
 # What each dtype has its weights in: steps of AdamW that bfloat16 would round away add up in float32.
@@ -97,6 +98,7 @@ class LMActorCriticPolicy(BasePolicy):
         self.value_model_kind = value_model
         self.entropy_gradient = True  # of evaluate_actions; an algorithm that only logs the entropy saves a pass
         model = self._load_model(model_name, WEIGHTS[dtype], apply_model_parallel, trust_remote_code)
+        self._take_token_facts(model)
         self._build_models(model, lora)
         self._setup_optimizer(lr_schedule(1.0), optimizer_class, dict(optimizer_kwargs or {}), weight_decay)
         self.set_training_mode(False)
@@ -108,6 +110,16 @@ class LMActorCriticPolicy(BasePolicy):
         return load_language_model(
             name, seq2seq=self.seq2seq, dtype=dtype, trust_remote_code=trust_remote_code, **extra
         )
+
+    def _take_token_facts(self, model: Any) -> None:
+        """Write the model's own token facts into `generation_kwargs`, where those do not say otherwise."""
+        n = vocabulary_size(model)
+        facts = token_facts(model.generation_config, model.config, n)
+        where = "alg.policy.args.generation_kwargs"
+        self.generation_kwargs |= resolved(
+            self.generation_kwargs, facts, tokenizer=None, vocab_size=n, causal=not self.seq2seq, where=where
+        )
+        set_start_token(model, self.generation_kwargs.get("decoder_start_token_id"))
 
     def _build_models(self, model: Any, lora: Mapping[str, Any] | None) -> None:
         self.vocab_size = vocabulary_size(model)
@@ -264,13 +276,13 @@ class LMActorCriticPolicy(BasePolicy):
 
     # -- generation --------------------------------------------------------------------------------------------------
 
-    def learned_mask(self, eos_id: int | None) -> LearnedMask | None:
+    def learned_mask(self, eos_id: int | Collection[int] | None) -> LearnedMask | None:
         """What narrows the choice of rollout tokens beyond `generation_kwargs`; maskable policies override this."""
         return None
 
     def generate(
-        self, prompt_ids: Tensor, prompt_mask: Tensor, spec: SamplingSpec, *, eos_id: int | None, pad_id: int,
-        uniforms: Tensor | None = None,
+        self, prompt_ids: Tensor, prompt_mask: Tensor, spec: SamplingSpec, *, eos_id: int | Collection[int] | None,
+        pad_id: int, uniforms: Tensor | None = None,
     ) -> Decoded:  # fmt: skip
         """Rollout of a batch of left-padded prompts; see `rl4lms.policies.decoding.decode`."""
         learned = self.learned_mask(eos_id)

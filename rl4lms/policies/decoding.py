@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ from torch import Tensor
 from rl4lms.core import progress
 from rl4lms.numerics.categorical import action_logprobs, masked_logits, sample_by_inverse_cdf
 from rl4lms.numerics.packing import pack_bits
-from rl4lms.policies.language_models import Session, open_session
+from rl4lms.policies.language_models import Session, open_session, start_token
+from rl4lms.policies.token_rules import History, penalise_repetition, token_set
 from rl4lms.policies.truncation import SamplingSpec, truncation_mask
 
 if TYPE_CHECKING:
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 class Decoded:
     """Responses of B prompts, right-padded to the longest.
 
-    response_ids: (B, T) int64; response_mask: (B, T) bool, True up to and with the first eos where rows stop there;
-    logprobs: (B, T) float32, of the distribution that was sampled (tempered, truncated, renormalised);
+    response_ids: (B, T) int64; response_mask: (B, T) bool, True up to and with the first stop token where rows end
+    there; logprobs: (B, T) float32, of the distribution that was sampled (tempered, truncated, renormalised);
     raw_logprobs: (B, T) float32, of the model's own distribution; action_mask_bits: (B, T, ceil(V/8)) uint8 or None.
     """
 
@@ -72,28 +74,35 @@ def decode(
     prompt_mask: Tensor,
     spec: SamplingSpec,
     *,
-    eos_id: int | None,
+    eos_id: int | Collection[int] | None,
     pad_id: int,
     uniforms: Tensor | None = None,
     mask_session: LearnedMask | None = None,
 ) -> Decoded:
     """Continue B left-padded prompts. prompt_ids: (B, P) int64; prompt_mask: (B, P) bool.
 
+    eos_id: every token that ends a row, as one id or several.
     uniforms: (B, max_new_tokens) float64 in [0, 1), one draw a token, required where `spec.do_sample`: a row's
     tokens depend on its own draws alone. Rows that have ended leave the batch once half of it is idle.
     """
+    stop_ids = token_set(eos_id)
+    stops = torch.tensor(stop_ids, dtype=torch.int64, device=prompt_ids.device)
     session = open_session(model, prompt_ids, prompt_mask)
     rows = torch.arange(len(prompt_ids), device=prompt_ids.device)
     logits = masked_logits(session.start(), None)
     record = _Record(logits, spec, pad_id)
+    history = first_history(model, prompt_ids, prompt_mask) if spec.reads_history else None
     if mask_session is not None:
         mask_session.start(prompt_ids, prompt_mask)
     alive = torch.ones_like(rows, dtype=torch.bool)
     for step in range(spec.max_new_tokens):
         progress.detail("token", step + 1, spec.max_new_tokens)
-        mask = truncation_mask(logits, spec, step, eos_id)
+        own = logits
+        if history is not None and spec.repetition_penalty != 1.0:
+            logits = penalise_repetition(logits, history, spec.repetition_penalty)
+        mask = truncation_mask(logits, spec, step, stop_ids, history)
         if mask_session is not None:
-            mask = mask_session.narrow(mask, logits, eos_forbidden=step < spec.min_length)
+            mask = mask_session.narrow(mask, own)
         scaled = logits if mask is None and spec.temperature == 1.0 else masked_logits(logits, mask, spec.temperature)
         if spec.do_sample:
             assert uniforms is not None, "sampling needs uniforms"
@@ -101,17 +110,27 @@ def decode(
         else:
             actions = scaled.argmax(-1)
         live = slice(None) if bool(alive.all()) else alive
-        record.write(step, rows[live], actions[live], *_select(live, logits, scaled, mask))
-        if spec.stop_on_eos and eos_id is not None:
-            alive = alive & (actions != eos_id)
+        record.write(step, rows[live], actions[live], *_select(live, own, scaled, mask))
+        if spec.stop_on_eos and stop_ids:
+            alive = alive & ~torch.isin(actions, stops)
         if step + 1 == spec.max_new_tokens or not bool(alive.any()):
             break
+        if history is not None:
+            history = history.append(actions)
         if int(alive.sum()) * 2 <= len(alive):
-            rows, actions, alive = _compact(rows, actions, alive, session, mask_session)
+            rows, actions, alive, history = _compact(rows, actions, alive, history, session, mask_session)
         logits = masked_logits(session.step(actions), None)
         if mask_session is not None:
             mask_session.step(actions)
     return record.finish()
+
+
+def first_history(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Tensor) -> History:
+    """What a response comes after: its prompt, or the start token of an encoder-decoder's decoder."""
+    if not model.config.is_encoder_decoder:
+        return History(prompt_ids, prompt_mask)
+    start = torch.full_like(prompt_ids[:, :1], start_token(model))
+    return History(start, torch.ones_like(start, dtype=torch.bool))
 
 
 def _select(
@@ -122,23 +141,24 @@ def _select(
 
 
 def _compact(
-    rows: Tensor, actions: Tensor, alive: Tensor, session: Session, mask_session: LearnedMask | None
-) -> tuple[Tensor, Tensor, Tensor]:
+    rows: Tensor, actions: Tensor, alive: Tensor, history: History | None, session: Session,
+    mask_session: LearnedMask | None,
+) -> tuple[Tensor, Tensor, Tensor, History | None]:  # fmt: skip
     kept = torch.nonzero(alive).squeeze(1)
     session.keep(kept)
     if mask_session is not None:
         mask_session.keep(kept)
-    return rows[kept], actions[kept], alive[kept]
+    return rows[kept], actions[kept], alive[kept], None if history is None else history.rows(kept)
 
 
 class LearnedMask:
     """Action masks that another model computes beside the policy, with its own cache (NLPO, arXiv:2210.01241).
 
-    Subclasses say which actions a (b, V) row of that model's logits allows.
+    Subclasses say which actions a (b, V) row of that model's logits allows. eos_id: every stop token.
     """
 
-    def __init__(self, model: PreTrainedModel | None, eos_id: int | None) -> None:
-        self.model, self.eos_id = model, eos_id
+    def __init__(self, model: PreTrainedModel | None, eos_id: int | Collection[int] | None) -> None:
+        self.model, self.stop_ids = model, token_set(eos_id)
         self._session: Session | None = None
         self._logits: Tensor | None = None
 
@@ -159,11 +179,11 @@ class LearnedMask:
         if self._session is not None:
             self._session.keep(rows)
 
-    def narrow(self, mask: Tensor | None, policy_logits: Tensor, eos_forbidden: bool) -> Tensor | None:
-        """`mask` and this one; eos stays allowed unless min-length forbids it. A row left empty keeps `mask`."""
+    def narrow(self, mask: Tensor | None, policy_logits: Tensor) -> Tensor | None:
+        """`mask` and this one, which takes out no stop token; what `mask` forbids stays so. A row left empty keeps
+        `mask`."""
         learned = self.allowed(policy_logits if self._logits is None else self._logits)
-        if self.eos_id is not None:
-            learned[:, self.eos_id] = not eos_forbidden
+        learned[:, list(self.stop_ids)] = True
         if mask is None:
             return None if bool(learned.all()) else learned
         both = mask & learned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ MASK_TYPES = ("learned_top_p", "learned_top_k", "topk")
 
 
 class _TopP(LearnedMask):
-    def __init__(self, model: Any, eos_id: int | None, p: float, min_tokens_to_keep: int) -> None:
+    def __init__(self, model: Any, eos_id: int | Collection[int] | None, p: float, min_tokens_to_keep: int) -> None:
         super().__init__(model, eos_id)
         self.p, self.min_tokens_to_keep = p, min_tokens_to_keep
 
@@ -28,7 +29,7 @@ class _TopP(LearnedMask):
 
 
 class _TopK(LearnedMask):
-    def __init__(self, model: Any, eos_id: int | None, k: int) -> None:
+    def __init__(self, model: Any, eos_id: int | Collection[int] | None, k: int) -> None:
         super().__init__(model, eos_id)
         self.k = k
 
@@ -42,8 +43,9 @@ class MaskableActorCriticPolicy(LMActorCriticPolicy):
     mask_type: "learned_top_p" (the smallest set of the mask policy's most probable actions with total probability
     `top_mask`), "learned_top_k" (its `top_mask` most probable), "topk" (the current policy's own `top_mask` most
     probable). min_tokens_to_keep: at least so many under top-p. target_update_iterations: NLPO refreshes the mask
-    policy every so many iterations (`rl4lms.algorithms.nlpo`). Published defaults. eos is always allowed, unless a
-    minimum length forbids it. `top_mask >= 1` under learned_top_p, and k of the whole vocabulary, mask nothing.
+    policy every so many iterations (`rl4lms.algorithms.nlpo`). Published defaults. Stop tokens are always allowed,
+    unless a minimum length or a rule of `generation_kwargs` forbids them. `top_mask >= 1` under learned_top_p, and k of
+    the whole vocabulary, mask nothing.
     """
 
     def __init__(
@@ -82,7 +84,7 @@ class MaskableActorCriticPolicy(LMActorCriticPolicy):
             for mask, current in pairs:
                 mask.copy_(current)
 
-    def learned_mask(self, eos_id: int | None) -> LearnedMask | None:
+    def learned_mask(self, eos_id: int | Collection[int] | None) -> LearnedMask | None:
         if self._masks_nothing:
             return None
         if self.mask_type == "learned_top_p":

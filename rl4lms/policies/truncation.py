@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 
 from rl4lms.core.errors import ConfigError
+from rl4lms.policies.token_rules import History, TokenRules, token_set
 
 
 @dataclass(frozen=True)
 class SamplingSpec:
-    """How the next token is chosen. Order, as in transformers: min-length, temperature, top-k, top-p.
+    """How the next token is chosen. Order, as in transformers: penalty, rules, min-length, temperature, top-k, top-p.
 
-    min_length: eos is forbidden before that many response tokens; stop_on_eos: a row ends with its first eos.
+    min_length: stop tokens are forbidden before that many response tokens; stop_on_eos: a row ends with its first stop
+    token; repetition_penalty: of tokens that were there before, which no rollout has, for no mask can say it.
     """
 
     max_new_tokens: int
@@ -27,6 +29,8 @@ class SamplingSpec:
     top_p: float = 1.0
     min_length: int = 0
     stop_on_eos: bool = True
+    repetition_penalty: float = 1.0
+    rules: TokenRules = field(default_factory=TokenRules)
 
     def __post_init__(self) -> None:
         if self.temperature <= 0:
@@ -43,15 +47,21 @@ class SamplingSpec:
         """From published generation keyword arguments, of which those that concern sampling are read."""
         read = {
             k: kwargs[k]
-            for k in ("do_sample", "temperature", "top_k", "top_p", "min_length")
+            for k in ("do_sample", "temperature", "top_k", "top_p", "min_length", "repetition_penalty")
             if kwargs.get(k) is not None
         }
         read["top_k"] = int(read.get("top_k", 0))
-        return cls(max_new_tokens=max_new_tokens, stop_on_eos=stop_on_eos, **read)
+        rules = TokenRules.from_kwargs(kwargs)
+        return cls(max_new_tokens=max_new_tokens, stop_on_eos=stop_on_eos, rules=rules, **read)
 
     @property
     def truncates(self) -> bool:
         return self.top_k > 0 or self.top_p < 1 or self.min_length > 0
+
+    @property
+    def reads_history(self) -> bool:
+        """Whether the choice depends on the tokens before it otherwise than through the model."""
+        return self.repetition_penalty != 1.0 or self.rules.reads_history
 
 
 def top_k_mask(logits: Tensor, k: int) -> Tensor:
@@ -81,17 +91,23 @@ def _descending(logits: Tensor) -> Tensor:
     return torch.from_numpy(np.sort(logits.detach().numpy(), axis=-1)).flip(-1)
 
 
-def truncation_mask(logits: Tensor, spec: SamplingSpec, step: int, eos_id: int | None) -> Tensor | None:
-    """(B, V) bool, True = may be sampled, or None for all. logits: (B, V) float32, untempered."""
-    if not spec.truncates:
-        return None
-    mask = torch.ones_like(logits, dtype=torch.bool)
-    if step < spec.min_length and eos_id is not None:
-        mask[:, eos_id] = False
+def truncation_mask(
+    logits: Tensor, spec: SamplingSpec, step: int, eos_id: int | Collection[int] | None, history: History | None = None
+) -> Tensor | None:
+    """(B, V) bool, True = may be sampled, or None for all. logits: (B, V) float32, untempered.
+
+    eos_id: every stop token; history: what went before, where `spec.reads_history`.
+    """
+    forbidden = token_set(eos_id) if step < spec.min_length else ()
+    mask = spec.rules.allowed(logits, step, step + 1 == spec.max_new_tokens, history, forbidden)
+    if spec.top_k == 0 and spec.top_p >= 1:
+        return torch.ones_like(logits, dtype=torch.bool) if mask is None and spec.min_length > 0 else mask
+    if mask is None:
+        mask = torch.ones_like(logits, dtype=torch.bool)
     scaled = (logits / spec.temperature).masked_fill(~mask, -torch.inf)
     if spec.top_k > 0:
-        mask &= top_k_mask(scaled, spec.top_k)
+        mask = mask & top_k_mask(scaled, spec.top_k)
         scaled = scaled.masked_fill(~mask, -torch.inf)
     if spec.top_p < 1:
-        mask &= top_p_mask(scaled, spec.top_p)
+        mask = mask & top_p_mask(scaled, spec.top_p)
     return mask

@@ -18,6 +18,7 @@ from rl4lms.numerics.distributed import gather, rank, shares, world_size
 from rl4lms.numerics.kl import kl_k1, kl_k3
 from rl4lms.numerics.masked import masked_mean, whiten
 from rl4lms.policies.sequences import Sequences
+from rl4lms.policies.token_rules import token_set
 from rl4lms.policies.truncation import SamplingSpec
 from rl4lms.rollouts.episodes import EpisodeBatch
 from rl4lms.rollouts.kl_controller import KLController
@@ -110,13 +111,19 @@ class RolloutCollector:
         texts = [task.samples[i][0].prompt_or_input_text for i in index]
         ids = encode_prompts(task.tokenizer, texts, task.max_prompt_length, task.prompt_truncation_side)
         prompt_ids, prompt_mask = (x.to(device) for x in left_pad(ids, task.pad_id))
-        spec = SamplingSpec.from_kwargs(policy.generation_kwargs, task.max_episode_length, task.terminate_on_eos)
+        kwargs = policy.generation_kwargs
+        if kwargs.get("max_new_tokens") not in (None, task.max_episode_length):
+            raise ConfigError(
+                f"generation_kwargs.max_new_tokens: {kwargs['max_new_tokens']}, but an episode of the task ends after "
+                f"max_episode_length {task.max_episode_length}; make them equal."
+            )
+        spec = SamplingSpec.from_kwargs(kwargs, task.max_episode_length, task.terminate_on_eos)
         draws = [self._draws(iteration, e, spec.max_new_tokens) for e in episodes]
         decoded = policy.generate(
             prompt_ids,
             prompt_mask,
             spec,
-            eos_id=task.eos_id,
+            eos_id=token_set(task.stop_ids.union(token_set(kwargs.get("eos_token_id")))),
             pad_id=task.pad_id,
             uniforms=torch.stack(draws).to(device),
         )
@@ -177,9 +184,10 @@ class RolloutCollector:
     def _responses(self, sequences: Sequences, ended: Tensor, index: list[int]) -> list[Response]:
         lengths = sequences.response_mask.sum(1).tolist()
         rows = sequences.response_ids.tolist()
+        prompts = [ids[mask].tolist() for ids, mask in zip(sequences.prompt_ids, sequences.prompt_mask, strict=True)]
         return [
-            response_of(self.task, self.task.samples[i][0], row[:length], bool(end))
-            for i, row, length, end in zip(index, rows, lengths, ended.tolist(), strict=True)
+            response_of(self.task, self.task.samples[i][0], row[:length], bool(end), prompt)
+            for i, row, length, end, prompt in zip(index, rows, lengths, ended.tolist(), prompts, strict=True)
         ]
 
     def _scores(self, responses: list[Response], mask: Tensor, owners: list[int]) -> Tensor:

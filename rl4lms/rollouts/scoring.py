@@ -12,7 +12,7 @@ from rl4lms.core.guard import copied
 from rl4lms.rewards.base import BatchedRewardFunction, reward_name
 from rl4lms.rewards.guard import STEP_ERROR, reward_call
 from rl4lms.rewards.parallel import ParallelReward, is_copyable
-from rl4lms.tokenization.observation import SampleLike, decode_response
+from rl4lms.tokenization.observation import SampleLike
 from rl4lms.tokenization.text_task import TextTask
 
 
@@ -33,8 +33,12 @@ class Scorer(Protocol):
     def close(self) -> None: ...
 
 
-def response_of(task: TextTask, sample: SampleLike, token_ids: list[int], ended: bool) -> Response:
-    return Response(sample, token_ids, ended, decode_response(task.tokenizer, token_ids))
+def response_of(
+    task: TextTask, sample: SampleLike, token_ids: list[int], ended: bool, prompt_ids: Sequence[int] | None = None
+) -> Response:
+    """The episode with its text. prompt_ids: of the sample's prompt as the model saw it; None encodes it again."""
+    seen = task.first_observation(sample).prompt_ids if prompt_ids is None else prompt_ids
+    return Response(sample, token_ids, ended, task.continuation(seen).text(token_ids))
 
 
 class BatchedScorer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.guard import copied
+from rl4lms.tokenization.continuation import Continuation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -52,24 +53,6 @@ def encode_prompts(
     return [row or [start] for row in ids]
 
 
-def up_to_stop(ids: Sequence[int], stop_id: int | None) -> Sequence[int]:
-    """The tokens before the first one that stops a text."""
-    ids = list(ids)
-    return ids[: ids.index(stop_id)] if stop_id in ids else ids
-
-
-def decode_response(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
-    """Text of response tokens, special tokens skipped: the one decoding that rewards, env and evaluation share.
-
-    It ends at the first eos, also where an episode goes on after it (`terminate_on_eos: false`). Ids past the
-    tokenizer's vocabulary (a model's padded embedding rows) have no text.
-    """
-    known = len(tokenizer)
-    ids = up_to_stop(ids, tokenizer.eos_token_id)
-    text = tokenizer.decode([i for i in ids if i < known], skip_special_tokens=True, clean_up_tokenization_spaces=False)
-    return str(text)
-
-
 def left_pad(rows: Sequence[Sequence[int]], pad_id: int, length: int | None = None) -> tuple[Tensor, Tensor]:
     """(ids, mask), each (B, P): int64 and bool, True = real, P = `length` or the longest row."""
     width = max((len(r) for r in rows), default=0) if length is None else length
@@ -87,7 +70,9 @@ class Observation:
     """One state of an episode. Field names as published; tensors are built when they are asked for.
 
     prompt_ids: real tokens of the prompt; context_ids: tokens generated so far (after `context_start_token`, where
-    there is one). Tensors are (1, max_prompt_length), (1, max_context_length) or their sum, left-padded.
+    there is one). Tensors are (1, max_prompt_length), (1, max_context_length) or their sum, left-padded. continuation:
+    how this episode's tokens become text; by default they continue the prompt, and a context_start_token says that they
+    do not: it is an encoder-decoder's.
     """
 
     prompt_or_input_text: str
@@ -99,6 +84,12 @@ class Observation:
     max_prompt_length: int
     max_context_length: int
     context_start_token: int | None = None
+    continuation: Continuation = field(default=None, repr=False, compare=False)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.continuation is None:
+            prompt_ids = self.prompt_ids if self.context_start_token is None else ()
+            object.__setattr__(self, "continuation", Continuation(self.tokenizer, prompt_ids))
 
     @classmethod
     def init_from_sample(
@@ -110,8 +101,15 @@ class Observation:
         prompt_truncation_side: str = "left",
         context_start_token: int | None = None,
         meta_info: dict[str, Any] | None = None,
+        encoder_decoder: bool | None = None,
+        stop_ids: Collection[int] = (),
     ) -> Observation:
-        """The first state of an episode: an empty context. The episode has copies of what a reward could change."""
+        """The first state of an episode: an empty context. The episode has copies of what a reward could change.
+
+        encoder_decoder: whether responses are texts of their own; None says so where there is a context_start_token.
+        stop_ids: the tokens that end a response's text.
+        """
+        separate = context_start_token is not None if encoder_decoder is None else encoder_decoder
         ids = encode_prompts(tokenizer, [sample.prompt_or_input_text], max_input_length, prompt_truncation_side)[0]
         return cls(
             prompt_or_input_text=sample.prompt_or_input_text,
@@ -123,6 +121,7 @@ class Observation:
             max_prompt_length=max_input_length,
             max_context_length=max_context_length,
             context_start_token=context_start_token,
+            continuation=Continuation(tokenizer, () if separate else ids, stop_ids),
         )
 
     def update(self, action: int, tokenizer: PreTrainedTokenizerBase | None = None) -> Observation:
@@ -135,7 +134,7 @@ class Observation:
 
     @cached_property
     def context_text(self) -> str:
-        return decode_response(self.tokenizer, self.context_ids)
+        return self.continuation.text(self.context_ids)
 
     @property
     def action_history(self) -> list[str]:

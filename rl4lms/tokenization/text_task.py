@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rl4lms.tokenization.continuation import Continuation
 from rl4lms.tokenization.observation import Observation, SampleLike
 
 if TYPE_CHECKING:
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 class TextTask:
     """samples: (sample, weight) pairs; lengths in tokens; other fields as the published environment arguments.
 
-    terminate_on_eos: an episode ends with its first eos, which counts; without it (the published default) every
-    episode runs to max_episode_length.
+    terminate_on_eos: an episode ends with its first stop token, which counts; without it (the published default) every
+    episode runs to max_episode_length. stop_ids: every token that ends a text; the tokenizer's eos is one of them.
+    encoder_decoder: whether responses are texts of their own rather than continuations of their prompts; None says so
+    where there is a context_start_token.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -29,6 +32,15 @@ class TextTask:
     prompt_truncation_side: str = "left"
     context_start_token: int | None = None
     priority_scale: float = 0.0
+    stop_ids: frozenset[int] = frozenset()
+    encoder_decoder: bool | None = None
+    pad_token_id: int | None = None
+
+    def __post_init__(self) -> None:
+        own = () if self.eos_id is None else (self.eos_id,)
+        object.__setattr__(self, "stop_ids", frozenset((*self.stop_ids, *own)))
+        if self.encoder_decoder is None:
+            object.__setattr__(self, "encoder_decoder", self.context_start_token is not None)
 
     @property
     def eos_id(self) -> int | None:
@@ -37,7 +49,7 @@ class TextTask:
 
     @property
     def pad_id(self) -> int:
-        pad = self.tokenizer.pad_token_id
+        pad = self.tokenizer.pad_token_id if self.pad_token_id is None else self.pad_token_id
         return int(pad) if pad is not None else int(self.eos_id or 0)
 
     def first_observation(self, sample: SampleLike) -> Observation:
@@ -48,8 +60,14 @@ class TextTask:
             self.max_episode_length,
             self.prompt_truncation_side,
             self.context_start_token,
+            encoder_decoder=self.encoder_decoder,
+            stop_ids=self.stop_ids,
         )
+
+    def continuation(self, prompt_ids: Sequence[int]) -> Continuation:
+        """How responses to a prompt become text."""
+        return Continuation(self.tokenizer, () if self.encoder_decoder else prompt_ids, self.stop_ids)
 
     def is_done(self, action: int, step: int) -> bool:
         """Whether the episode ends with `action`, its `step`-th token (from 1)."""
-        return step >= self.max_episode_length or (self.terminate_on_eos and action == self.eos_id)
+        return step >= self.max_episode_length or (self.terminate_on_eos and action in self.stop_ids)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rl4lms.algorithms.on_policy_text import TextRollouts
-from rl4lms.config.schema import AlgorithmConfig, ComponentConfig, EnvConfig, RunConfig
+from rl4lms.config.schema import (
+    AlgorithmConfig,
+    ComponentConfig,
+    EnvConfig,
+    GenerationConfig,
+    RunConfig,
+    SupervisedConfig,
+)
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.pretrained import from_pretrained, positions
 from rl4lms.core.tables import (
@@ -18,6 +25,8 @@ from rl4lms.core.tables import (
 from rl4lms.core.vocabulary import check_vocabulary
 from rl4lms.data_pools.text_generation_pool import TextGenPool
 from rl4lms.envs.text_generation.vec_env import make_stepping_env, make_vec_env
+from rl4lms.policies.token_facts import model_generation_config, notice_ignored, resolve, token_facts
+from rl4lms.policies.token_rules import token_set
 from rl4lms.rollouts.scoring import BatchedScorer, Scorer, SteppedScorer
 from rl4lms.tokenization.prompt_check import check_prompts
 from rl4lms.tokenization.text_task import TextTask
@@ -45,20 +54,57 @@ def model_config(name: str, trust_remote_code: bool = False) -> PreTrainedConfig
     return config
 
 
-def check_lengths(model: PreTrainedConfig, name: str, max_prompt_length: int, max_episode_length: int) -> None:
-    """Raises ConfigError where prompt and response cannot fit the model's positions."""
+def check_lengths(
+    model: PreTrainedConfig, name: str, max_prompt_length: int, max_length: int,
+    key: str = "env.args.max_episode_length",
+) -> None:  # fmt: skip
+    """Raises ConfigError where prompt and response cannot fit the model's positions. key: what says `max_length`."""
     limit = positions(model)
     if limit is None:
         return
     if model.is_encoder_decoder:
-        for key, length in (("max_prompt_length", max_prompt_length), ("max_episode_length", max_episode_length)):
+        for each, length in (("env.args.max_prompt_length", max_prompt_length), (key, max_length)):
             if length > limit:
-                raise ConfigError(f"env.args.{key}: {length} tokens, but model {name} has {limit} positions.")
-    elif max_prompt_length + max_episode_length > limit:
+                raise ConfigError(f"{each}: {length} tokens, but model {name} has {limit} positions.")
+    elif max_prompt_length + max_length > limit:
+        section, _, last = key.rpartition(".")
         raise ConfigError(
-            f"env.args: max_prompt_length {max_prompt_length} + max_episode_length {max_episode_length} tokens do not "
+            f"{section}: max_prompt_length {max_prompt_length} + {last} {max_length} tokens do not "
             f"fit the {limit} positions of model {name}; shorten one of them."
         )
+
+
+def with_token_facts(config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> RunConfig:
+    """The configuration with its decoding resolved: what model and tokenizer say of tokens written into every
+    `generation_kwargs`, and a notice of what else the model's own file says. Raises ConfigError for a token that is
+    given and that the model does not have, or cannot obey.
+    """
+    alg = config.alg
+    if isinstance(alg, SupervisedConfig):
+        name, trust, generation = alg.model_name, False, alg.generation_kwargs
+        where = "alg.generation_kwargs"
+    else:
+        name, trust = alg.policy.model_name, bool(alg.policy.args.get("trust_remote_code"))
+        generation, where = alg.policy.generation, "alg.policy.args.generation_kwargs"
+    model, theirs = model_config(name, trust), model_generation_config(name)
+    n = int(model.get_text_config().vocab_size)
+    facts = token_facts(theirs, model, n)
+    causal = not model.is_encoder_decoder
+    start = None if causal or config.env is None else config.env.args.context_start_token
+
+    def complete(section: GenerationConfig) -> GenerationConfig:
+        if section.decoder_start_token_id is None:
+            section = replace(section, decoder_start_token_id=start)
+        return resolve(section, facts, tokenizer=tokenizer, vocab_size=n, causal=causal, where=where)
+
+    evaluation = config.train_evaluation
+    if evaluation.generation_kwargs is not None:
+        evaluation = replace(evaluation, generation_kwargs=complete(evaluation.generation_kwargs))
+    notices = (*config.notices, *notice_ignored(theirs, evaluation.generation_kwargs or generation, name))
+    if isinstance(alg, SupervisedConfig):
+        return replace(config, alg=replace(alg, generation_kwargs=complete(generation)), notices=notices)
+    policy = replace(alg.policy, generation=complete(generation))
+    return replace(config, alg=replace(alg, policy=policy), train_evaluation=evaluation, notices=notices)
 
 
 @dataclass
@@ -84,6 +130,9 @@ def build_algorithm(
     name = alg.policy.model_name
     model = model_config(name, bool(alg.policy.args.get("trust_remote_code")))
     check_lengths(model, name, env.args.max_prompt_length, env.args.max_episode_length)
+    if (decoding := config.train_evaluation.generation_kwargs) is not None and decoding.max_new_tokens is not None:
+        key = "train_evaluation.generation_kwargs.max_new_tokens"
+        check_lengths(model, name, env.args.max_prompt_length, decoding.max_new_tokens, key)
     vocab_size = int(model.get_text_config().vocab_size)
     check_vocabulary(tokenizer, vocab_size, name)
     check_prompts(tokenizer, (sample for sample, _ in pool), vocab_size, env.args.max_prompt_length)
@@ -121,19 +170,21 @@ def build_algorithm(
 def _task(
     config: RunConfig, pool: TextGenPool, tokenizer: PreTrainedTokenizerBase, model: PreTrainedConfig
 ) -> TextTask:
-    assert config.env is not None
+    assert config.env is not None and isinstance(config.alg, AlgorithmConfig)
     args = config.env.args
-    start = args.context_start_token
-    if start is None and model.is_encoder_decoder:
-        start = getattr(model, "decoder_start_token_id", None)
+    generation = config.alg.policy.generation
+    start = generation.decoder_start_token_id if model.is_encoder_decoder else args.context_start_token
     return TextTask(
         tokenizer=tokenizer,
         reward_function=build_reward(config.reward_fn, pool),
         samples=pool,  # type: ignore[arg-type]  # a pool is a sequence of (sample, weight)
-        max_episode_length=args.max_episode_length,
+        max_episode_length=generation.max_new_tokens or args.max_episode_length,
         max_prompt_length=args.max_prompt_length,
         terminate_on_eos=args.terminate_on_eos,
         prompt_truncation_side=args.prompt_truncation_side,
         context_start_token=start,
         priority_scale=args.priority_scale,
+        stop_ids=frozenset(token_set(generation.eos_token_id)),
+        encoder_decoder=bool(model.is_encoder_decoder),
+        pad_token_id=generation.pad_token_id,
     )

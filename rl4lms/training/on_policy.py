@@ -23,7 +23,7 @@ from rl4lms.core.seeding import seed_everything
 from rl4lms.numerics.distributed import gather, process_group, rank
 from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
 from rl4lms.tracking.tracker import SilentTracker, Tracker
-from rl4lms.training.builders import BuiltAlgorithm, build_algorithm
+from rl4lms.training.builders import BuiltAlgorithm, build_algorithm, with_token_facts
 from rl4lms.training.checkpoint import (
     generator_state,
     load_generator_state,
@@ -61,26 +61,27 @@ class OnPolicyTrainer:
     ) -> None:
         if not isinstance(config.alg, AlgorithmConfig) or config.env is None:
             raise ConfigError("alg.id: a supervised configuration was given to the on-policy trainer.")
-        self.config = config
         self.out_dir, self.tracker, self.evaluate_test = out_dir, tracker, evaluate_test
+        settle_process(config.kernels, config.n_threads)  # of a program that called no command of ours
+        self.identity = identity or RunIdentity(config, evaluate_test=evaluate_test)
+        self.digest = self.identity.digest
+        self.tokenizer: PreTrainedTokenizerBase = build_tokenizer(config.to_dict()["tokenizer"])
+        self.config = config = with_token_facts(config, self.tokenizer)
+        assert isinstance(config.alg, AlgorithmConfig) and config.env is not None
         self.evaluation = config.train_evaluation
         assert self.evaluation.n_iters is not None and self.evaluation.eval_every is not None
         self.n_iters: int = self.evaluation.n_iters
         self.eval_every: int = self.evaluation.eval_every
-        settle_process(config.kernels, config.n_threads)  # of a program that called no command of ours
-        self.identity = identity or RunIdentity(config, evaluate_test=evaluate_test)
-        self.digest = self.identity.digest
         self.best: dict[str, Any] | None = None  # {iteration, value} of the best evaluation, where one is kept
         self.writes = rank() == 0  # of the processes of a launch, the first alone
         seed_everything(config.seed)
-        self.tokenizer: PreTrainedTokenizerBase = build_tokenizer(config.to_dict()["tokenizer"])
         self.pools = self.identity.pools
         self.splits = SplitEvaluation(
             self.pools,
             self.evaluation.metrics,
             self.tokenizer,
             tracker,
-            generation=(self.evaluation.generation_kwargs or config.alg.policy.generation).to_dict(),
+            generation=self.evaluation.generation_kwargs or config.alg.policy.generation,
             max_prompt_length=config.env.args.max_prompt_length,
             batch_size=self.evaluation.eval_batch_size,
             seed=config.seed,

@@ -13,7 +13,6 @@ from rl4lms.envs.text_generation.env import TextGenEnv
 from rl4lms.envs.text_generation.vec_env import make_stepping_env, make_vec_env
 from rl4lms.rewards.base import BatchedRewardFunction, RewardFunction
 from rl4lms.rollouts.scoring import BatchedScorer, SteppedScorer, response_of
-from rl4lms.tokenization.observation import decode_response
 from rl4lms.tokenization.text_task import TextTask
 from tests.conftest import BOS, EOS, VOCAB, word_tokenizer
 
@@ -89,7 +88,7 @@ def test_text_ends_at_the_first_eos_in_rollout_environment_and_evaluation(reward
     for after in ([6, 7, 8], [EOS, 9, 40]):
         ids = [5, EOS, *after]
         response = response_of(t, SAMPLES[0][0], ids, ended=True)
-        assert response.text == decode_response(t.tokenizer, ids) == decode_response(t.tokenizer, [5, EOS]) == "w5"
+        assert response.text == " w5"
         env.reset(sample=response.sample)
         stepped = [env.step(action)[1] for action in ids]
         rows.append(BatchedScorer(t)([response])[0])

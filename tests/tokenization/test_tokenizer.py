@@ -1,11 +1,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rl4lms.core.errors import ConfigError
+from rl4lms.data_pools.text_generation_pool import Sample
+from rl4lms.envs.text_generation.env import TextGenEnv
+from rl4lms.rollouts.scoring import response_of
+from rl4lms.tokenization.continuation import Continuation, until_stop
+from rl4lms.tokenization.text_task import TextTask
 from rl4lms.tokenization.tokenizer import build_tokenizer, load_tokenizer, save_tokenizer, sentinel_tokens, train_bpe
+from tests.conftest import llama_tokenizer, word_tokenizer, wordpiece_tokenizer
 
 TEXTS = ["The film was good, the acting was better.", "Der Hund läuft in den Garten."] * 20
 ODD = "Émile\tsaid: \n  'no – 日本' <b> "
@@ -100,3 +107,80 @@ def test_a_directory_without_a_tokenizer_is_one_line(tmp_path):
     with pytest.raises(ConfigError, match="cannot be loaded") as error:
         load_tokenizer(str(tmp_path))
     assert "\n" not in str(error.value)
+
+
+BYTES = train_bpe(["the film was good . bad"] * 9, 270)
+JOINED = {  # tokenizer, text, and where its tokens are cut
+    "llama": (llama_tokenizer(), "the film was good.", 3),
+    "llama, inside a word": (llama_tokenizer(), "the film was badly good", 5),
+    "llama, inside a character": (llama_tokenizer(), "the film was é good", 6),
+    "llama, nothing before": (llama_tokenizer(), "the film was good", 1),
+    "bytes": (BYTES, "the film was good", 5),
+    "bytes, inside a character": (BYTES, "the film was é good", len(BYTES("the film was ").input_ids) + 1),
+    "wordpiece": (wordpiece_tokenizer(), "the film was good.", 3),
+    "wordpiece, inside a word": (wordpiece_tokenizer(), "the film was badly good", 4),
+    "words": (word_tokenizer(), "w5 w6 w7", 2),
+}
+
+
+@pytest.mark.parametrize(("tokenizer", "text", "cut"), JOINED.values(), ids=JOINED)
+def test_a_continuation_is_what_it_adds_to_its_prompt(tokenizer, text, cut):
+    """docs/numerics.md, line 34: what a reader sees of the prompt and the response are together the text."""
+    ids = tokenizer(text)["input_ids"]
+    prompt, response = ids[:cut], ids[cut:]
+    continuation = Continuation(tokenizer, prompt)
+    before = continuation.prompt_text.rstrip("\ufffd")  # half a character is replaced by a whole one
+    assert before + continuation.text(response) == text
+    assert continuation.text([]) == ""
+    assert Continuation(tokenizer).text(ids) == text, "an encoder-decoder's response is a text of its own"
+
+
+def test_a_text_ends_with_the_first_of_all_stop_tokens():
+    tokenizer = word_tokenizer()
+    prompt, response = [5, 6], [7, 8, 9, 2, 10]
+    assert Continuation(tokenizer, prompt).text(response) == " w7 w8 w9 w10"
+    assert Continuation(tokenizer, prompt, {2}).text(response) == " w7 w8 w9"
+    assert Continuation(tokenizer, prompt, {2, 8}).text(response) == " w7 w8", "a stop token that is a word is one"
+    assert [list(until_stop(response, stops)) for stops in ((), (2,), (7, 2))] == [response, response[:4], [7]]
+
+
+@pytest.mark.parametrize("kind", ["llama", "wordpiece", "bytes, inside a character"])
+@pytest.mark.parametrize("encoder_decoder", [False, True])
+def test_stepping_and_scoring_see_the_text_of_the_tokens_that_the_model_saw(kind, encoder_decoder):
+    """The prompt is cut to its last two tokens; a reward that joins prompt and text finds no word glued to it."""
+    tokenizer, text, cut = JOINED[kind]
+    prompt = "bad . " + tokenizer.decode(tokenizer(text)["input_ids"][:cut], skip_special_tokens=True).strip("\ufffd ")
+    response = [*tokenizer(text)["input_ids"][cut:], tokenizer.eos_token_id, 5]
+    sample = Sample("a", prompt, ["good"])
+    arguments: dict[str, Any] = {"max_episode_length": len(response), "max_prompt_length": 2}
+    task = TextTask(tokenizer, None, [(sample, 1.0)], **arguments, encoder_decoder=encoder_decoder)
+    env = TextGenEnv(tokenizer, None, [(sample, 1.0)], **arguments, encoder_decoder=encoder_decoder)
+    env.reset(sample=sample)
+    info: dict[str, Any] = {}
+    for token in response:
+        *_, info = env.step(token)
+    seen = task.first_observation(sample).prompt_ids
+    assert len(seen) == 2
+    scored = response_of(task, sample, response, True)
+    assert info["output"] == scored.text == response_of(task, sample, response, True, seen).text
+    plain = tokenizer.decode(response[:-2], skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    assert scored.text == (plain if encoder_decoder else Continuation(tokenizer, seen).text(response[:-2]))
+    if kind == "llama" and not encoder_decoder:
+        assert prompt + scored.text == "bad . the film was good."
+
+
+def test_a_prompt_is_decoded_once(monkeypatch):
+    tokenizer = llama_tokenizer()
+    decoded: list[int] = []
+    decode = type(tokenizer).decode
+    monkeypatch.setattr(
+        type(tokenizer), "decode", lambda self, ids, **kw: decoded.append(len(ids)) or decode(self, ids, **kw)
+    )
+    sample = Sample("a", "the film was", ["good"])
+    observation = TextTask(tokenizer, None, [(sample, 1.0)]).first_observation(sample)
+    texts = []
+    for token in (7, 8, 9):
+        observation = observation.update(token)
+        texts.append(observation.context_text)
+    assert texts == [" good", " good bad", " good bad ."]
+    assert decoded.count(len(observation.prompt_ids)) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -22,13 +22,14 @@ FIELDS = ("prompt_or_input", "context", "input")
 
 
 class TextGenEnv(gymnasium.Env[dict[str, np.ndarray], int]):
-    """An episode continues one prompt; an action is a token id; eos and the length limit both terminate.
+    """An episode continues one prompt; an action is a token id; stop tokens and the length limit both terminate.
 
     Observations: a Dict of int64 boxes under the published names, left-padded: `prompt_or_input_*` (P,), `context_*`
     (T,), `input_*` (P + T,), each with `_encoded_pt` and `_attention_mask_pt`. Rewards come from `reward_function`;
     a `BatchedRewardFunction` is called with the one episode at its end, so stepping and batched scoring agree.
 
-    samples: (sample, weight) pairs; vocab_size: the model's number of actions (default: the tokenizer's length).
+    samples: (sample, weight) pairs; vocab_size: the model's number of actions (default: the tokenizer's length);
+    stop_ids: what ends a text beside the tokenizer's eos; encoder_decoder: as of `TextTask`.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["ansi"]}  # noqa: RUF012 - as gymnasium declares it
@@ -47,6 +48,8 @@ class TextGenEnv(gymnasium.Env[dict[str, np.ndarray], int]):
         prompt_truncation_side: str = "left",
         vocab_size: int | None = None,
         seed: int = 0,
+        stop_ids: Collection[int] = (),
+        encoder_decoder: bool | None = None,
     ) -> None:
         super().__init__()
         self.task = TextTask(
@@ -59,6 +62,8 @@ class TextGenEnv(gymnasium.Env[dict[str, np.ndarray], int]):
             prompt_truncation_side=prompt_truncation_side,
             context_start_token=context_start_token,
             priority_scale=priority_scale,
+            stop_ids=frozenset(stop_ids),
+            encoder_decoder=encoder_decoder,
         )
         n = int(vocab_size or len(tokenizer))
         widths = (self.task.max_prompt_length, max_episode_length, self.task.max_prompt_length + max_episode_length)

@@ -72,6 +72,8 @@ def _factory(task: TextTask, vocab_size: int, seed: int, env_class: type[TextGen
             prompt_truncation_side=task.prompt_truncation_side,
             vocab_size=vocab_size,
             seed=seed,
+            stop_ids=task.stop_ids,
+            encoder_decoder=task.encoder_decoder,
         )
 
     return make

@@ -1,0 +1,149 @@
+"""What a model's own files say of tokens, and the token facts that a run decodes with (docs/numerics.md, line 33)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from rl4lms.config.generation import TOKEN_FACTS, GenerationConfig
+from rl4lms.core.errors import ConfigError
+from rl4lms.core.pretrained import reason
+from rl4lms.policies.token_rules import token_set
+
+if TYPE_CHECKING:
+    import transformers
+
+# Of a generation_config.json, what is no setting of decoding.
+_NO_SETTING = ("transformers_version", "_from_model_config", "use_cache", "bos_token_id")
+_SETS = ("eos_token_id", "forced_eos_token_id", "suppress_tokens", "begin_suppress_tokens")
+
+
+def model_generation_config(name: str) -> transformers.GenerationConfig:
+    """What a model's directory or hub id says of generation: generation_config.json, else what config.json has of it.
+
+    Raises ConfigError where neither can be read.
+    """
+    from transformers import GenerationConfig as Theirs
+
+    try:
+        return Theirs.from_pretrained(name)
+    except OSError:  # no such file, and so transformers goes on as well
+        pass
+    except Exception as error:  # its parsers have no exception in common
+        raise ConfigError(f"model {name}: generation_config.json cannot be read ({reason(error)}).") from None
+    try:
+        return Theirs.from_pretrained(name, config_file_name="config.json", _from_model_config=True)
+    except Exception as error:
+        raise ConfigError(f"model {name}: config.json cannot be read ({reason(error)}).") from None
+
+
+def token_facts(generation: Any, config: Any, vocab_size: int) -> dict[str, Any]:
+    """The token facts that a model's generation configuration and configuration give, those that are not tokens of its
+    vocabulary left out. Stop tokens are those of both; for the others the first is asked first.
+    """
+    text = config.get_text_config(decoder=True)
+    facts: dict[str, Any] = {}
+    for name in TOKEN_FACTS:
+        if name == "decoder_start_token_id" and config.is_encoder_decoder:
+            sources = [(generation, name), (config, name), (generation, "bos_token_id"), (config, "bos_token_id")]
+        elif name in ("decoder_start_token_id", "forced_bos_token_id") and not config.is_encoder_decoder:
+            continue  # of a decoder's first token; transformers reads neither for a model that continues a prompt
+        else:
+            sources = [(generation, name), (config, name), (text, name)]
+        given = [getattr(source, key, None) for source, key in sources]
+        if value := _known(name, given, vocab_size):
+            facts[name] = value if name in _SETS or name == "bad_words_ids" else value[0]
+    stops = facts.get("eos_token_id", ())
+    if words := [word for word in facts.get("bad_words_ids", ()) if len(word) > 1 or word[0] not in stops]:
+        facts["bad_words_ids"] = tuple(words)  # transformers does not forbid stop tokens this way
+    else:
+        facts.pop("bad_words_ids", None)
+    return facts
+
+
+def _known(name: str, given: list[Any], vocab_size: int) -> tuple[Any, ...]:
+    """The tokens (or words) of the first source that has some; of all sources, for stop tokens."""
+
+    def tokens(value: Any) -> tuple[int, ...]:
+        each = value if isinstance(value, list | tuple) else [value]
+        return tuple(i for i in each if type(i) is int and 0 <= i < vocab_size)
+
+    if name == "bad_words_ids":
+        lists = [value for value in given if isinstance(value, list)]
+        return tuple(tuple(word) for word in (lists[0] if lists else ()) if word and tokens(word) == tuple(word))
+    found = [tokens(value) for value in given]
+    if name == "eos_token_id":
+        return token_set([i for each in found for i in each])
+    return next((each for each in found if each), ())
+
+
+def resolved(
+    given: Mapping[str, Any], facts: Mapping[str, Any], *, tokenizer: Any, vocab_size: int, causal: bool, where: str
+) -> dict[str, Any]:
+    """Every token fact that a run decodes with: what the configuration gives, else the model's or the tokenizer's.
+
+    Stop tokens are those of all three. given: generation keyword arguments; where: their key path, for the message.
+    Raises ConfigError for a token that the model does not have, or that no decoder of its kind can obey.
+    """
+    own = {name: given[name] for name in TOKEN_FACTS if given.get(name) is not None}
+    if causal and "decoder_start_token_id" in own:
+        raise ConfigError(
+            f"{where}.decoder_start_token_id: the model is decoder-only; it has no decoder's start token."
+        )
+    for name, token in _tokens_of(own):
+        if not 0 <= token < vocab_size:
+            raise ConfigError(f"{where}.{name}: {token}, but the model has {vocab_size} tokens; expected one of them.")
+    found = {**facts, **own}
+    ids = (tokenizer.eos_token_id, tokenizer.pad_token_id) if tokenizer is not None else (None, None)
+    stops = (*token_set(own.get("eos_token_id")), *token_set(facts.get("eos_token_id")), *token_set(ids[0]))
+    if stops:
+        found["eos_token_id"] = token_set(stops)
+    if "pad_token_id" not in own and ids[1] is not None:
+        found["pad_token_id"] = int(ids[1])
+    _check_choice(found, given, vocab_size, where)
+    return found
+
+
+def _tokens_of(facts: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    for name, value in facts.items():
+        words = value if name == "bad_words_ids" else [token_set(value)]
+        yield from ((name, token) for word in words for token in word)
+
+
+def _check_choice(facts: Mapping[str, Any], given: Mapping[str, Any], vocab_size: int, where: str) -> None:
+    banned: set[int] = {word[0] for word in facts.get("bad_words_ids") or () if len(word) == 1}
+    banned.update(facts.get("suppress_tokens") or (), facts.get("begin_suppress_tokens") or ())
+    if given.get("min_length"):
+        banned.update(facts.get("eos_token_id") or ())
+    if len(banned) >= vocab_size:
+        raise ConfigError(f"{where}: its suppressed tokens leave none of {vocab_size} to generate; suppress fewer.")
+
+
+def resolve(
+    generation: GenerationConfig, facts: Mapping[str, Any], *, tokenizer: Any, vocab_size: int, causal: bool, where: str
+) -> GenerationConfig:
+    """`generation` with every token fact written out; see `resolved`."""
+    tokens = resolved(
+        generation.to_dict(), facts, tokenizer=tokenizer, vocab_size=vocab_size, causal=causal, where=where
+    )
+    return replace(generation, **tokens)
+
+
+def notice_ignored(theirs: Any, generation: GenerationConfig, name: str) -> list[str]:
+    """What to say once of settings in a model's own file that its decoding does not take from there."""
+    said = {
+        key: value
+        for key, value in theirs.to_diff_dict().items()
+        if key not in (*TOKEN_FACTS, *_NO_SETTING) and value != getattr(generation, key, False)
+    }
+    if not said:
+        return []
+    settings = ", ".join(f"{key} {value}" for key, value in sorted(said.items()))
+    return [f"model {name}: its own generation settings are not used: {settings}. Write those you want in the YAML."]
+
+
+def set_start_token(model: Any, start: int | None) -> None:
+    """Make the resolved start token the one that every pass over an encoder-decoder begins with."""
+    if start is not None and model.config.is_encoder_decoder:
+        model.config.decoder_start_token_id = start
