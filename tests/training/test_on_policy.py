@@ -73,33 +73,38 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, iteration: int) -> None:
     monkeypatch.setattr(on_policy.IterationCallback, "_after_update", dies)
 
 
-def with_lora(cfg: RunConfig, **policy: Any) -> RunConfig:
-    """The same run with adapters of rank 4; by NLPO where the policy's arguments are of a mask."""
+def with_policy(cfg: RunConfig, **policy: Any) -> RunConfig:
+    """The same run with other arguments of the policy; by NLPO where they are of a mask."""
     value = cfg.to_dict()
-    value["alg"]["policy"]["args"] |= {"lora": {"r": 4, "alpha": 8}, **policy}
+    value["alg"]["policy"]["args"] |= policy
     if "top_mask" in policy:
         value["alg"]["id"] = "nlpo"
         value["alg"]["policy"]["id"] = f"maskable_{value['alg']['policy']['id']}"
     return RunConfig.from_dict(value)
 
 
+def with_lora(cfg: RunConfig, **policy: Any) -> RunConfig:
+    return with_policy(cfg, **ADAPTERS, **policy)
+
+
+ADAPTERS = {"lora": {"r": 4, "alpha": 8}}
 MASK = {"top_mask": 0.5, "mask_type": "learned_top_p", "min_tokens_to_keep": 2, "target_update_iterations": 3}
-ADAPTED = {
-    "plain": None,
-    "lora-shared": {"value_model": "shared"},
-    "lora-separate": {"value_model": "separate"},
-    "lora-nlpo": {"value_model": "shared", **MASK},  # when the run dies, the mask policy is not the policy
+POLICIES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "bfloat16": {"dtype": "bfloat16"},
+    "lora-shared": {**ADAPTERS, "value_model": "shared"},
+    "lora-separate": {**ADAPTERS, "value_model": "separate", "dtype": "bfloat16"},
+    "lora-nlpo": {**ADAPTERS, "value_model": "shared", **MASK},  # when the run dies, the mask policy is not the policy
 }
 
 
-@pytest.mark.parametrize("policy", ADAPTED.values(), ids=ADAPTED)
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 @pytest.mark.parametrize("family", ["gpt2", "t5"])
 def test_resume_is_exact(model_dir, tmp_path, monkeypatch, family, policy):
     """NUMERICS 23: train 4 == train 2, kill, resume, train 2; byte for byte, with adapters and without."""
-    cfg = config(model_dir(family), family)
-    if policy is not None:
+    if "lora" in policy:
         pytest.importorskip("peft")
-        cfg = with_lora(cfg, **policy)
+    cfg = with_policy(config(model_dir(family), family), **policy)
     run(tmp_path / "whole", cfg)
     with monkeypatch.context() as patch:
         kill_after(patch, 2)
