@@ -9,6 +9,12 @@ matrix rate is that of 4096 x 4096 x 4096 products in the same dtype. Operations
 
 from __future__ import annotations
 
+import os
+
+from rl4lms.core.kernels import environment
+
+os.environ.update(environment())
+
 import argparse
 import statistics
 import tempfile

@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+from rl4lms.core.kernels import environment
+
+os.environ.update(environment(n_threads=1))  # as a stage computes
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import argparse

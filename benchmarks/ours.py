@@ -36,6 +36,7 @@ class Work:
     kind: str
     algorithm: str = "ppo"
     minibatch: str = "episodes"
+    dtype: str = "float32"
     response: int = RESPONSE
     prompt: int | None = None  # of the kind
     n_steps: int = N_STEPS
@@ -58,7 +59,7 @@ def build_algorithm(
     start = 0 if kind == "t5" else None
     task = TextTask(tokenizer, LengthReward(), samples, work.response, prompt, context_start_token=start)
     env = make_vec_env(task, n_envs=work.n_envs, vocab_size=vocab_size, seed=0)
-    policy = dict(policy or {})
+    policy = {"dtype": work.dtype, **(policy or {})}
     policy_id = "causal_lm_actor_critic_policy" if kind == "gpt2" else "seq2seq_lm_actor_critic_policy"
     if work.algorithm == "nlpo":
         policy_id = f"maskable_{policy_id}"

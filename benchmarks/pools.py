@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+from rl4lms.core.kernels import environment
+
+os.environ.update(environment(n_threads=1))  # as a stage computes
 
 import argparse
 import json

@@ -1,6 +1,7 @@
 """CPU time and memory of one PPO iteration, beside what the original RL4LMs takes for the same work.
 
     python -m benchmarks.ppo [--model gpt2|t5] [--algorithm ppo|nlpo] [--minibatch episodes|transitions]
+                          [--dtype float32|bfloat16]
                                             each option may be given twice; without one: both models, ppo, episodes
     python -m benchmarks.ppo --generation   NLPO's generation against PPO's
     python -m benchmarks.ppo --growth       how an iteration's time grows with response, prompt and batch
@@ -19,7 +20,9 @@ from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+from rl4lms.core.kernels import environment
+
+os.environ.update(environment(n_threads=1))  # as a stage computes
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import argparse
@@ -107,8 +110,8 @@ def update_flops(algorithm: TextRollouts) -> float:
 
 
 HEADER = (
-    "model  algorithm  minibatch    generate_s  rollout_s  train_s  total_s  sgemm_GF/s  opt_steps  tokens/minibatch"
-    "  train/floor  rollout_GB  update_GB  times_less_at_equal_sgemm"
+    "model  algorithm  minibatch    dtype     generate_s  rollout_s  train_s  total_s  sgemm_GF/s  opt_steps"
+    "  tokens/minibatch  train/floor  rollout_GB  update_GB  times_less_at_equal_sgemm"
 )
 
 
@@ -125,7 +128,7 @@ def compare(work: Work, iterations: int) -> None:
         rows = measure(algorithm, iterations)
         flops = update_flops(algorithm)
     name, original = (
-        f"{work.kind:5}  {work.algorithm:9}  {work.minibatch:11}",
+        f"{work.kind:5}  {work.algorithm:9}  {work.minibatch:11}  {work.dtype:8}",
         ORIGINAL_CPU_S.get((work.kind, work.algorithm)),
     )
     ratios = []
@@ -192,6 +195,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--iterations", type=int, default=5)
     parser.add_argument("--minibatch", choices=["episodes", "transitions"], action="append", help="default: episodes")
     parser.add_argument("--algorithm", choices=["ppo", "nlpo"], action="append", help="default: ppo")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], action="append", help="default: float32")
     parser.add_argument("--generation", action="store_true")
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--vs", choices=["trl"], help="run this library on the same work, in turn with ours")
@@ -212,7 +216,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.growth:
         growth(args.iterations)
         return 0
-    choices = itertools.product(args.model or KINDS, args.algorithm or ["ppo"], args.minibatch or ["episodes"])
+    choices = itertools.product(
+        args.model or KINDS, args.algorithm or ["ppo"], args.minibatch or ["episodes"], args.dtype or ["float32"]
+    )
     compare_each([Work(*choice) for choice in choices], args.iterations)
     return 0
 

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rl4lms.core.kernels import settle_process
+
 NUMBERS = [str(n) for n in range(1, 41)]
 DATES = ["2022-01-03", "2022-10-21"]
 WORDS = "Lets increase numbers Let us generate some Generate The next meeting is on".split()
@@ -89,6 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("results/synthetic/models"), help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
+    settle_process()
     for family in FAMILIES:
         write_model(family, args.out / family, args.seed)
         print(args.out / family)

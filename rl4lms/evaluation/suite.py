@@ -50,7 +50,9 @@ class MetricScale:
         if self.log:
             if (array <= 0).any():
                 raise DataError(f"normalisation: {float(array.min())} has no logarithm; expected a value above 0.")
-            array, worst, best = np.log(array), math.log(worst), math.log(best)
+            # numpy's logarithm takes another kernel, and other last digits, on CPUs with AVX-512.
+            array = np.array([math.log(value) for value in array.flat]).reshape(array.shape)
+            worst, best = math.log(worst), math.log(best)
         return (array - worst) / (best - worst)
 
 

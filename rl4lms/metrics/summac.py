@@ -7,6 +7,7 @@ The scores of github.com/tingofurro/summac, in float32 where that halves the pre
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -102,10 +103,12 @@ class ConvHead(NamedTuple):
         """rows: (R, F) histograms, R <= N_ROWS. The chance of "consistent", in [0, 1]."""
         import numpy as np
 
-        values = rows @ self.mlp_weight[0] + self.mlp_bias[0]
+        # Sums and `math`, for the products and exponentials of numpy are other numbers on other CPUs.
+        values = (rows * self.mlp_weight[0]).sum(axis=1) + self.mlp_bias[0]
         kept: Sequence[Reduction] = ("min", "mean", "max") if agg == "all" else (agg,) * 3
-        logits = self.final_weight @ np.array([reduce(values, how) for how in kept]) + self.final_bias
-        return float(1.0 / (1.0 + np.exp(logits[0] - logits[1])))
+        reduced = np.array([reduce(values, how) for how in kept])
+        logits = (self.final_weight * reduced).sum(axis=1) + self.final_bias
+        return 1.0 / (1.0 + math.exp(logits[0] - logits[1]))
 
 
 def histograms(image: np.ndarray, edges: Sequence[float], nli_labels: str, norm_histo: bool) -> np.ndarray:

@@ -197,9 +197,15 @@ def _training_arguments(given: Mapping[str, Any], checkpoints: Path, seed: int) 
     arguments = {**_DEFAULTS, "dataloader_pin_memory": torch.cuda.is_available(), **given}
     seed = derive_seed(seed, "supervised") % 2**32  # of shuffling and dropout: the Trainer seeds every generator
     try:
-        return TrainingArguments(output_dir=str(checkpoints), seed=seed, **arguments)
+        read = TrainingArguments(output_dir=str(checkpoints), seed=seed, **arguments)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"alg.training_args: {str(error).strip().splitlines()[0]}") from None
+    if read.fp16 and read.device.type != "cuda":
+        raise ConfigError(
+            f"alg.training_args.fp16: on {read.device.type} transformers does not scale the loss, and small gradients "
+            "are 0 in float16; leave it out, or use bf16."
+        )
+    return read
 
 
 def _embedding_rate(optim_args: str | None) -> float | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from rl4lms.cli import train_text_generation as module
@@ -83,6 +84,26 @@ def test_the_same_command_resumes_and_another_one_sets_aside(
     assert main(arguments(config_path, tmp_path, "--seed", "3")) == 0
     assert trained[-1][0].seed == 3
     assert sorted(p.name for p in (tmp_path / "results" / "p").iterdir()) == ["e", "e.stale-1"]
+
+
+def test_another_thread_count_is_another_run(
+    config_path: Path, tmp_path: Path, trained: list[tuple[RunConfig, Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No mixture of two runs: what another number of threads began is set aside, whoever said that number."""
+    run_dir = tmp_path / "results" / "p" / "e"
+    assert main(arguments(config_path, tmp_path)) == 0
+    torch.set_num_threads(2)
+    try:
+        assert main(arguments(config_path, tmp_path)) == 0
+        assert "other threads" in capsys.readouterr().err
+        assert run_dir.with_name("e.stale-1").is_dir() and not run_dir.with_name("e.stale-2").exists()
+        config_path.write_text(config_path.read_text() + "\nn_threads: 1\n")
+        assert main(arguments(config_path, tmp_path)) == 0
+        assert "other config, threads" in capsys.readouterr().err
+        assert torch.get_num_threads() == 1
+        assert json.loads((run_dir / "config.json").read_text())["n_threads"] == 1
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_bad_input_is_one_line_exit_code_2_and_nothing_written(

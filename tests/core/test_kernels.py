@@ -13,8 +13,11 @@ import pytest
 import torch
 
 from rl4lms.core import kernels
+from rl4lms.core.io import read_json
 from rl4lms.core.kernels import PORTABLE, THREADS, cpu_name, environment, has_avx2, process_facts, settle_process
+from tests.golden.kernels import FILE, fingerprint, operations
 
+OPERATIONS = operations()
 needs_avx2 = pytest.mark.skipif(not has_avx2(), reason="this CPU has no AVX2, so it has no portable kernels")
 
 
@@ -30,6 +33,7 @@ def ask(code: str, **variables: str) -> str:
 
 SETTLED = """
 import os
+from rl4lms.core.io import read_json
 from rl4lms.core.kernels import PORTABLE, process_facts, settle_process
 settle_process({arguments})
 before = process_facts()
@@ -130,6 +134,18 @@ def test_a_setting_that_comes_too_late_is_named_the_other_way_round(caplog: pyte
         settle_process("native")
     assert len(caplog.messages) == int(has_avx2())
     assert all("native was asked for" in message for message in caplog.messages)
+
+
+@needs_avx2
+@pytest.mark.skipif(not torch.__version__.startswith("2.13."), reason="recorded with torch 2.13; other kernels")
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_of_the_suite_gives_the_recorded_bytes(name: str) -> None:
+    """On every x86-64 CPU with AVX2. A name here is an operation that has left the common path."""
+    assert fingerprint(OPERATIONS[name]()) == read_json(FILE)[name]
+
+
+def test_every_fingerprint_is_of_an_operation() -> None:
+    assert read_json(FILE).keys() == OPERATIONS.keys()
 
 
 def test_facts_are_json() -> None:

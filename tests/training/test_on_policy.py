@@ -13,7 +13,9 @@ import torch
 
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError, RunError
+from rl4lms.core.kernels import process_facts
 from rl4lms.tracking.tracker import Tracker
+from rl4lms.training import checkpoint as checkpoint_module
 from rl4lms.training import on_policy
 from rl4lms.training.on_policy import OnPolicyTrainer, train
 from tests.conftest import SEQ2SEQ
@@ -73,33 +75,38 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, iteration: int) -> None:
     monkeypatch.setattr(on_policy.IterationCallback, "_after_update", dies)
 
 
-def with_lora(cfg: RunConfig, **policy: Any) -> RunConfig:
-    """The same run with adapters of rank 4; by NLPO where the policy's arguments are of a mask."""
+def with_policy(cfg: RunConfig, **policy: Any) -> RunConfig:
+    """The same run with other arguments of the policy; by NLPO where they are of a mask."""
     value = cfg.to_dict()
-    value["alg"]["policy"]["args"] |= {"lora": {"r": 4, "alpha": 8}, **policy}
+    value["alg"]["policy"]["args"] |= policy
     if "top_mask" in policy:
         value["alg"]["id"] = "nlpo"
         value["alg"]["policy"]["id"] = f"maskable_{value['alg']['policy']['id']}"
     return RunConfig.from_dict(value)
 
 
+def with_lora(cfg: RunConfig, **policy: Any) -> RunConfig:
+    return with_policy(cfg, **ADAPTERS, **policy)
+
+
+ADAPTERS = {"lora": {"r": 4, "alpha": 8}}
 MASK = {"top_mask": 0.5, "mask_type": "learned_top_p", "min_tokens_to_keep": 2, "target_update_iterations": 3}
-ADAPTED = {
-    "plain": None,
-    "lora-shared": {"value_model": "shared"},
-    "lora-separate": {"value_model": "separate"},
-    "lora-nlpo": {"value_model": "shared", **MASK},  # when the run dies, the mask policy is not the policy
+POLICIES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "bfloat16": {"dtype": "bfloat16"},
+    "lora-shared": {**ADAPTERS, "value_model": "shared"},
+    "lora-separate": {**ADAPTERS, "value_model": "separate", "dtype": "bfloat16"},
+    "lora-nlpo": {**ADAPTERS, "value_model": "shared", **MASK},  # when the run dies, the mask policy is not the policy
 }
 
 
-@pytest.mark.parametrize("policy", ADAPTED.values(), ids=ADAPTED)
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 @pytest.mark.parametrize("family", ["gpt2", "t5"])
 def test_resume_is_exact(model_dir, tmp_path, monkeypatch, family, policy):
     """NUMERICS 23: train 4 == train 2, kill, resume, train 2; byte for byte, with adapters and without."""
-    cfg = config(model_dir(family), family)
-    if policy is not None:
+    if "lora" in policy:
         pytest.importorskip("peft")
-        cfg = with_lora(cfg, **policy)
+    cfg = with_policy(config(model_dir(family), family), **policy)
     run(tmp_path / "whole", cfg)
     with monkeypatch.context() as patch:
         kill_after(patch, 2)
@@ -112,6 +119,14 @@ def test_resume_is_exact(model_dir, tmp_path, monkeypatch, family, policy):
     run(tmp_path / "killed", cfg)
     assert contents(tmp_path / "whole") == contents(tmp_path / "killed")
     assert len((tmp_path / "whole" / "training_info.jsonl").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("fact", ["threads", "kernels"])
+def test_a_checkpoint_of_a_process_that_computed_otherwise_is_not_resumed(model_dir, tmp_path, monkeypatch, fact):
+    cfg = config(model_dir("gpt2"), n_iters=2)
+    digest = checkpoint_module.run_digest(cfg)
+    monkeypatch.setattr(checkpoint_module, "process_facts", lambda: process_facts() | {fact: "another"})
+    assert checkpoint_module.run_digest(cfg) != digest
 
 
 def test_twice_the_same_and_another_seed(model_dir, tmp_path):
