@@ -62,7 +62,10 @@ def _end_child(what: str, error: BaseException | None) -> NoReturn:
 
 def name_of(component: object) -> str:
     """What a component calls itself, or its class."""
-    return str(getattr(component, "name", None) or type(component).__name__)
+    try:
+        return str(getattr(component, "name", None) or type(component).__name__)
+    except Exception:  # a property of its own
+        return type(component).__name__
 
 
 def copied(value: Any) -> Any:
