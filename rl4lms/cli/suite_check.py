@@ -115,7 +115,7 @@ def _read(params: Params, task: str, method: str, composed: Mapping[str, Any]) -
 
 
 def _with_arguments(config: RunConfig) -> RunConfig:
-    """Without rewards and metrics that are given no more than an id, which is checked: METEOR takes a second to make."""
+    """Without those that are given no more than an id, which has been checked: METEOR takes a second to make."""
     evaluation, reward = config.train_evaluation, config.reward_fn
     metrics = tuple(metric for metric in evaluation.metrics if metric.args)
     if reward is not None and set(reward.args) <= {"shaping_fn"}:
