@@ -7,6 +7,7 @@ the beginning. No model library is imported.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.tables import MetricRegistry
 from rl4lms.data_pools.published import DATASETS
 from rl4lms.evaluation.suite import SuiteSettings
+from rl4lms.training.dry_run import check_run
 
 _HERE = Path()  # stands for the directories that only a job knows
 
@@ -105,7 +107,20 @@ def _read(params: Params, task: str, method: str, composed: Mapping[str, Any]) -
     algorithm = algorithm_of(method)
     over = "" if algorithm is None else f" over algs/{algorithm}.yaml"
     source = f"{_file(params, task)}{over} (suite {params.suite}, {method})"
-    check_paths(RunConfig.from_dict(composed, source), source)
+    config = RunConfig.from_dict(composed, source)
+    if config.is_supervised:  # transformers would read its training arguments
+        check_paths(config, source)
+    else:
+        check_run(_with_arguments(config), source)
+
+
+def _with_arguments(config: RunConfig) -> RunConfig:
+    """Without those that are given no more than an id, which has been checked: METEOR takes a second to make."""
+    evaluation, reward = config.train_evaluation, config.reward_fn
+    metrics = tuple(metric for metric in evaluation.metrics if metric.args)
+    if reward is not None and set(reward.args) <= {"shaping_fn"}:
+        reward = None
+    return replace(config, reward_fn=reward, train_evaluation=replace(evaluation, metrics=metrics))
 
 
 def _check_metrics(params: Params, task: str) -> None:

@@ -85,6 +85,7 @@ FAULTS = [
     ("tasks/totto.yaml", "reward_fn/id", "meteors", "reward_fn.id", 'unknown reward function "meteors"'),
     ("tasks/totto.yaml", "data/pool", "toto", "datapool.id", 'unknown data pool "toto"'),
     ("tasks/totto.yaml", "evaluation/metrics/0/id", "metoer", "train_evaluation.metrics[0].id", "metoer"),
+    ("tasks/iwslt2017.yaml", "evaluation/metrics/0/args", {"tokenize": "ja-mecabb"}, "metrics[0]", "ja-mecabb"),
     ("tasks/totto.yaml", "generation/top_k", -1, "generation_kwargs.top_k", "found -1"),
     ("tasks/totto.yaml", "supervised/training_args/learning_rat", 1.0, "training_args", "learning_rat"),
     # the suite's own lists
