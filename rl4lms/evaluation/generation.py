@@ -19,6 +19,7 @@ from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.numerics.distributed import gather, rank, world_size
 from rl4lms.policies.decoding import decode
 from rl4lms.policies.language_models import CausalScorer, Seq2SeqScorer, token_logprobs
+from rl4lms.policies.probe import check_decodes_as_it_scores
 from rl4lms.policies.sequences import Sequences, all_tokens
 from rl4lms.policies.truncation import SamplingSpec
 from rl4lms.tokenization.observation import decode_response, encode_prompts, left_pad
@@ -68,6 +69,7 @@ class TextGenerator:
         if not self.generation.get("max_new_tokens"):
             raise ConfigError("generation.max_new_tokens: missing; say how many tokens an evaluation may generate.")
         check_vocabulary(tokenizer, embedding_rows(model), model.config.name_or_path)
+        check_decodes_as_it_scores(model)
         post = self.generation.pop("post_processing_fn", None)
         self._post_process = PostProcessorRegistry.get(post["id"]) if post else None
 

@@ -28,6 +28,7 @@ from rl4lms.policies.language_models import (
     vocabulary_size,
 )
 from rl4lms.policies.precision import bfloat16
+from rl4lms.policies.probe import check_decodes_as_it_scores, check_gives_states
 from rl4lms.policies.sequences import Sequences, TokenView, all_tokens
 from rl4lms.policies.truncation import SamplingSpec
 
@@ -105,9 +106,13 @@ class LMActorCriticPolicy(BasePolicy):
 
     def _load_model(self, name: str, dtype: torch.dtype, parallel: bool, trust_remote_code: bool) -> Any:
         extra = {"device_map": "auto"} if parallel and torch.cuda.device_count() > 1 else {}
-        return load_language_model(
+        model = load_language_model(
             name, seq2seq=self.seq2seq, dtype=dtype, trust_remote_code=trust_remote_code, **extra
         )
+        check_decodes_as_it_scores(model)
+        if self.value_model_kind == "separate":
+            check_gives_states(model)
+        return model
 
     def _build_models(self, model: Any, lora: Mapping[str, Any] | None) -> None:
         self.vocab_size = vocabulary_size(model)
