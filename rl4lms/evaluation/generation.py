@@ -21,6 +21,7 @@ from rl4lms.numerics.distributed import gather, rank, world_size
 from rl4lms.policies.beams import Beams, beam_search
 from rl4lms.policies.decoding import decode
 from rl4lms.policies.language_models import CausalScorer, Seq2SeqScorer, token_logprobs, vocabulary_size
+from rl4lms.policies.probe import check_decodes_as_it_scores
 from rl4lms.policies.sequences import Sequences, all_tokens
 from rl4lms.policies.token_facts import resolve, set_start_token, token_facts
 from rl4lms.policies.token_rules import token_set
@@ -72,6 +73,7 @@ class TextGenerator:
         if generation.max_new_tokens is None:
             raise ConfigError("generation.max_new_tokens: missing; say how many tokens an evaluation may generate.")
         check_vocabulary(tokenizer, embedding_rows(model), model.config.name_or_path)
+        check_decodes_as_it_scores(model)
         self.causal, n = not model.config.is_encoder_decoder, vocabulary_size(model)
         facts = token_facts(model.generation_config, model.config, n)
         self.generation = resolve(

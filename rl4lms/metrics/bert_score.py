@@ -145,7 +145,7 @@ def greedy_f(
     precision = (best * weights).sum(dim=1) / weights.sum(dim=1)
     recall = (other_best * other_weights).sum(dim=1) / other_weights.sum(dim=1)
     agree = precision * recall > 0
-    return where(agree, 2 * precision * recall / where(agree, precision + recall, 1.0), 0.0)
+    return where(agree, 2 * precision * recall / where(agree, precision + recall, 1.0), 0.0).clamp(-1.0, 1.0)
 
 
 def _batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

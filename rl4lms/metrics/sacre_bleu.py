@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 from typing import Any, ClassVar
 
 import sacrebleu
@@ -27,6 +28,7 @@ class _SacreMetric(ReferenceMetric):
     args: RL4LMs' argument names (those of the Hugging Face metric scripts) or sacrebleu's own.
     """
 
+    upper: ClassVar[float] = 1.0  # by definition
     scorer: ClassVar[type[Scorer]]
     spelling: ClassVar[dict[str, str]] = {}
 
@@ -42,8 +44,12 @@ class _SacreMetric(ReferenceMetric):
     def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
         streams = list(itertools.zip_longest(*references))  # None where a text has fewer references than another
         statistics = self._scorer._extract_corpus_statistics(texts, streams)
-        scores = [self._scorer._compute_score_from_stats(s).score / 100 for s in statistics]
-        return {self.key: (scores, self._scorer._aggregate_and_compute(statistics).score / 100)}
+        scores = [self._fraction(self._scorer._compute_score_from_stats(s)) for s in statistics]
+        return {self.key: (scores, self._fraction(self._scorer._aggregate_and_compute(statistics)))}
+
+    def _fraction(self, score: Any) -> float:
+        """Of sacrebleu's per cent, which rounding can take past 100: exp of a sum of logarithms."""
+        return min(float(score.score) / 100, self.upper)
 
     def labels(self) -> dict[str, str]:
         arguments = "".join(f", {name}={value}" for name, value in sorted(self._arguments.items()))
@@ -84,5 +90,6 @@ class TERMetric(_SacreMetric):
 
     name = "ter"
     key = "lexical/ter"
+    upper = math.inf
     scorer = FastTER
     spelling: ClassVar[dict[str, str]] = {"ignore_punct": "no_punct", "support_zh_ja_chars": "asian_support"}

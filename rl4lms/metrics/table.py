@@ -204,11 +204,16 @@ class BLEUToTTo(_TableMetric):
         most = max(map(len, references))
         streams = [[refs[i] if i < len(refs) else None for refs in references] for i in range(most)]
         statistics = scorer._extract_corpus_statistics([detokenized(text) or NULL for text in texts], streams)
-        scores = [scorer._compute_score_from_stats(row).score / 100 for row in statistics]
+        scores = [_fraction(scorer._compute_score_from_stats(row)) for row in statistics]
         result: MetricResult = {}
         for subset, overlap in SUBSETS.items():
             chosen = _subset(statistics, rows, overlap)
             if chosen:
-                value = scorer._aggregate_and_compute(chosen).score / 100
+                value = _fraction(scorer._aggregate_and_compute(chosen))
                 result[f"table_to_text/bleu_{subset}"] = (scores if overlap is None else None, value)
         return result
+
+
+def _fraction(score: Any) -> float:
+    """Of sacrebleu's per cent, which rounding can take past 100."""
+    return min(float(score.score) / 100, 1.0)

@@ -28,6 +28,7 @@ from rl4lms.policies.language_models import (
     vocabulary_size,
 )
 from rl4lms.policies.precision import bfloat16
+from rl4lms.policies.probe import check_decodes_as_it_scores, check_gives_states
 from rl4lms.policies.sequences import Sequences, TokenView, all_tokens
 from rl4lms.policies.token_facts import resolved, set_start_token, token_facts
 from rl4lms.policies.truncation import SamplingSpec
@@ -107,9 +108,13 @@ class LMActorCriticPolicy(BasePolicy):
 
     def _load_model(self, name: str, dtype: torch.dtype, parallel: bool, trust_remote_code: bool) -> Any:
         extra = {"device_map": "auto"} if parallel and torch.cuda.device_count() > 1 else {}
-        return load_language_model(
+        model = load_language_model(
             name, seq2seq=self.seq2seq, dtype=dtype, trust_remote_code=trust_remote_code, **extra
         )
+        check_decodes_as_it_scores(model)
+        if self.value_model_kind == "separate":
+            check_gives_states(model)
+        return model
 
     def _take_token_facts(self, model: Any) -> None:
         """Write the model's own token facts into `generation_kwargs`, where those do not say otherwise."""

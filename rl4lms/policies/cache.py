@@ -69,3 +69,12 @@ def decoding_cache(model: Any) -> Cache:
     own = DynamicCache(config=model.config)
     own.layers = [growing_layer()() if type(layer) is DynamicLayer else layer for layer in own.layers]
     return EncoderDecoderCache(own, DynamicCache(config=model.config)) if model.config.is_encoder_decoder else own
+
+
+def keep_rows(cache: Cache, rows: Tensor) -> None:
+    """Go on with these rows only, in every layer; of linear attention, transformers selects states by another name."""
+    parts = (cache.self_attention_cache, cache.cross_attention_cache) if hasattr(cache, "is_updated") else (cache,)
+    for part in parts:
+        for layer in part.layers:
+            select = layer.reorder_cache if hasattr(layer, "recurrent_states") else layer.batch_select_indices
+            select(rows)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.pretrained import from_pretrained, model_from_pretrained
 from rl4lms.numerics.categorical import action_logprobs, masked_logits
-from rl4lms.policies.cache import decoding_cache
+from rl4lms.policies.cache import decoding_cache, keep_rows
 from rl4lms.policies.sequences import Sequences, TokenView
 
 if TYPE_CHECKING:
@@ -298,7 +298,7 @@ class CausalSession:
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these rows only."""
-        self.cache.batch_select_indices(rows)
+        keep_rows(self.cache, rows)
         self.mask, self.next_position = self.mask[rows], self.next_position[rows]
 
 
@@ -333,7 +333,7 @@ class Seq2SeqSession:
         return logits
 
     def keep(self, rows: Tensor) -> None:
-        self.cache.batch_select_indices(rows)
+        keep_rows(self.cache, rows)
         self.mask = self.mask[rows]
         self.encoded.last_hidden_state = self.encoded.last_hidden_state[rows]
 

@@ -1,0 +1,109 @@
+"""Whether a language model can be trained and evaluated here: a few tokens are scored and decoded, once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, Protocol
+from weakref import WeakSet
+
+import torch
+from torch import Tensor
+
+from rl4lms.core.errors import ConfigError, UserError
+from rl4lms.core.pretrained import reason
+from rl4lms.policies.language_models import CausalScorer, Scorer, Seq2SeqScorer, open_session, vocabulary_size
+from rl4lms.policies.sequences import Sequences
+
+# Largest difference of two ways to the same logits, in their standard deviations. Rounding is below 1e-4 in float32; a
+# prompt that is seen at other positions, or with its padding, is beyond 1e-3 even in a model that was never trained.
+LIMIT, LIMIT_IN_HALF_PRECISION = 1e-3, 0.3
+PROMPT, PADDING, RESPONSE = 5, 2, 3  # tokens
+WAY_OUT = "Choose another model; docs/howto/policy.md says what one must be able to do."
+_passed: WeakSet[Any] = WeakSet()
+
+
+class _Compare(Protocol):
+    def __call__(self, what: str, found: Tensor, expected: Tensor) -> None: ...
+
+
+def check_decodes_as_it_scores(model: Any) -> None:
+    """Two prompts, one of them padded, with three tokens each: scored at once, scored alone, and decoded with a cache.
+
+    Raises ConfigError where the model cannot do one of these, or its numbers differ: docs/numerics.md, lines 1, 2 and
+    4. By what it does, not by its name; a model is asked once in a process. No generator of random numbers moves.
+    """
+    if model in _passed:
+        return
+    half = next(model.parameters()).dtype in (torch.bfloat16, torch.float16)
+    limit = LIMIT_IN_HALF_PRECISION if half else LIMIT
+
+    def compare(what: str, found: Tensor, expected: Tensor) -> None:
+        apart = float((found.float() - expected.float()).abs().max() / expected.float().std().clamp(min=1e-6))
+        if not apart <= limit:
+            raise ConfigError(_refusal(model, f"{what}, by {apart:.2g} standard deviations of its logits"))
+
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        _check(model, _scorer(model), _sequences(model), compare)
+    _passed.add(model)
+
+
+def check_gives_states(model: Any) -> None:
+    """Raises ConfigError where the model does not give the last hidden states that a value model of its own reads."""
+    scorer, sequences = _scorer(model), _sequences(model)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), _doing(model, "be a separate value model"):
+        hidden = scorer.hidden(scorer.trunk(model), sequences)
+        hidden[:, :RESPONSE].view(*sequences.response_ids.shape, -1)  # one state for each token
+
+
+def _scorer(model: Any) -> Scorer:
+    return Seq2SeqScorer if model.config.is_encoder_decoder else CausalScorer
+
+
+def _check(model: Any, scorer: Scorer, sequences: Sequences, compare: _Compare) -> None:
+    with _doing(model, "score a text after its prompt, beside another text"):
+        together = scorer.logits(model, sequences)[:, :RESPONSE]
+    alone = Sequences(
+        sequences.prompt_ids[1:, PADDING:], sequences.prompt_mask[1:, PADDING:], sequences.response_ids[1:],
+        sequences.response_mask[1:],
+    )  # fmt: skip
+    what = "its numbers change with padding and with the texts beside it"
+    compare(what, scorer.logits(model, alone)[0, :RESPONSE], together[1])
+    with _doing(model, "decode with a cache of keys and values"):
+        session = open_session(model, sequences.prompt_ids, sequences.prompt_mask)
+        steps = [session.start(), session.step(sequences.response_ids[:, 0])]
+        session.keep(torch.tensor([1], device=model.device))
+        last = session.step(sequences.response_ids[1:, 1])
+    what = "its decoding with a cache differs from its full pass"
+    compare(what, torch.stack(steps, dim=1), together[:, :2])
+    compare(what, last[0], together[1, 2])
+
+
+def _sequences(model: Any) -> Sequences:
+    """Tokens without a role; the second prompt is `PADDING` shorter."""
+    config = model.config
+    names = ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
+    roles = {getattr(config, name, None) for name in names}
+    plain = [i for i in range(min(vocabulary_size(model), 256)) if i not in roles]
+    ids = torch.tensor([plain[(7 * i + 3) % len(plain)] for i in range(2 * (PROMPT + RESPONSE))], device=model.device)
+    prompt, response = ids.view(2, -1).split([PROMPT, RESPONSE], dim=1)
+    mask = torch.ones_like(prompt, dtype=torch.bool)
+    mask[1, :PADDING] = False
+    pad = getattr(config, "pad_token_id", None)
+    pad = pad if isinstance(pad, int) else 0
+    return Sequences(prompt.masked_fill(~mask, pad), mask, response, torch.ones_like(response, dtype=torch.bool))
+
+
+@contextlib.contextmanager
+def _doing(model: Any, what: str) -> Iterator[None]:
+    try:
+        yield
+    except (UserError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # families fail in ways that have nothing in common
+        raise ConfigError(_refusal(model, f"it cannot {what} ({reason(error)})")) from None
+
+
+def _refusal(model: Any, what: str) -> str:
+    name, kind = model.config.name_or_path or "given", model.config.model_type
+    return f'model {name}: a model of type "{kind}" is not supported: {what}. {WAY_OUT}'
