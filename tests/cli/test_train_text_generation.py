@@ -87,7 +87,7 @@ def test_the_same_command_resumes_and_another_one_sets_aside(
 
 
 def test_another_thread_count_is_another_run(
-    config_path: Path, tmp_path: Path, trained: list[tuple[RunConfig, Path]], capsys: pytest.CaptureFixture[str]
+    config_path: Path, tmp_path: Path, trained: list[tuple[RunConfig, Path]], caplog: pytest.LogCaptureFixture
 ) -> None:
     """No mixture of two runs: what another number of threads began is set aside, whoever said that number."""
     run_dir = tmp_path / "results" / "p" / "e"
@@ -95,11 +95,11 @@ def test_another_thread_count_is_another_run(
     torch.set_num_threads(2)
     try:
         assert main(arguments(config_path, tmp_path)) == 0
-        assert "other threads" in capsys.readouterr().err
+        assert "(other threads)" in caplog.text
         assert run_dir.with_name("e.stale-1").is_dir() and not run_dir.with_name("e.stale-2").exists()
         config_path.write_text(config_path.read_text() + "\nn_threads: 1\n")
         assert main(arguments(config_path, tmp_path)) == 0
-        assert "other config, threads" in capsys.readouterr().err
+        assert "(other config, threads)" in caplog.text
         assert torch.get_num_threads() == 1
         assert json.loads((run_dir / "config.json").read_text())["n_threads"] == 1
     finally:

@@ -12,8 +12,10 @@ import pytest
 
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import RunError
+from rl4lms.core.kernels import process_facts
 from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, PostProcessorRegistry, RewardFunctionRegistry
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
+from rl4lms.training import identity
 from rl4lms.training.identity import RunIdentity
 from rl4lms.training.on_policy import train
 from rl4lms.training.pools import digest_of_samples
@@ -53,6 +55,15 @@ def reward(sign: int) -> Any:
 def test_of_shipped_components_nothing_is_digested(value: dict[str, Any]) -> None:
     assert [*RunIdentity(changed(value)).parts] == ["samples of train", "samples of val", "samples of test"]
     assert [*RunIdentity(changed(value), evaluate_test=False).parts] == ["samples of train", "samples of val"]
+
+
+@pytest.mark.parametrize("fact", ["threads", "kernels"])
+def test_how_the_process_computes_is_part_of_it(
+    value: dict[str, Any], fact: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = RunIdentity(changed(value)).digest
+    monkeypatch.setattr(identity, "process_facts", lambda: process_facts() | {fact: "another"})
+    assert RunIdentity(changed(value)).digest != before
 
 
 def test_a_used_reward_is_part_of_it_and_an_unused_one_is_not(value: dict[str, Any]) -> None:
