@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rl4lms.algorithms.on_policy_text import TextRollouts
-from rl4lms.config.schema import (
-    AlgorithmConfig,
-    ComponentConfig,
-    EnvConfig,
-    GenerationConfig,
-    RunConfig,
-    SupervisedConfig,
-)
+from rl4lms.config.schema import AlgorithmConfig, ComponentConfig, EnvConfig, RunConfig
 from rl4lms.core.errors import ConfigError
-from rl4lms.core.pretrained import from_pretrained, positions
+from rl4lms.core.pretrained import positions
 from rl4lms.core.tables import (
     AlgorithmRegistry,
     PolicyRegistry,
@@ -25,12 +18,12 @@ from rl4lms.core.tables import (
 from rl4lms.core.vocabulary import check_vocabulary
 from rl4lms.data_pools.text_generation_pool import TextGenPool
 from rl4lms.envs.text_generation.vec_env import make_stepping_env, make_vec_env
-from rl4lms.policies.token_facts import model_generation_config, notice_ignored, resolve, token_facts
 from rl4lms.policies.token_rules import token_set
 from rl4lms.rollouts.scoring import BatchedScorer, Scorer, SteppedScorer
 from rl4lms.tokenization.prompt_check import check_prompts
 from rl4lms.tokenization.text_task import TextTask
 from rl4lms.tracking.tracker import Tracker
+from rl4lms.training.one_decoding import model_config
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
@@ -44,14 +37,6 @@ def build_reward(config: ComponentConfig | None, pool: TextGenPool) -> Any:
     if getattr(reward, "needs_references", False):
         reward.fit_references([sample.references for sample, _ in pool])
     return reward
-
-
-def model_config(name: str, trust_remote_code: bool = False) -> PreTrainedConfig:
-    """A model's configuration by local directory or hub id. Raises ConfigError where there is none."""
-    from transformers import AutoConfig
-
-    config: PreTrainedConfig = from_pretrained(AutoConfig, name, "model", trust_remote_code=trust_remote_code)
-    return config
 
 
 def check_lengths(
@@ -72,39 +57,6 @@ def check_lengths(
             f"{section}: max_prompt_length {max_prompt_length} + {last} {max_length} tokens do not "
             f"fit the {limit} positions of model {name}; shorten one of them."
         )
-
-
-def with_token_facts(config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> RunConfig:
-    """The configuration with its decoding resolved: what model and tokenizer say of tokens written into every
-    `generation_kwargs`, and a notice of what else the model's own file says. Raises ConfigError for a token that is
-    given and that the model does not have, or cannot obey.
-    """
-    alg = config.alg
-    if isinstance(alg, SupervisedConfig):
-        name, trust, generation = alg.model_name, False, alg.generation_kwargs
-        where = "alg.generation_kwargs"
-    else:
-        name, trust = alg.policy.model_name, bool(alg.policy.args.get("trust_remote_code"))
-        generation, where = alg.policy.generation, "alg.policy.args.generation_kwargs"
-    model, theirs = model_config(name, trust), model_generation_config(name)
-    n = int(model.get_text_config().vocab_size)
-    facts = token_facts(theirs, model, n)
-    causal = not model.is_encoder_decoder
-    start = None if causal or config.env is None else config.env.args.context_start_token
-
-    def complete(section: GenerationConfig) -> GenerationConfig:
-        if section.decoder_start_token_id is None:
-            section = replace(section, decoder_start_token_id=start)
-        return resolve(section, facts, tokenizer=tokenizer, vocab_size=n, causal=causal, where=where)
-
-    evaluation = config.train_evaluation
-    if evaluation.generation_kwargs is not None:
-        evaluation = replace(evaluation, generation_kwargs=complete(evaluation.generation_kwargs))
-    notices = (*config.notices, *notice_ignored(theirs, evaluation.generation_kwargs or generation, name))
-    if isinstance(alg, SupervisedConfig):
-        return replace(config, alg=replace(alg, generation_kwargs=complete(generation)), notices=notices)
-    policy = replace(alg.policy, generation=complete(generation))
-    return replace(config, alg=replace(alg, policy=policy), train_evaluation=evaluation, notices=notices)
 
 
 @dataclass

@@ -23,7 +23,7 @@ from rl4lms.core.seeding import seed_everything
 from rl4lms.numerics.distributed import gather, process_group, rank
 from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
 from rl4lms.tracking.tracker import SilentTracker, Tracker
-from rl4lms.training.builders import BuiltAlgorithm, build_algorithm, with_token_facts
+from rl4lms.training.builders import BuiltAlgorithm, build_algorithm
 from rl4lms.training.checkpoint import (
     generator_state,
     load_generator_state,
@@ -34,6 +34,7 @@ from rl4lms.training.checkpoint import (
     training_tensors,
 )
 from rl4lms.training.identity import RunIdentity
+from rl4lms.training.one_decoding import with_token_facts
 from rl4lms.training.preemption import Preemption
 from rl4lms.training.split_evaluation import SplitEvaluation
 

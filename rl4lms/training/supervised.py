@@ -27,6 +27,7 @@ from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training.exact_trainer import ExactTrainer
 from rl4lms.training.identity import RunIdentity
+from rl4lms.training.one_decoding import with_token_facts
 from rl4lms.training.pools import Pools
 from rl4lms.training.preemption import Preemption
 from rl4lms.training.split_evaluation import SplitEvaluation
@@ -92,9 +93,14 @@ def train(
     out_dir.mkdir(parents=True, exist_ok=True)
     tracker = tracker or Tracker(out_dir)
     checkpoints = out_dir / "checkpoints"
+    identity = identity or RunIdentity(config)
+    asked, config = config, with_token_facts(config, build_tokenizer(config.to_dict()["tokenizer"]))
+    for notice in config.notices[len(asked.notices) :]:
+        tracker.log_info(notice)
+    alg = config.alg
+    assert isinstance(alg, SupervisedConfig)
     write_json(out_dir / "config.json", config.to_dict())
     embedding_rate = _embedding_rate(alg.training_args.get("optim_args"))
-    identity = identity or RunIdentity(config)
     part = _build(config, alg, identity.pools, tracker)
     arguments = _training_arguments(alg.training_args, checkpoints, config.seed)
     manifest = build_manifest(seed=config.seed, device=str(arguments.device), inputs=identity.inputs)
@@ -183,7 +189,7 @@ def _decoding(config: RunConfig, alg: SupervisedConfig, limit: int) -> dict[str,
             f"alg.generation_kwargs.max_new_tokens: {generation.max_new_tokens} leave no room for a prompt in the "
             f"{limit} positions of model {alg.model_name}; generate fewer."
         )
-    return {"generation": generation.to_dict(), "max_prompt_length": length}
+    return {"generation": generation, "max_prompt_length": length}
 
 
 def _score_test(part: _Part, tracker: Tracker, epoch: int) -> None:

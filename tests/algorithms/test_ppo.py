@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import math
+import shutil
 from typing import Any
 
 import numpy as np
@@ -25,11 +27,12 @@ from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.envs.text_generation.vec_env import make_vec_env
 from rl4lms.numerics.advantages import gae
 from rl4lms.numerics.masked import whiten
+from rl4lms.numerics.packing import unpack_bits
 from rl4lms.policies.sequences import all_tokens
 from rl4lms.rewards.base import BatchedRewardFunction
 from rl4lms.rollouts.buffer import EpisodeRolloutBuffer
 from rl4lms.tokenization.text_task import TextTask
-from tests.conftest import SEQ2SEQ, VOCAB, word_tokenizer
+from tests.conftest import EOS, SEQ2SEQ, VOCAB, word_tokenizer
 
 TARGET = "w7"
 NO_PPO = {"batch_size": None, "n_epochs": None}  # arguments that A2C does not take
@@ -111,6 +114,48 @@ def test_without_terminate_on_eos_episodes_run_to_the_limit(model_dir):
     has_inner_eos = (ids[:, :-1] == 2).any(1)
     assert has_inner_eos.any(), "no eos was sampled: the test shows nothing"
     assert all(s[:-1].eq(0).all() for s in batch.scores)
+
+
+RULES = {"forced_bos_token_id": 33, "forced_eos_token_id": [34], "suppress_tokens": [7], "bad_words_ids": [[8]]}
+
+
+@pytest.mark.parametrize("policy", [{}, {"top_mask": 1, "mask_type": "learned_top_k"}], ids=["ppo", "nlpo"])
+@pytest.mark.parametrize("family", ["gpt2", "t5"])
+def test_token_rules_are_masks_of_the_rollout(model_dir, tmp_path, family, policy):
+    """Line 33: what the model's own file says of tokens holds in rollouts, what it says of sampling does not; line 4:
+    the update scores what was sampled; line 20: a learned mask takes out no stop token."""
+    directory = tmp_path / "model"
+    shutil.copytree(model_dir(family), directory)
+    settings = json.loads((directory / "generation_config.json").read_text())
+    settings |= {"eos_token_id": [EOS, 9], "temperature": 0.01, "repetition_penalty": 9.0, "min_length": 8, **RULES}
+    del settings["forced_bos_token_id"]
+    (directory / "generation_config.json").write_text(json.dumps(settings))
+    kwargs = {"temperature": 4.0, "forced_bos_token_id": 33}
+    algorithm = build(directory, family, n_steps=60, policy={"generation_kwargs": kwargs, **policy})
+    batch = algorithm.collector.collect(algorithm.policy, 0)
+    masks = unpack_bits(batch.sequences.action_mask_bits, VOCAB)
+    lengths = batch.mask.sum(1)
+    for ids, allowed, n, ended in zip(batch.sequences.response_ids, masks, lengths, batch.ended, strict=True):
+        row = ids[:n].tolist()
+        assert row[0] == 33 and not {7, 8} & set(row) and not {EOS, 9} & set(row[:-1])
+        assert allowed[0].sum() == 1 and not allowed[1:n, [7, 8]].any()
+        assert allowed[1 : min(n, 7), [EOS, 9]].all()
+        assert not ended or row[-1] in (EOS, 9) or (n == 8 and row[-1] == 34 and allowed[7].sum() == 1)
+    assert not batch.logprobs[:, 0].any(), "a forced token has probability 1"
+    assert any(9 in row for row in batch.sequences.response_ids.tolist()) or policy
+    algorithm.learn(240)  # whose first minibatch must have ratio 1
+
+
+def test_without_a_rule_no_mask_is_kept(model_dir):
+    algorithm = build(model_dir("gpt2"))
+    assert algorithm.collector.collect(algorithm.policy, 0).sequences.action_mask_bits is None
+
+
+@pytest.mark.parametrize("length", [5, 9])
+def test_a_policy_that_generates_another_length_than_an_episodes_is_refused(model_dir, length):
+    algorithm = build(model_dir("gpt2"), policy={"generation_kwargs": {"max_new_tokens": length}})
+    with pytest.raises(ConfigError, match=f"max_new_tokens: {length}, but an episode of the task ends after .* 8"):
+        algorithm.collector.collect(algorithm.policy, 0)
 
 
 def test_cut_episode_bootstraps_with_the_next_value(model_dir):

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from rl4lms.config.generation import GenerationConfig, check_rollout, read_generation
+from rl4lms.config.generation import GenerationConfig, check_rollout, read_generation, share_token_facts
+from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError
 
 
@@ -40,6 +41,10 @@ def test_round_trip_and_length() -> None:
         ({"top_p": 1.2}, "f.yml: g.top_p: expected a share in (0, 1], found 1.2."),
         ({"temperature": 0}, "f.yml: g.temperature: expected a number > 0, found 0."),
         ({"min_length": 9, "max_new_tokens": 8}, "f.yml: g.min_length: expected at most max_new_tokens 8, found 9."),
+        ({"max_length": 1}, "f.yml: g.max_length: expected at least 2, the start token and one more, found 1."),
+        ({"stop_strings": ["x"]}, 'f.yml: g: unknown key "stop_strings".'),
+        ({"bad_words_ids": [[4], []]}, "f.yml: g.bad_words_ids: found a word without a token"),
+        ({"suppress_tokens": [-1]}, "f.yml: g.suppress_tokens"),
         ({"max_length": 9, "max_new_tokens": 8}, "f.yml: g: max_length and max_new_tokens both given; keep max_new"),
         ({"post_processing_fn": "x"}, 'f.yml: g.post_processing_fn: unknown post-processor "x". Known: three_sent'),
     ],
@@ -73,3 +78,57 @@ def test_a_rollout_takes_every_sampling_argument() -> None:
         "g",
         "f.yml",
     )
+
+
+def test_token_facts_are_read_and_are_the_runs() -> None:
+    given = {"eos_token_id": 2, "forced_bos_token_id": 7, "suppress_tokens": [1, 3], "bad_words_ids": [[4], [5, 6]]}
+    generation = read(given)
+    assert generation.token_facts() == {
+        "eos_token_id": (2,), "forced_bos_token_id": 7, "suppress_tokens": (1, 3), "bad_words_ids": ((4,), (5, 6)),
+    }  # fmt: skip
+    assert read(generation.to_dict()).to_dict() == generation.to_dict()
+    check_rollout(read({"do_sample": True, **given}), "g", "f.yml")
+    both = share_token_facts(generation, read({"forced_eos_token_id": [2]}), "e", "f.yml")
+    assert [each.token_facts() for each in both if each] == [
+        generation.token_facts() | {"forced_eos_token_id": (2,)}
+    ] * 2
+    with pytest.raises(ConfigError, match="f.yml: e.forced_bos_token_id: 8 contradicts 7 of alg.policy"):
+        share_token_facts(generation, read({"forced_bos_token_id": 8}), "e", "f.yml")
+
+
+@pytest.mark.parametrize("name", ["max_length", "decoder_start_token_id"])
+def test_what_is_of_encoder_decoders_is_refused_of_others(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"g.{name}: is of encoder-decoder models"):
+        read_generation({name: 9}, "g", "f.yml", causal=True)
+    assert read_generation({name: 9}, "g", "f.yml")
+
+
+@pytest.mark.parametrize(
+    ("rollout", "evaluation", "lengths"),
+    [({}, None, (20, 20)), ({"max_new_tokens": 8}, None, (8, 8)), ({"max_new_tokens": 8}, {}, (8, 8)),
+     ({}, {"max_new_tokens": 30}, (20, 30))],
+)  # fmt: skip
+def test_one_rule_for_lengths(on_policy: dict[str, Any], rollout: Any, evaluation: Any, lengths: Any) -> None:
+    """The policy's max_new_tokens is the length of an episode and, unless it has its own, of an evaluated text."""
+    on_policy["alg"]["policy"]["args"]["generation_kwargs"] |= rollout
+    if evaluation is not None:
+        on_policy["train_evaluation"]["generation_kwargs"] = evaluation
+    config = RunConfig.from_dict(on_policy)
+    own = config.alg.policy.generation  # type: ignore[union-attr]
+    assert (own.max_new_tokens, (config.train_evaluation.generation_kwargs or own).max_new_tokens) == lengths
+
+
+@pytest.mark.parametrize(
+    ("rollout", "evaluation", "message"),
+    [({"max_new_tokens": 21}, None, "max_new_tokens: 21, but an episode ends after env.args.max_episode_length 20"),
+     ({"min_length": 21}, None, "min_length: expected at most max_new_tokens 20, found 21"),
+     ({}, {"min_length": 21}, "train_evaluation.generation_kwargs.min_length: expected at most max_new_tokens 20"),
+     ({"max_new_tokens": 8}, {"min_length": 9}, "min_length: expected at most max_new_tokens 8, found 9")],
+)  # fmt: skip
+def test_lengths_that_contradict(on_policy: dict[str, Any], rollout: Any, evaluation: Any, message: str) -> None:
+    on_policy["alg"]["policy"]["args"]["generation_kwargs"] |= rollout
+    if evaluation is not None:
+        on_policy["train_evaluation"]["generation_kwargs"] = evaluation
+    with pytest.raises(ConfigError) as error:
+        RunConfig.from_dict(on_policy)
+    assert message in str(error.value)

@@ -94,7 +94,7 @@ def test_text_ends_at_the_first_eos_in_rollout_environment_and_evaluation(reward
         rows.append(BatchedScorer(t)([response])[0])
         assert rows[-1] == stepped
         if reward is Dense:  # which counts the action that it is told, and letters that the text has grown by
-            assert [row - ids[i] / 100 for i, row in enumerate(stepped)] == pytest.approx([2, 0, 0, 0, 10])
+            assert [row - ids[i] / 100 for i, row in enumerate(stepped)] == pytest.approx([3, 0, 0, 0, 10])
     assert rows[0][:2] == rows[1][:2] and (reward is Dense or rows[0] == rows[1])
     assert reward is Dense or rows[0][:4] == [0] * 4 != rows[0][4:] != [0]
 

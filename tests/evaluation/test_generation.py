@@ -13,8 +13,8 @@ from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.evaluation.generation import TextGenerator
 from tests.conftest import EOS, PAD, tiny_model, word_tokenizer
 
-N = 9
-PROMPTS = [" ".join(f"w{4 + (7 * i + 5 * j) % 60}" for j in range(1 + i * 5 % 7)) for i in range(12)]
+N = 7
+PROMPTS = [" ".join(f"w{4 + (7 * i + 5 * j) % 60}" for j in range(1 + i * 5 % 7)) for i in range(9)]
 SAMPLES = [Sample(str(i), prompt, ["w5"]) for i, prompt in enumerate(PROMPTS)]
 DECODERS: dict[str, dict[str, Any]] = {
     "greedy": {},
@@ -25,10 +25,12 @@ DECODERS: dict[str, dict[str, Any]] = {
     "beams, penalties": {"num_beams": 3, "repetition_penalty": 1.3, "no_repeat_ngram_size": 2},
     "sampled beams": {"num_beams": 2, "do_sample": True, "temperature": 2.0},
 }
-FAMILIES = ["gpt2", "t5", "bart"]
+FAMILIES = ["gpt2", "t5"]
+# BART's positions are absolute, so that padding on the wrong side of its encoder shows.
+EVERY_DECODER = [(family, decoder) for family in FAMILIES for decoder in DECODERS] + [("bart", "beams")]
 
 
-def generator(model: Any, batch_size: int = 12, pad_is_eos: bool = True, **settings: Any) -> TextGenerator:
+def generator(model: Any, batch_size: int = 9, pad_is_eos: bool = True, **settings: Any) -> TextGenerator:
     return TextGenerator(
         model,
         word_tokenizer(pad_is_eos),
@@ -39,27 +41,24 @@ def generator(model: Any, batch_size: int = 12, pad_is_eos: bool = True, **setti
     )
 
 
-def decode(model: Any, batch_size: int = 12, **settings: Any) -> list[list[int]]:
+def decode(model: Any, batch_size: int = 9, **settings: Any) -> list[list[int]]:
     return generator(model, batch_size, **settings).generate(SAMPLES).token_ids
 
 
-@pytest.mark.parametrize("decoder", DECODERS)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("family", "decoder"), EVERY_DECODER)
 def test_a_text_depends_on_neither_its_batch_nor_the_global_generator(family, decoder):
     model, settings = tiny_model(family), DECODERS[decoder]
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    whole = decode(model, 12, **settings)
-    for batch_size in (1, 5):
+    whole = decode(model, 9, **settings)
+    assert torch.equal(torch.get_rng_state(), before), "the global generator was moved"
+    for batch_size in (1, 4):
         torch.manual_seed(batch_size)
         assert decode(model, batch_size, **settings) == whole
-    torch.manual_seed(5)
-    decode(model, 4, **settings)
-    assert torch.equal(torch.get_rng_state(), before), "the global generator was moved"
     if settings.get("do_sample"):
         equal = Sample("x", PROMPTS[0], ["w5"])
-        texts = generator(model, 2, **settings).generate([equal] * 8).token_ids
-        assert len({tuple(row) for row in texts}) > 4, "one stream a sample: equal prompts get texts of their own"
+        texts = generator(model, 2, **settings).generate([equal] * 6).token_ids
+        assert len({tuple(row) for row in texts}) > 3, "one stream a sample: equal prompts get texts of their own"
 
 
 @pytest.mark.parametrize("sampling", [{}, {"do_sample": True}, {"do_sample": True, "top_k": 5, "temperature": 1.5}])
@@ -85,8 +84,7 @@ NOT_TAKEN = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("decoder", DECODERS)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("family", "decoder"), EVERY_DECODER)
 def test_of_the_models_own_settings_only_token_facts_are_taken(family, decoder):
     model, settings = tiny_model(family), DECODERS[decoder]
     plain = decode(model, **settings)
@@ -110,8 +108,7 @@ def test_of_the_models_own_settings_only_token_facts_are_taken(family, decoder):
         assert (begun, follows) not in list(itertools.pairwise(row))
 
 
-@pytest.mark.parametrize("decoder", DECODERS)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("family", "decoder"), EVERY_DECODER)
 def test_forced_tokens_are_forced_in_every_decoder(family, decoder):
     model = tiny_model(family)
     facts = {"forced_bos_token_id": 33, "forced_eos_token_id": [34]}

@@ -140,7 +140,9 @@ def test_a_text_ends_with_the_first_of_all_stop_tokens():
     prompt, response = [5, 6], [7, 8, 9, 2, 10]
     assert Continuation(tokenizer, prompt).text(response) == " w7 w8 w9 w10"
     assert Continuation(tokenizer, prompt, {2}).text(response) == " w7 w8 w9"
-    assert Continuation(tokenizer, prompt, {2, 8}).text(response) == " w7 w8", "a stop token that is a word is one"
+    assert Continuation(tokenizer, prompt, {2, 8}).text(response) == " w7", (
+        "a stop token has no text, even if it is a word"
+    )
     assert [list(until_stop(response, stops)) for stops in ((), (2,), (7, 2))] == [response, response[:4], [7]]
 
 

@@ -1,0 +1,58 @@
+"""A run's decoding, resolved before any work from its YAML, the model's own files and the tokenizer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rl4lms.config.schema import GenerationConfig, RunConfig, SupervisedConfig
+from rl4lms.core.pretrained import from_pretrained
+from rl4lms.policies.token_facts import model_generation_config, notice_ignored, resolve, token_facts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
+
+
+def model_config(name: str, trust_remote_code: bool = False) -> PreTrainedConfig:
+    """A model's configuration by local directory or hub id. Raises ConfigError where there is none."""
+    from transformers import AutoConfig
+
+    config: PreTrainedConfig = from_pretrained(AutoConfig, name, "model", trust_remote_code=trust_remote_code)
+    return config
+
+
+def with_token_facts(config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> RunConfig:
+    """The configuration with its decoding resolved: what model and tokenizer say of tokens written into every
+    `generation_kwargs`, and a notice of what else the model's own file says. Raises ConfigError for a token that is
+    given and that the model does not have, or cannot obey.
+    """
+    alg = config.alg
+    if isinstance(alg, SupervisedConfig):
+        name, trust = alg.model_name, False
+        generation: GenerationConfig | None = alg.generation_kwargs
+        where = "alg.generation_kwargs"
+    else:
+        name, trust = alg.policy.model_name, bool(alg.policy.args.get("trust_remote_code"))
+        generation, where = alg.policy.generation, "alg.policy.args.generation_kwargs"
+    model, theirs = model_config(name, trust), model_generation_config(name)
+    n = int(model.get_text_config().vocab_size)
+    facts = token_facts(theirs, model, n)
+    causal = not model.is_encoder_decoder
+    start = None if causal or config.env is None else config.env.args.context_start_token
+
+    def complete(section: GenerationConfig | None) -> GenerationConfig | None:
+        if section is None:
+            return None
+        if section.decoder_start_token_id is None:
+            section = replace(section, decoder_start_token_id=start)
+        return resolve(section, facts, tokenizer=tokenizer, vocab_size=n, causal=causal, where=where)
+
+    evaluation = replace(config.train_evaluation, generation_kwargs=complete(config.train_evaluation.generation_kwargs))
+    decoding = evaluation.generation_kwargs or generation
+    notices = (*config.notices, *(notice_ignored(theirs, decoding, name) if decoding else ()))
+    completed = complete(generation)
+    if isinstance(alg, SupervisedConfig):
+        alg = replace(alg, generation_kwargs=completed)
+    elif completed is not None:
+        alg = replace(alg, policy=replace(alg.policy, generation=completed))
+    return replace(config, alg=alg, train_evaluation=evaluation, notices=notices)
