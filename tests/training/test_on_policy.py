@@ -17,7 +17,7 @@ from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.core.kernels import process_facts
 from rl4lms.tracking.tracker import Tracker
-from rl4lms.training import checkpoint as checkpoint_module
+from rl4lms.training import identity as identity_module
 from rl4lms.training import on_policy
 from rl4lms.training.on_policy import OnPolicyTrainer, train
 from tests.conftest import SEQ2SEQ
@@ -126,9 +126,9 @@ def test_resume_is_exact(model_dir, tmp_path, monkeypatch, family, policy):
 @pytest.mark.parametrize("fact", ["threads", "kernels"])
 def test_a_checkpoint_of_a_process_that_computed_otherwise_is_not_resumed(model_dir, tmp_path, monkeypatch, fact):
     cfg = config(model_dir("gpt2"), n_iters=2)
-    digest = checkpoint_module.run_digest(cfg)
-    monkeypatch.setattr(checkpoint_module, "process_facts", lambda: process_facts() | {fact: "another"})
-    assert checkpoint_module.run_digest(cfg) != digest
+    digest = identity_module.RunIdentity(cfg).digest
+    monkeypatch.setattr(identity_module, "process_facts", lambda: process_facts() | {fact: "another"})
+    assert identity_module.RunIdentity(cfg).digest != digest
 
 
 def test_twice_the_same_and_another_seed(model_dir, tmp_path):
