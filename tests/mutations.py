@@ -24,6 +24,8 @@ COLLECTOR, REPRODUCTION = (f"tests/rollouts/test_{name}.py" for name in ("collec
 RUN, BUFFER = "tests/training/test_on_policy.py", "tests/rollouts/test_buffer.py"
 WHOLE, LEARNED = "tests/core/test_pretrained.py", "tests/metrics/test_learned.py"
 PRECISION = "tests/policies/test_precision.py"
+IDENTITY, TRACKER = "tests/training/test_identity.py", "tests/tracking/test_tracker.py"
+LOCKS = "tests/core/test_locks.py"
 
 
 @dataclass(frozen=True)
@@ -238,6 +240,31 @@ MUTATIONS = [
     mutation(23, "torch is loaded and nothing is said", "core/kernels.py",
              "if kernels != settled_kernels() and has_avx2():", "if False:",
              "tests/core/test_kernels.py::test_a_setting_that_comes_too_late_is_named_the_other_way_round"),
+    mutation(23, "a user's reward is no part of a run's identity", "training/identity.py",
+             "if name in table and not table.is_shipped(name):", "if False:",
+             f"{IDENTITY}::test_a_used_reward_is_part_of_it_and_an_unused_one_is_not"),
+    mutation(23, "the samples are no part of a run's identity", "training/identity.py",
+             "for split in _splits(config, evaluate_test):", "for split in ():",
+             f"{IDENTITY}::test_an_edited_file_that_the_users_own_pool_reads_is_another_run"),
+    mutation(23, "what a user's function reads is no part of it", "core/user_code.py",
+             "self._names(function.__code__, space, name)", "pass", "tests/core/test_user_code.py"),
+    mutation(23, "predictions are no part of a resumed state", "tracking/tracker.py",
+             "return state | self._predictions", "return state",
+             f"{TRACKER}::test_predictions_after_the_checkpoint_are_removed_and_edited_ones_refused"),
+    mutation(23, "a second writer goes unnoticed", "tracking/tracker.py",
+             "if found != written:", "if False:", f"{TRACKER}::test_a_second_writer_is_noticed"),
+    mutation(23, "a forked child keeps the lock", "core/locks.py",
+             "os.register_at_fork(after_in_child=_forget)", "",
+             f"{LOCKS}::test_a_forked_child_does_not_keep_the_lock_of_its_dead_parent"),
+    mutation(23, "an owner that may live is taken over", "core/locks.py",
+             "if found is None or not _is_dead(found):", "if found is None:",
+             f"{LOCKS}::test_without_locks_a_living_owner_is_respected_and_a_dead_one_taken_over"),
+    mutation(23, "Ctrl-C does not save", "training/preemption.py",
+             "SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)", "SIGNALS = (signal.SIGTERM,)",
+             f"{RUN}::test_ctrl_c_saves_after_the_update_and_the_same_call_ends_alike"),
+    mutation(23, "hidden files of others are swept away", "core/work_directory.py",
+             'path.rglob(f".*{SCRATCH}")', 'path.rglob(".*")',
+             "tests/core/test_work_directory.py::test_what_a_killed_process_left_half_written_is_removed"),
     mutation(24, "stepping ends an episode a token late", "envs/text_generation/env.py",
              "len(current.context_ids))\n        info", "len(previous.context_ids))\n        info",
              "tests/envs/test_text_env.py::test_stepping_equals_scoring"),

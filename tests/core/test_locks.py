@@ -79,9 +79,9 @@ def kill_alone(process: subprocess.Popen[str]) -> None:
 def test_without_locks_a_living_owner_is_respected_and_a_dead_one_taken_over(tmp_path: Path) -> None:
     process, (is_ours, _) = holding(tmp_path, "none")
     assert is_ours == "True"
-    with pytest.raises(RunError, match=f"another process is writing this run; .*process {process.pid} on "):
-        with work_directory(tmp_path, {}, ()):
-            pass
+    said = f"another process is writing this run; .*process {process.pid} on "
+    with pytest.raises(RunError, match=said), work_directory(tmp_path, {}, ()):
+        pass
     kill(process)
     with locked(tmp_path) as free, locked(tmp_path) as again:
         assert free and not again

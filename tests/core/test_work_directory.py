@@ -25,7 +25,7 @@ from rl4lms.core.work_directory import (
     work_directory,
     work_path,
 )
-from rl4lms.training.checkpoint import save_checkpoint
+from rl4lms.training.checkpoint import load_newest_checkpoint, save_checkpoint
 
 CONFIG = {"seed": 1, "alg": {"lr": 1e-5}}
 
@@ -323,3 +323,19 @@ def test_files_and_directories_have_the_modes_that_the_umask_gives(tmp_path: Pat
         os.umask(before)
     for path in tmp_path.rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) == (0o777 if path.is_dir() else 0o666) & ~mask, path
+
+
+def test_checkpoints_of_others_stay_and_links_to_ours_are_not_followed(tmp_path: Path) -> None:
+    directory, disk = tmp_path / "checkpoints", tmp_path / "disk"
+    kept = ("00000001.bak", "1", "best of all", "20240101_backup")
+    for name in kept:
+        (directory / name).mkdir(parents=True)
+        (directory / name / "state.json").write_text("mine")
+    for iteration in (1, 2, 2, 3, 4):  # an iteration may be saved again
+        save_checkpoint(directory, iteration, {"w": torch.ones(1)}, {"digest": "d"})
+        if iteration == 2 and not disk.exists():
+            (directory / "00000002").rename(disk)
+            (directory / "00000002").symlink_to(disk)
+    assert sorted(p.name for p in directory.iterdir()) == sorted([*kept, "00000003", "00000004"])
+    assert sorted(p.name for p in disk.iterdir()) == ["state.json", "tensors.safetensors"]
+    assert load_newest_checkpoint(directory, "d")[1]["iteration"] == 4

@@ -1,4 +1,4 @@
-"""A scheduler takes the machine away: each training stage, as a process of its own, saves, exits 143 and goes on."""
+"""A scheduler or a user ends it: each training stage, as a process of its own, saves, says so by its code, goes on."""
 
 from __future__ import annotations
 
@@ -51,8 +51,15 @@ def process(directory: Path, command: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(words, cwd=directory, env=environment, text=True, stderr=subprocess.PIPE)
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_sigterm_saves_exits_143_and_the_same_command_ends_alike(finished: Path, tmp_path: Path, stage: str) -> None:
+SENT = [(stage, signal.SIGTERM, 143, "SIGTERM") for stage in STAGES]
+SENT += [("supervised", signal.SIGINT, 130, "Ctrl-C"), ("train", signal.SIGINT, 130, "Ctrl-C")]
+SENT += [("base-model", signal.SIGHUP, 129, "SIGHUP")]
+
+
+@pytest.mark.parametrize(("stage", "sent", "code", "name"), SENT, ids=[f"{s[0]}-{s[3]}" for s in SENT])
+def test_a_signal_saves_and_the_same_command_ends_alike(
+    finished: Path, tmp_path: Path, stage: str, sent: signal.Signals, code: int, name: str
+) -> None:
     command = STAGES[stage]
     out = Path(command[command.index("--out") + 1])
     expected = suite.digests(finished)
@@ -63,9 +70,9 @@ def test_sigterm_saves_exits_143_and_the_same_command_ends_alike(finished: Path,
     while not list(checkpoints.glob("[0-9]*")):
         assert running.poll() is None
         time.sleep(0.02)
-    running.send_signal(signal.SIGTERM)
+    running.send_signal(sent)
     said = running.communicate()[1]
-    assert running.returncode == 143 and "SIGTERM: saved after " in said and "Traceback" not in said
+    assert running.returncode == code and f"{name}: saved after " in said and "Traceback" not in said
     assert suite.digests(directory) == expected
     again = process(directory, command)
     said = again.communicate()[1]

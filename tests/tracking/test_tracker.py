@@ -82,6 +82,47 @@ def test_a_file_that_is_not_what_the_checkpoint_knows_is_refused(tmp_path: Path,
     assert files(tmp_path) == before
 
 
+def test_files_of_others_are_neither_cut_nor_removed_nor_watched(tmp_path: Path) -> None:
+    mine = ("notes.jsonl", "my_split_metrics.jsonl", "epoch_1_val_split_predictions.json.bak", "epoch_best.json")
+    for name in mine:
+        (tmp_path / name).write_text("mine\n")
+    tracker = Tracker(tmp_path)
+    iterate(tracker, 0, 2)
+    state = tracker.state_dict()
+    assert state.keys().isdisjoint(mine)
+    (tmp_path / "notes.jsonl").write_text("shorter")
+    for each in (state, {}):
+        Tracker(tmp_path).load_state_dict(each)
+    assert sorted(files(tmp_path)) == sorted(mine)
+
+
+def test_predictions_after_the_checkpoint_are_removed_and_edited_ones_refused(tmp_path: Path) -> None:
+    tracker = Tracker(tmp_path)
+    iterate(tracker, 0, 1)
+    state = json.loads(json.dumps(tracker.state_dict()))
+    iterate(tracker, 1, 2)
+    resumed = Tracker(tmp_path)
+    resumed.load_state_dict(state)
+    assert [p.name for p in tmp_path.glob("epoch_*")] == ["epoch_0_val_split_predictions.json"]
+    assert resumed.state_dict() == state
+    path = tmp_path / "epoch_0_val_split_predictions.json"
+    for text in (path.read_text() + " ", path.read_text().replace("0.5", "0.9")):
+        path.write_text(text)
+        with pytest.raises(RunError, match="not the .* bytes that the checkpoint knows"):
+            Tracker(tmp_path).load_state_dict(state)
+
+
+def test_a_second_writer_is_noticed(tmp_path: Path) -> None:
+    """As where a file system has no locks and two hosts were given one run."""
+    one, other = Tracker(tmp_path), Tracker(tmp_path)
+    iterate(one, 0, 1)
+    other.log_rollout(1, {"a": 1.0})
+    with pytest.raises(RunError, match=r"rollout_info\.jsonl: \d+ bytes where this run has written .*another process"):
+        one.state_dict()
+    with pytest.raises(RunError, match="another process writes it, too"):
+        one.log_rollout(1, {"a": 1.0})
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), np.float32("nan")])
 def test_a_number_that_is_not_finite_stops_the_run(tmp_path: Path, bad: Any) -> None:
     tracker = Tracker(tmp_path)

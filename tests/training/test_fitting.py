@@ -1,4 +1,4 @@
-"""The loop of the small models: killed anywhere it goes on to the same weights; SIGTERM saves."""
+"""The loop of the small models: killed anywhere it goes on to the same weights; signals save."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rl4lms.core.errors import RunError
 from rl4lms.training import fitting
 from rl4lms.training.checkpoint import load_newest_checkpoint, save_checkpoint
 from rl4lms.training.fitting import FitCheckpoints, Optimisation, fit
+from rl4lms.training.preemption import Preemption
 from tests.conftest import VOCAB, tiny_config
 
 SETTINGS = Optimisation(n_steps=20, learning_rate=1e-3, warmup_steps=3, weight_decay=0.01)
@@ -81,21 +82,62 @@ def test_a_damaged_state_is_passed_over_for_the_one_before_it(tmp_path: Path, te
         load_newest_checkpoint(tmp_path, "d")
 
 
-def test_sigterm_saves_and_leaves_with_143(tmp_path: Path, monkeypatch: Any) -> None:
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, None)])
+def test_a_signal_saves_and_leaves_with_its_code(
+    tmp_path: Path, monkeypatch: Any, sent: signal.Signals, code: int | None
+) -> None:
+    """Ctrl-C is Python's own exception, of which every command makes 130."""
     checkpoints, one_step = FitCheckpoints(tmp_path / "checkpoints", "d"), fitting._step
 
     def told(state: Any, batch: Any) -> None:
         one_step(state, batch)
         if len(state.losses) == 7:
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(sent)
 
     with monkeypatch.context() as patch:
         patch.setattr(fitting, "_step", told)
-        with pytest.raises(SystemExit) as left:
+        with pytest.raises(KeyboardInterrupt if code is None else SystemExit) as left:
             fitted(checkpoints)
-    assert left.value.code == 143
+    assert code is None or left.value.code == code
     assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir())[-1] == "00000007"
     assert_equal(fitted(checkpoints), fitted(None))
+
+
+def test_a_second_ctrl_c_is_obeyed_at_once(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    checkpoints, one_step, reached = FitCheckpoints(tmp_path / "checkpoints", "d"), fitting._step, []
+
+    def told(state: Any, batch: Any) -> None:
+        one_step(state, batch)
+        if len(state.losses) == 7:
+            signal.raise_signal(signal.SIGINT)
+            reached.append(1)
+            signal.raise_signal(signal.SIGINT)
+            reached.append(2)
+
+    monkeypatch.setattr(fitting, "_step", told)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(checkpoints)
+    assert reached == [1] and signal.getsignal(signal.SIGINT) is before
+    assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir())[-1] == "00000006"
+    assert capsys.readouterr().err == "Ctrl-C: saving after this update; once more ends it at once.\n"
+
+
+def test_where_nothing_is_saved_a_signal_is_obeyed_at_once(monkeypatch: Any) -> None:
+    monkeypatch.setattr(fitting, "_step", lambda *_: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        fitted(None)
+
+
+def test_a_signal_that_is_ignored_stays_ignored(monkeypatch: Any) -> None:
+    """nohup starts a process so."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Preemption() as preemption:
+            signal.raise_signal(signal.SIGHUP)
+        assert not preemption.requested and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_progress_of_other_settings_is_refused(tmp_path: Path) -> None:

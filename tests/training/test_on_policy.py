@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import pickle
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +258,41 @@ def test_a_run_killed_before_its_first_checkpoint_starts_clean(model_dir, tmp_pa
     assert (tmp_path / "killed" / "rollout_info.jsonl").exists()
     run(tmp_path / "killed", cfg)
     assert contents(tmp_path / "whole") == contents(tmp_path / "killed")
+
+
+def test_ctrl_c_saves_after_the_update_and_the_same_call_ends_alike(model_dir, tmp_path, monkeypatch, caplog):
+    """With `save_every` at its default nothing else would have been saved."""
+    value = config(model_dir("gpt2")).to_dict()
+    value["train_evaluation"]["save_every"] = 20
+    cfg = RunConfig.from_dict(value)
+    run(tmp_path / "whole", cfg)
+    original = on_policy.IterationCallback._after_update
+
+    def told(self: Any) -> None:
+        if self.trainer.algorithm.iteration == 1 != self.done:
+            signal.raise_signal(signal.SIGINT)
+        original(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(on_policy.IterationCallback, "_after_update", told)
+        with caplog.at_level(logging.INFO, logger="rl4lms"), pytest.raises(KeyboardInterrupt):
+            train(cfg, tmp_path / "cut")
+    assert "Ctrl-C: saved after iteration 1 of 4" in caplog.messages
+    assert [p.name for p in (tmp_path / "cut" / "checkpoints").iterdir()] == ["00000001"]
+    run(tmp_path / "cut", cfg)
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+
+
+def test_predictions_edited_before_a_resume_are_refused(model_dir, tmp_path, monkeypatch):
+    cfg = config(model_dir("gpt2"))
+    with monkeypatch.context() as patch:
+        kill_after(patch, 2)
+        with pytest.raises(Killed):
+            run(tmp_path, cfg)
+    path = tmp_path / "epoch_0_test_split_predictions.json"
+    path.write_text(path.read_text().replace("w5", "w6"))
+    with pytest.raises(RunError, match=r"epoch_0_test_split_predictions\.json: not the \d+ bytes .*; delete "):
+        run(tmp_path, cfg)
 
 
 def test_all_damaged_is_an_error_not_a_restart(model_dir, tmp_path):

@@ -154,30 +154,30 @@ def test_a_run_that_dies_resumes_to_the_same_bytes(tmp_path, monkeypatch, family
     assert kept <= {".json", ".jsonl", ".safetensors"}
 
 
-def terminate_in(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """SIGTERM comes while step `step` is computed."""
+def terminate_in(monkeypatch: pytest.MonkeyPatch, step: int, sent: signal.Signals) -> None:
+    """A signal comes while step `step` is computed."""
     original = Trainer.training_step
 
     def told(self: Any, *args: Any, **kwargs: Any) -> Any:
         if self.state.global_step == step - 1:
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(sent)
         return original(self, *args, **kwargs)
 
     monkeypatch.setattr(Trainer, "training_step", told)
 
 
-def test_sigterm_saves_and_leaves_with_143(tmp_path, monkeypatch, family):
-    """Within an epoch, and again at its end; also where nothing else saves."""
+def test_a_signal_saves_and_leaves(tmp_path, monkeypatch, family):
+    """Within an epoch SIGTERM, and Ctrl-C at its end; also where nothing else saves."""
     model = saved(tmp_path / "base", family)
     arguments = {"save_strategy": "no", "logging_steps": 3}
     train(config(model, family, **arguments), tmp_path / "whole")
     previous = signal.getsignal(signal.SIGTERM)
-    for step in (4, 5):
+    for step, sent in ((4, signal.SIGTERM), (5, signal.SIGINT)):
         with monkeypatch.context() as patch:
-            terminate_in(patch, step)
-            with pytest.raises(SystemExit) as left:
+            terminate_in(patch, step, sent)
+            with pytest.raises(SystemExit if step == 4 else KeyboardInterrupt) as left:
                 train(config(model, family, **arguments), tmp_path / "cut")
-        assert left.value.code == 143
+        assert step == 5 or left.value.code == 143
         assert max(p.name for p in (tmp_path / "cut" / "checkpoints").iterdir()) == f"{step:08d}"
     assert signal.getsignal(signal.SIGTERM) is previous
     train(config(model, family, **arguments), tmp_path / "cut")
