@@ -131,8 +131,8 @@ def _score(
         name = name_of(metric)
         progress.phase(f"{split}: {type(metric).__name__}, metric", done + 1, len(metrics))
         with guarded(f"metric {name}"):
-            columns = copied((prompts, texts, references, meta_infos))
-            results = metric.compute(*columns, model, split)
+            given = copied([prompts, texts, references, meta_infos])
+            results = metric.compute(given[0], given[1], given[2], given[3], model, split)
         for key, (scores, value) in _named(results, f"metric {name}").items():
             if key in corpus:
                 raise RunError(f'{where}: two metrics give "{key}"; leave one of them out of the list of metrics.')
