@@ -25,7 +25,10 @@ RUN, BUFFER = "tests/training/test_on_policy.py", "tests/rollouts/test_buffer.py
 WHOLE, LEARNED = "tests/core/test_pretrained.py", "tests/metrics/test_learned.py"
 PRECISION = "tests/policies/test_precision.py"
 IDENTITY, TRACKER = "tests/training/test_identity.py", "tests/tracking/test_tracker.py"
-LOCKS = "tests/core/test_locks.py"
+LOCKS, TOKENS = "tests/core/test_locks.py", "tests/tokenization/test_tokenizer.py"
+TEXTS = "tests/evaluation/test_generation.py"
+OWN = "test_of_the_models_own_settings_only_token_facts_are_taken"
+ALONE = "test_a_text_depends_on_neither_its_batch_nor_the_global_generator"
 
 
 @dataclass(frozen=True)
@@ -327,7 +330,8 @@ MUTATIONS = [
              "generation.max_new_tokens or args.max_episode_length", "args.max_episode_length",
              "tests/training/test_every_key.py::test_every_key_is_executed[causal]"),
     mutation(33, "minimum length is not compared with the episode's", "config/generation.py",
-             "g = g.with_length(episode_length)", "pass", "tests/config/test_generation.py::test_lengths_that_contradict"),
+             "g = g.with_length(episode_length)", "pass",
+             "tests/config/test_generation.py::test_lengths_that_contradict"),
     mutation(34, "a continuation is decoded alone", "tokenization/continuation.py",
              "self._decode((*self.prompt_ids, *kept))", "self._decode(kept)",
              f"{TOKENS}::test_a_continuation_is_what_it_adds_to_its_prompt"),
