@@ -45,6 +45,7 @@ def settle_process(kernels: Kernels = "portable", n_threads: int | None = None) 
     else:
         if n_threads is not None:
             torch.set_num_threads(n_threads)
+            os.environ.update(dict.fromkeys(THREADS, str(n_threads)))  # of the children
         if kernels != settled_kernels() and has_avx2():
             _warn_late(kernels)
 
