@@ -103,6 +103,9 @@ def test_command_line(write: Write, tmp_path: Path) -> None:
     class FakeParams:
         suite = "tiny"
 
+        def grue(self) -> dict[str, Any]:
+            return {"tasks": ["iwslt2017"]}
+
         def task(self, name: str) -> dict[str, Any]:
             return {"version": 3, "data": data(source="hub", folder="mine")}
 
