@@ -14,8 +14,7 @@ from rl4lms.config.schema import (
     RunConfig,
     SupervisedConfig,
 )
-from rl4lms.core.errors import ConfigError
-from rl4lms.core.pretrained import from_pretrained, positions
+from rl4lms.core.seeding import derive_seed
 from rl4lms.core.tables import (
     AlgorithmRegistry,
     PolicyRegistry,
@@ -31,6 +30,7 @@ from rl4lms.rollouts.scoring import BatchedScorer, Scorer, SteppedScorer
 from rl4lms.tokenization.prompt_check import check_prompts
 from rl4lms.tokenization.text_task import TextTask
 from rl4lms.tracking.tracker import Tracker
+from rl4lms.training.model_checks import check_lengths, model_config
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
@@ -44,34 +44,6 @@ def build_reward(config: ComponentConfig | None, pool: TextGenPool) -> Any:
     if getattr(reward, "needs_references", False):
         reward.fit_references([sample.references for sample, _ in pool])
     return reward
-
-
-def model_config(name: str, trust_remote_code: bool = False) -> PreTrainedConfig:
-    """A model's configuration by local directory or hub id. Raises ConfigError where there is none."""
-    from transformers import AutoConfig
-
-    config: PreTrainedConfig = from_pretrained(AutoConfig, name, "model", trust_remote_code=trust_remote_code)
-    return config
-
-
-def check_lengths(
-    model: PreTrainedConfig, name: str, max_prompt_length: int, max_length: int,
-    key: str = "env.args.max_episode_length",
-) -> None:  # fmt: skip
-    """Raises ConfigError where prompt and response cannot fit the model's positions. key: what says `max_length`."""
-    limit = positions(model)
-    if limit is None:
-        return
-    if model.is_encoder_decoder:
-        for each, length in (("env.args.max_prompt_length", max_prompt_length), (key, max_length)):
-            if length > limit:
-                raise ConfigError(f"{each}: {length} tokens, but model {name} has {limit} positions.")
-    elif max_prompt_length + max_length > limit:
-        section, _, last = key.rpartition(".")
-        raise ConfigError(
-            f"{section}: max_prompt_length {max_prompt_length} + {last} {max_length} tokens do not "
-            f"fit the {limit} positions of model {name}; shorten one of them."
-        )
 
 
 def with_token_facts(config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> RunConfig:
@@ -151,7 +123,7 @@ def build_algorithm(
         "policy": PolicyRegistry.get(alg.policy.id),
         "env": vec_env,
         "policy_kwargs": alg.policy.constructor_arguments(),
-        "seed": config.seed,
+        "seed": config.seed if config.seed < 2**32 else derive_seed(config.seed, "algorithm") % 2**32,  # as numpy takes
         "minibatch": alg.minibatch,
         **alg.args,
     }
