@@ -74,7 +74,7 @@ def with_token_facts(config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> R
         evaluation = replace(evaluation, generation_kwargs=complete(evaluation.generation_kwargs))
     notices = (*config.notices, *notice_ignored(theirs, evaluation.generation_kwargs or generation, name))
     if isinstance(alg, SupervisedConfig):
-        return replace(config, alg=replace(alg, generation_kwargs=complete(generation)), notices=notices)
+        return replace(config, alg=replace(alg, generation_kwargs=generation and complete(generation)), notices=notices)
     policy = replace(alg.policy, generation=complete(generation))
     return replace(config, alg=replace(alg, policy=policy), train_evaluation=evaluation, notices=notices)
 
