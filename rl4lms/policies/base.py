@@ -59,9 +59,9 @@ class LMActorCriticPolicy(BasePolicy):
     Published arguments: `model_name`, `optimizer_class`, `optimizer_kwargs`, `weight_decay`, `apply_model_parallel`,
     `generation_kwargs`, `prompt_truncation_side`. Ours: `value_model` "separate" (a copy of the trunk, as RL4LMs) or
     "shared"; `lora`, keyword arguments of `peft.LoraConfig` (the reference is then the base without adapters);
-    `dtype` "bfloat16" of the arithmetic, over weights, gradients and optimiser state in float32 (NUMERICS line 6); the
-    reference model computes alike, or its KL to an untrained policy were not 0. Logits, values and log-probabilities
-    are float32; "float64" has all in it.
+    `dtype` "bfloat16" of the arithmetic, over weights, gradients and optimiser state in float32 (docs/numerics.md,
+    line 6); the reference model computes alike, or its KL to an untrained policy were not 0. Logits, values and
+    log-probabilities are float32; "float64" has all in it.
 
     Dropout is off in rollout and update alike (docs/numerics.md, line 13): `set_training_mode` keeps evaluation mode.
     """
@@ -226,7 +226,9 @@ class LMActorCriticPolicy(BasePolicy):
         """(N,) float32 values alone."""
         if self.value_trunk is not None:
             return self._own_values(observations)
-        return self._values(token_hidden(self.scorer, self.policy_model, observations))
+        with self.arithmetic():
+            hidden = token_hidden(self.scorer, self.policy_model, observations)
+        return self._values(hidden)
 
     @property
     def temperature(self) -> float:

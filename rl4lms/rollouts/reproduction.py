@@ -74,7 +74,8 @@ def likely_cause(policy: LMActorCriticPolicy, sequences: Sequences) -> str:
         )
     rows = torch.arange(len(sequences), device=first.device)
     alone = torch.cat([_logprobs(policy, all_tokens(sequences.rows(row))) for row in rows.split(1)])
-    if not float((first - alone).abs().max()) <= TOLERANCE * float(first.abs().max().clamp(min=1)):
+    rounding = HALF_WARN if policy.half_precision else TOLERANCE
+    if not float((first - alone).abs().max()) <= rounding * float(first.abs().max().clamp(min=1)):
         return (
             f"A text scored by itself differs by {_apart(first, alone)} from the same one in a batch: a layer depends "
             "on the batch, or padding is seen."

@@ -570,10 +570,13 @@ def test_a_number_that_must_be_above_0_is_refused_through_the_api(cls, value):
             cls("policy", None, **{name: value})
 
 
-@pytest.mark.parametrize("family", ["gpt2", "t5", "llama", "opt", "bart", "mt5"])
-def test_values_of_a_shared_trunk_compute_no_logits(model_dir, family):
+@pytest.mark.parametrize(
+    ("family", "dtype"),
+    [*((family, "float32") for family in ("gpt2", "t5", "llama", "opt", "bart", "mt5")), ("gpt2", "bfloat16")],
+)
+def test_values_of_a_shared_trunk_compute_no_logits(model_dir, family, dtype):
     """Bit for bit the values that a forward with logits gives, with no token shown to the vocabulary's head."""
-    algorithm = build(model_dir(family), family, policy={"value_model": "shared"})
+    algorithm = build(model_dir(family), family, policy={"value_model": "shared", "dtype": dtype})
     policy = algorithm.policy
     torch.nn.init.normal_(policy.value_head.weight)
     view = all_tokens(algorithm.collector.collect(policy, 0).sequences)
