@@ -321,7 +321,7 @@ class TRPOArguments(OnPolicyArguments):
 class LoraArguments:
     """Low-rank adapters, in peft's names except alpha and dropout (its lora_alpha, lora_dropout)."""
 
-    r: Count
+    r: Annotated[int, Range(minimum=1, maximum=65_536)]
     alpha: Positive = 16.0
     dropout: Annotated[float, Range(minimum=0, below=1)] = 0.0
     target_modules: list[str] | str | None = None
@@ -365,6 +365,15 @@ class MaskablePolicyArguments(PolicyArguments):
     mask_type: Literal["learned_top_p", "learned_top_k", "topk"] = published("alg.policy.args.mask_type")
     target_update_iterations: Count = published("alg.policy.args.target_update_iterations")
     min_tokens_to_keep: Count = published("alg.policy.args.min_tokens_to_keep")
+
+
+def mask_complaint(mask_type: str, top_mask: float) -> str | None:
+    """What is wrong with a mask policy's `top_mask`, for a message; None where nothing is."""
+    share = mask_type == "learned_top_p"
+    if top_mask > 0 and (share or (top_mask >= 1 and top_mask == int(top_mask))):
+        return None
+    wanted = "a share above 0" if share else "a whole number of actions, at least 1 (a share needs learned_top_p)"
+    return f"{top_mask:g} with mask_type {mask_type}, expected {wanted}."
 
 
 ALGORITHM_ARGUMENTS: Mapping[str, type] = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from rl4lms.config.published import published
-from rl4lms.config.reader import Count, Name, Natural, NonNegative, Positive, Range
+from rl4lms.config.reader import Count, Name, Natural, NonNegative, Positive, Range, Seed
 from rl4lms.config.sections import KeepBestConfig
 from rl4lms.core.kernels import Kernels
 
@@ -27,7 +27,7 @@ class DataParams:
     n_train: Count | None
     n_val: Count | None
     n_test: Count | None
-    seed: Natural = 0
+    seed: Seed = 0
     data_dir: str | None = None
     folder: str | None = None
     args: dict[str, Any] = field(default_factory=dict)
@@ -193,7 +193,7 @@ class BaseTrainingParams:
     learning_rate: Positive
     warmup_steps: Natural = 0
     weight_decay: NonNegative = 0.0
-    seed: Natural = 0
+    seed: Seed = 0
     noise_density: Annotated[float, Range(above=0, below=1)] = 0.15
     mean_noise_span_length: Positive = 3.0
     continuation_share: Annotated[float, Range(minimum=0, maximum=1)] = 0.5
@@ -220,7 +220,7 @@ class ClassifierTrainingParams:
     max_length: Count
     warmup_steps: Natural = 0
     weight_decay: NonNegative = 0.0
-    seed: Natural = 0
+    seed: Seed = 0
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,7 @@ class PreferenceModelParams:
 class BootstrapParams:
     n_resamples: Count
     confidence: Annotated[float, Range(above=0, below=1)]
-    seed: Natural = 0
+    seed: Seed = 0
 
 
 @dataclass(frozen=True)
@@ -288,7 +288,7 @@ class GrueParams:
     suite: Name
     tasks: list[Name]
     algs: list[Name]
-    seeds: list[Natural]
+    seeds: list[Seed]
     n_threads: Count
     budget_cpu_s: dict[str, Positive]
     aggregate: AggregateParams

@@ -40,7 +40,9 @@ class Range:
 
     def __str__(self) -> str:
         signs = ((">=", self.minimum), (">", self.above), ("<=", self.maximum), ("<", self.below))
-        return " and ".join(f"{sign} {bound:g}" for sign, bound in signs if bound is not None)
+        return " and ".join(
+            f"{sign} {bound if isinstance(bound, int) else f'{bound:g}'}" for sign, bound in signs if bound is not None
+        )
 
 
 class Word:
@@ -57,6 +59,7 @@ class Word:
 Name = Annotated[str, Word()]
 Count = Annotated[int, Range(minimum=1)]
 Natural = Annotated[int, Range(minimum=0)]
+Seed = Annotated[int, Range(minimum=0, maximum=2**63 - 1)]
 Positive = Annotated[float, Range(above=0)]
 NonNegative = Annotated[float, Range(minimum=0)]
 Fraction = Annotated[float, Range(minimum=0, maximum=1)]

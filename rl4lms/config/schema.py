@@ -19,6 +19,7 @@ from rl4lms.config.arguments import (
     POOL_ARGUMENTS,
     REWARD_ARGUMENTS,
     Choices,
+    mask_complaint,
     refuse_float16,
 )
 from rl4lms.config.generation import (
@@ -31,7 +32,7 @@ from rl4lms.config.generation import (
 from rl4lms.config.published import DEFAULTS, published
 from rl4lms.config.reader import (
     Count,
-    Natural,
+    Seed,
     check_json,
     check_keys,
     hints,
@@ -96,7 +97,7 @@ class RunConfig:
     train_evaluation: TrainEvaluationConfig
     reward_fn: ComponentConfig | None = None
     env: EnvConfig | None = None
-    seed: Natural = published("seed")
+    seed: Seed = published("seed")
     n_threads: Count | None = published("n_threads")
     kernels: Kernels = published("kernels")
     notices: tuple[str, ...] = field(default=(), compare=False)
@@ -214,6 +215,13 @@ def _read_on_policy(given: Mapping[str, Any], source: str) -> RunConfig:
     arguments = _typed_arguments(shipped, args, "alg.args", source)
     if shipped is not None:  # the arguments of a user's class mean what it says; its rollouts check their size
         _check_buffer(arguments["n_steps"], env, source)
+    maskable = sorted(name for name in POLICY_ARGUMENTS if name.startswith("maskable_"))
+    shipped = AlgorithmRegistry.table.is_shipped("nlpo") and PolicyRegistry.table.is_shipped(policy.id)
+    if alg["id"] == "nlpo" and shipped and policy.id not in maskable:
+        raise ConfigError(
+            f"{where(source, 'alg.policy.id')}: nlpo needs a maskable policy, found {policy.id}; use "
+            f"{' or '.join(maskable)}."
+        )
     minibatch = arguments.pop("minibatch", DEFAULTS["alg.args.minibatch"].value)
     rollout, decoding = share_token_facts(
         policy.generation, evaluation.generation_kwargs, "train_evaluation.generation_kwargs", source
@@ -269,6 +277,10 @@ def _policy(value: Any, source: str, episode_length: int) -> tuple[PolicyConfig,
     if known is not None:
         refuse_float16(args.get("dtype"), where(source, f"{path}.args.dtype"))
     arguments = _typed_arguments(known, args, f"{path}.args", source)
+    if "top_mask" in arguments and "mask_type" in arguments:
+        wrong = mask_complaint(arguments["mask_type"], arguments["top_mask"])
+        if wrong is not None:
+            raise ConfigError(f"{where(source, path)}.args.top_mask: {wrong}")
     return PolicyConfig(policy_id, arguments, generation), notices
 
 
@@ -374,4 +386,4 @@ def _seed(given: Mapping[str, Any], args: dict[str, Any], source: str) -> int:
             f"{where(source, 'alg.args.seed')}: {inner} contradicts seed {given['seed']}; keep the top-level one."
         )
     default = DEFAULTS["seed"].value if inner is None else inner
-    return int(read(Natural, given.get("seed", default), "seed", source))
+    return int(read(Seed, given.get("seed", default), "seed", source))

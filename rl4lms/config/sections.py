@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from rl4lms.config.generation import GenerationConfig
 from rl4lms.config.published import published
-from rl4lms.config.reader import Count, Natural, NonNegative, Positive, plain
+from rl4lms.config.reader import Count, Natural, NonNegative, Positive, Range, plain
 
+Length = Annotated[int, Range(minimum=1, maximum=1_000_000)]  # in tokens
 _PEFT_NAMES = {"alpha": "lora_alpha", "dropout": "lora_dropout"}
 
 
@@ -39,8 +40,8 @@ class ComponentConfig:
 class EnvArguments:
     """The token-level environment. Lengths in tokens; context_start_token: the decoder's first, None asks the model."""
 
-    max_prompt_length: Count
-    max_episode_length: Count
+    max_prompt_length: Length
+    max_episode_length: Length
     terminate_on_eos: bool = published("env.args.terminate_on_eos")
     priority_scale: NonNegative = published("env.args.priority_scale")
     context_start_token: Natural | None = published("env.args.context_start_token")
@@ -55,9 +56,9 @@ class EnvConfig:
     """
 
     args: EnvArguments
-    n_envs: Count = published("env.n_envs")
+    n_envs: Annotated[int, Range(minimum=1, maximum=65_536)] = published("env.n_envs")
     vec_env: Literal["batched", "subproc"] = published("env.vec_env")
-    n_reward_workers: Natural = published("env.n_reward_workers")
+    n_reward_workers: Annotated[int, Range(minimum=0, maximum=1024)] = published("env.n_reward_workers")
     reward_timeout_s: Positive | None = None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rl4lms.config.arguments import mask_complaint
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.policies.base import LMActorCriticPolicy
 from rl4lms.policies.causal import CausalLMActorCriticPolicy
@@ -59,9 +60,8 @@ class MaskableActorCriticPolicy(LMActorCriticPolicy):
     ) -> None:
         if mask_type not in MASK_TYPES:
             raise ConfigError(unknown("mask type", mask_type, MASK_TYPES, "alg.policy.args.mask_type"))
-        if top_mask <= 0 or (mask_type != "learned_top_p" and (top_mask < 1 or top_mask != int(top_mask))):
-            wanted = "a share above 0" if mask_type == "learned_top_p" else "a whole number of actions, at least 1"
-            raise ConfigError(f"alg.policy.args.top_mask: {top_mask} with {mask_type}, expected {wanted}.")
+        if (wrong := mask_complaint(mask_type, top_mask)) is not None:
+            raise ConfigError(f"alg.policy.args.top_mask: {wrong}")
         self.mask_type, self.top_mask = mask_type, top_mask
         self.min_tokens_to_keep, self.target_update_iterations = min_tokens_to_keep, target_update_iterations
         super().__init__(*args, **kwargs)

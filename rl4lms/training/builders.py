@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rl4lms.algorithms.on_policy_text import TextRollouts
 from rl4lms.config.schema import AlgorithmConfig, ComponentConfig, EnvConfig, RunConfig
-from rl4lms.core.errors import ConfigError
-from rl4lms.core.pretrained import positions
+from rl4lms.core.seeding import derive_seed
 from rl4lms.core.tables import (
     AlgorithmRegistry,
     PolicyRegistry,
@@ -23,7 +22,7 @@ from rl4lms.rollouts.scoring import BatchedScorer, Scorer, SteppedScorer
 from rl4lms.tokenization.prompt_check import check_prompts
 from rl4lms.tokenization.text_task import TextTask
 from rl4lms.tracking.tracker import Tracker
-from rl4lms.training.one_decoding import model_config
+from rl4lms.training.model_checks import check_lengths, model_config
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
@@ -37,26 +36,6 @@ def build_reward(config: ComponentConfig | None, pool: TextGenPool) -> Any:
     if getattr(reward, "needs_references", False):
         reward.fit_references([sample.references for sample, _ in pool])
     return reward
-
-
-def check_lengths(
-    model: PreTrainedConfig, name: str, max_prompt_length: int, max_length: int,
-    key: str = "env.args.max_episode_length",
-) -> None:  # fmt: skip
-    """Raises ConfigError where prompt and response cannot fit the model's positions. key: what says `max_length`."""
-    limit = positions(model)
-    if limit is None:
-        return
-    if model.is_encoder_decoder:
-        for each, length in (("env.args.max_prompt_length", max_prompt_length), (key, max_length)):
-            if length > limit:
-                raise ConfigError(f"{each}: {length} tokens, but model {name} has {limit} positions.")
-    elif max_prompt_length + max_length > limit:
-        section, _, last = key.rpartition(".")
-        raise ConfigError(
-            f"{section}: max_prompt_length {max_prompt_length} + {last} {max_length} tokens do not "
-            f"fit the {limit} positions of model {name}; shorten one of them."
-        )
 
 
 @dataclass
@@ -103,7 +82,7 @@ def build_algorithm(
         "policy": PolicyRegistry.get(alg.policy.id),
         "env": vec_env,
         "policy_kwargs": alg.policy.constructor_arguments(),
-        "seed": config.seed,
+        "seed": config.seed if config.seed < 2**32 else derive_seed(config.seed, "algorithm") % 2**32,  # as numpy takes
         "minibatch": alg.minibatch,
         **alg.args,
     }

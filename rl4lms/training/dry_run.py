@@ -1,52 +1,211 @@
-"""What a run needs besides weights, made once and thrown away: `--dry-run`, and the check of a suite before its jobs.
+"""What a run needs besides weights, made once and thrown away: `--dry-run`, and the first thing that a run does.
 
-`check_run` costs about a second and no model library, but where the configuration asks for more: supervised runs have
-transformers read their `training_args`, and a model in a local directory has it read the model's configuration.
+`check_run` costs about a second and no model library, but where the configuration asks for more: `training_args` are
+transformers' to judge, `optimizer_kwargs` torch's, and a model or tokenizer in a local directory is read as far as its
+configuration (some seconds, of imports).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from rl4lms.config.inputs import check_paths
 from rl4lms.config.reader import where
-from rl4lms.config.schema import ComponentConfig, RunConfig
-from rl4lms.core.errors import ConfigError, UserError, explain
+from rl4lms.config.schema import AlgorithmConfig, ComponentConfig, RunConfig, SupervisedConfig
+from rl4lms.core.errors import ConfigError, DataError, UserError, explain, unknown
 from rl4lms.core.pretrained import reason
-from rl4lms.core.tables import MetricRegistry, RewardFunctionRegistry
+from rl4lms.core.tables import MetricRegistry, PolicyRegistry, RewardFunctionRegistry
+from rl4lms.data_pools.published import DATASETS
+from rl4lms.data_pools.sources import LocalSource
+from rl4lms.metrics.base import BaseMetric
+from rl4lms.rewards.metric_reward import pick
+from rl4lms.tokenization.tokenizer import build_tokenizer
+from rl4lms.training.model_checks import check_kind, check_lengths, check_weights, model_config
+from rl4lms.training.trainer_arguments import check_training_arguments
 
-# Shipped components whose constructor loads a model, or runs a program.
+# Shipped components whose constructor loads a model, or looks for a program.
 _LOADS = frozenset(
     {"bert_score", "bleurt", "common_gen_preference_model", "evaluate", "intent_accuracy", "learned_reward"}
     | {"spice", "spider", "summaCConv", "summaCZS"}
 )
+_POOL_DATA = {**{dataset.pool: dataset for dataset in DATASETS.values()}, "imdb_seq2seq": DATASETS["imdb"]}
+_DEVICE = re.compile(r"(cpu|cuda|mps|xpu|auto)(:\d+)?")
 
 
 def check_run(config: RunConfig, source: str) -> None:
     """Raises ConfigError or DataError, one line, for what would stop the run later. source: what the line starts with.
 
-    Reward, metrics and what they name are constructed unless their constructor loads a model. Classes that a user
-    registered are not: they may do anything.
+    Classes that a user registered are not constructed: they may do anything.
     """
     check_paths(config, source)
+    check_components(config, source)
+    with _told(source, "datapool"):
+        _check_data(config.datapool)
+    with _told(source, "tokenizer"):
+        if Path(config.tokenizer.model_name).is_dir():
+            build_tokenizer(config.to_dict()["tokenizer"])
+    if isinstance(config.alg, SupervisedConfig):
+        with _told(source, ""):
+            check_training_arguments(config.alg.training_args)
+            _check_model(config.alg.model_name, config.alg.model_type == "seq2seq", "alg.model_name")
+    else:
+        with _told(source, ""):
+            _check_policy(config, config.alg)
+
+
+def check_components(config: RunConfig, source: str) -> None:
+    """The part of `check_run` that reads no file: the reward and the metrics, made and tried on a text."""
     if config.reward_fn is not None:
-        _construct(RewardFunctionRegistry, config.reward_fn, "reward_fn", source)
+        with _told(source, "reward_fn"):
+            _check_reward(config.reward_fn)
+    keys: list[str] | None = []
     for i, metric in enumerate(config.train_evaluation.metrics):
-        _construct(MetricRegistry, metric, f"train_evaluation.metrics[{i}]", source)
+        with _told(source, f"train_evaluation.metrics[{i}]"):
+            found = _check_metric(metric)
+            twice = set(found or ()) & set(keys or ())
+            if twice:
+                raise ConfigError(f'another metric gives "{min(twice)}", too; leave one of them out of the list.')
+        keys = None if keys is None or found is None else [*keys, *found]
+    best = config.train_evaluation.keep_best
+    if best is not None and keys is not None and best.metric not in keys:
+        raise ConfigError(unknown("metric", best.metric, keys, where(source, "train_evaluation.keep_best.metric")))
 
 
-def _construct(registry: Any, component: ComponentConfig, path: str, source: str) -> None:
-    if registry.table.is_shipped(component.id) and not _loads(component.id, component.args):
-        try:
-            registry.get(component.id, component.args)
-        except UserError as error:
-            raise type(error)(f"{where(source, path)}: {error}") from None
-        except Exception as error:
-            raise explain(error) or ConfigError(
-                f"{where(source, f'{path}.args')}: {component.id} refuses them ({reason(error)})."
-            ) from None
+@contextlib.contextmanager
+def _told(source: str, path: str) -> Iterator[None]:
+    """Whatever is raised within, as one line that begins with the place."""
+    here = where(source, path)
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{here}: {error}") from None
+    except UserError as error:
+        raise ConfigError(f"{here}: {error}") from None
+    except Exception as error:
+        known = explain(error)
+        raise ConfigError(f"{here}: {known or f'its arguments are refused ({reason(error)}).'}") from None
 
 
-def _loads(name: str, args: Mapping[str, Any]) -> bool:
-    return name in _LOADS or args.get("metric") in _LOADS
+def _check_metric(component: ComponentConfig) -> list[str] | None:
+    """Its result keys, None where they are not known. Raises what the metric raises."""
+    if not MetricRegistry.table.is_shipped(component.id):
+        return None
+    _check_classifier(component.args)
+    if component.id in _LOADS:
+        known = MetricRegistry.table.load(component.id).result_keys(component.args)
+        return None if known is None else list(known)
+    metric = MetricRegistry.get(component.id, component.args)
+    if component.id == "causal_perplexity":  # it asks the model of the run
+        return list(metric.result_keys(component.args))
+    return _try(metric)
+
+
+def _try(metric: BaseMetric) -> list[str] | None:
+    """The keys of its results on one short text; None for a metric that needs more than a text and a reference."""
+    try:
+        return list(metric.compute(["a"], ["b c"], [["b c"]], [None], None, "val"))
+    except DataError:
+        return None
+
+
+def _check_reward(component: ComponentConfig) -> None:
+    named = {component.id, component.args.get("metric"), component.args.get("shaping_fn")}
+    if not RewardFunctionRegistry.table.is_shipped(component.id):
+        return
+    _check_classifier(component.args)
+    for metric in ("cider", "spice"):  # of spider
+        if f"{metric}_args" in component.args:
+            _check_metric(ComponentConfig(metric, component.args[f"{metric}_args"] or {}))
+    if named & _LOADS:
+        return
+    reward = RewardFunctionRegistry.get(component.id, component.args)
+    metric = getattr(reward, "metric", None)
+    if component.id == "metric_reward" and MetricRegistry.table.is_shipped(component.args["metric"]):
+        keys = _try(metric)
+        if keys is not None:
+            pick(dict.fromkeys(keys, (None, 0.0)), component.args.get("key"), component.id)
+
+
+def _check_classifier(args: Mapping[str, Any]) -> None:
+    """Of a model that arguments name by a local directory: its configuration, weights and labels."""
+    name, label = args.get("model_name"), args.get("label_ix")
+    _check_device(args.get("device"), "device")
+    if isinstance(name, str) and Path(name).is_dir():
+        config = model_config(name)
+        check_weights(name)
+        if label is not None and label >= config.num_labels:
+            raise ConfigError(f'label_ix {label}: classifier "{name}" has labels 0 to {config.num_labels - 1}.')
+
+
+def _check_device(device: str | None, key: str) -> None:
+    if device is not None and not _DEVICE.fullmatch(device):
+        raise ConfigError(f'{key}: "{device}"; expected cpu, cuda, cuda:0 and so on, mps or xpu.')
+
+
+def _check_data(pool: ComponentConfig) -> None:
+    """The first row of each split that a local directory has; a missing split is cut from train."""
+    data_dir, dataset = pool.args.get("data_dir"), _POOL_DATA.get(pool.id)
+    if data_dir is None or dataset is None:
+        return
+    source = LocalSource(data_dir)
+    for split in source.files(dataset) or ("train",):
+        if split == "train" or split in source.files(dataset):
+            next(iter(source.stream(dataset, split)), None)
+
+
+def _check_policy(config: RunConfig, alg: AlgorithmConfig) -> None:
+    assert config.env is not None
+    args, name = alg.policy.args, alg.policy.model_name
+    _check_device(alg.args.get("device"), "alg.args.device")
+    if not PolicyRegistry.table.is_shipped(alg.policy.id):
+        return
+    if args.get("optimizer_kwargs"):
+        _check_optimizer(args["optimizer_kwargs"])
+    seq2seq = "seq2seq" in alg.policy.id
+    model = _check_model(name, seq2seq, "alg.policy.id", bool(args.get("trust_remote_code")))
+    if model is not None:
+        check_lengths(model, name, config.env.args.max_prompt_length, config.env.args.max_episode_length)
+        if args.get("lora"):
+            _check_adapters(model, seq2seq, alg.policy.constructor_arguments()["lora"])
+
+
+def _check_model(name: str, seq2seq: bool, key: str, trust_remote_code: bool = False) -> Any:
+    """The configuration of a model in a local directory, checked; None for a hub id."""
+    if not Path(name).is_dir():
+        return None
+    model = model_config(name, trust_remote_code)
+    check_kind(model, name, seq2seq, key)
+    check_weights(name)
+    return model
+
+
+def _check_optimizer(kwargs: Mapping[str, Any]) -> None:
+    """One step of the policy's optimiser with these arguments."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    parameter = torch.nn.Parameter(torch.zeros(2, 2, device=device))
+    parameter.grad = torch.zeros_like(parameter)
+    try:
+        arguments = {"fused": True, **kwargs, "lr": 1e-5}
+        torch.optim.AdamW([{"params": [parameter], "weight_decay": 0.0}], **arguments).step()
+    except Exception as error:
+        raise ConfigError(f"alg.policy.args.optimizer_kwargs: AdamW refuses them ({reason(error)}).") from None
+
+
+def _check_adapters(model: Any, seq2seq: bool, lora: Mapping[str, Any]) -> None:
+    """The adapters over the model's layers, without numbers in either."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    try:
+        with torch.device("meta"):
+            auto: Any = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
+            get_peft_model(auto.from_config(model), LoraConfig(**lora))
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"alg.policy.args.lora: {reason(error)}.") from None

@@ -6,19 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rl4lms.config.schema import GenerationConfig, RunConfig, SupervisedConfig
-from rl4lms.core.pretrained import from_pretrained
 from rl4lms.policies.token_facts import model_generation_config, notice_ignored, resolve, token_facts
+from rl4lms.training.model_checks import model_config
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
-
-
-def model_config(name: str, trust_remote_code: bool = False) -> PreTrainedConfig:
-    """A model's configuration by local directory or hub id. Raises ConfigError where there is none."""
-    from transformers import AutoConfig
-
-    config: PreTrainedConfig = from_pretrained(AutoConfig, name, "model", trust_remote_code=trust_remote_code)
-    return config
+    from transformers import PreTrainedTokenizerBase
 
 
 def with_token_facts(config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> RunConfig:

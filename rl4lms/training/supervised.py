@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-from transformers import PrinterCallback, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, TrainerCallback
 from transformers.trainer_callback import TrainerState
 
 from rl4lms.config.schema import RunConfig, SupervisedConfig
@@ -20,7 +18,6 @@ from rl4lms.core.io import give_usual_modes, write_json
 from rl4lms.core.kernels import settle_process
 from rl4lms.core.manifest import build_manifest
 from rl4lms.core.pretrained import longest_text, positions
-from rl4lms.core.seeding import derive_seed
 from rl4lms.core.vocabulary import check_ids, check_vocabulary, embedding_rows
 from rl4lms.policies.language_models import load_language_model
 from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
@@ -39,19 +36,10 @@ from rl4lms.training.supervised_data import (
     seq2seq_examples,
     target_loss,
 )
+from rl4lms.training.trainer_arguments import embedding_rate, training_arguments
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-# What the published files leave out and this project decides; everything else is TrainingArguments' own default.
-_DEFAULTS: dict[str, Any] = {
-    "save_strategy": "steps",
-    "save_steps": 0.1,  # of the run's
-    "report_to": "none",  # the tracker reports
-    "disable_tqdm": True,
-    "logging_nan_inf_filter": False,  # a loss that is not finite ends the run; it is not averaged away
-    "eval_strategy": "no",  # the validation loss is taken here, over reference tokens
-}
 
 
 @dataclass(frozen=True)
@@ -100,9 +88,9 @@ def train(
     alg = config.alg
     assert isinstance(alg, SupervisedConfig)
     write_json(out_dir / "config.json", config.to_dict())
-    embedding_rate = _embedding_rate(alg.training_args.get("optim_args"))
+    rate = embedding_rate(alg.training_args.get("optim_args"))
     part = _build(config, alg, identity.pools, tracker)
-    arguments = _training_arguments(alg.training_args, checkpoints, config.seed)
+    arguments = training_arguments(alg.training_args, checkpoints, config.seed)
     manifest = build_manifest(seed=config.seed, device=str(arguments.device), inputs=identity.inputs)
     write_json(out_dir / "manifest.json", manifest)
     use_cache = part.model.config.use_cache
@@ -116,7 +104,7 @@ def train(
             checkpoints=checkpoints,
             digest=identity.digest,
             tracker=tracker,
-            embedding_rate=embedding_rate,
+            embedding_rate=rate,
         )
         trainer.remove_callback(PrinterCallback)  # it prints every log to stdout; the tracker has them
         trainer.run(resume)
@@ -196,36 +184,6 @@ def _score_test(part: _Part, tracker: Tracker, epoch: int) -> None:
     result = part.splits.score(part.model, "test", epoch)
     if result is not None:
         tracker.log_split_metrics("test", epoch, result.metrics)
-
-
-def _training_arguments(given: Mapping[str, Any], checkpoints: Path, seed: int) -> TrainingArguments:
-    """Raises ConfigError in transformers' own words for a value that it does not take."""
-    arguments = {**_DEFAULTS, "dataloader_pin_memory": torch.cuda.is_available(), **given}
-    seed = derive_seed(seed, "supervised") % 2**32  # of shuffling and dropout: the Trainer seeds every generator
-    try:
-        read = TrainingArguments(output_dir=str(checkpoints), seed=seed, **arguments)
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"alg.training_args: {str(error).strip().splitlines()[0]}") from None
-    if read.fp16 and read.device.type != "cuda":
-        raise ConfigError(
-            f"alg.training_args.fp16: on {read.device.type} transformers does not scale the loss, and small gradients "
-            "are 0 in float16; leave it out, or use bf16."
-        )
-    return read
-
-
-def _embedding_rate(optim_args: str | None) -> float | None:
-    """X of `optim_args: embedding_learning_rate=X` (among others, by commas), an optional key of this project."""
-    for pair in (optim_args or "").split(","):
-        name, _, value = pair.partition("=")
-        if name.strip() == "embedding_learning_rate":
-            try:
-                return float(value)
-            except ValueError:
-                raise ConfigError(
-                    f'alg.training_args.optim_args: embedding_learning_rate "{value}", expected a number.'
-                ) from None
-    return None
 
 
 def _epoch(state: TrainerState) -> int:

@@ -174,4 +174,4 @@ def test_lora_from_yaml_to_a_plain_model(model_dir: Any, tmp_path: Path) -> None
     policy["lora"]["r"] = 0
     path.write_text(yaml.safe_dump(config))
     refused = subprocess.run([*command, "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert refused.stderr == f"error: {path}: alg.policy.args.lora.r: expected an integer >= 1, found 0.\n"
+    assert refused.stderr == f"error: {path}: alg.policy.args.lora.r: expected an integer >= 1 and <= 65536, found 0.\n"

@@ -122,11 +122,11 @@ def test_a_metric_that_is_listed_twice_is_computed_once(kind: str, request: pyte
         ("reward_fn.args", None, "run.yml: reward_fn.args.min_tokens: missing; expected an integer >= 1."),
         ("reward_fn.id", ..., "run.yml: reward_fn.id: missing; expected the id of a reward function."),
         ("datapool.id", "imbd", 'run.yml: datapool.id: unknown data pool "imbd". Did you mean "imdb"? Known: '),
-        ("env.n_envs", 0, "run.yml: env.n_envs: expected an integer >= 1, found 0."),
+        ("env.n_envs", 0, "run.yml: env.n_envs: expected an integer >= 1 and <= 65536, found 0."),
         (
             "env.args.max_episode_length",
             ...,
-            "run.yml: env.args.max_episode_length: missing; expected an integer >= 1.",
+            "run.yml: env.args.max_episode_length: missing; expected an integer >= 1 and",
         ),
         (
             "env.args.terminate_on_eos",
@@ -148,7 +148,11 @@ def test_a_metric_that_is_listed_twice_is_computed_once(kind: str, request: pyte
             "none",
             'run.yml: alg.policy.args.value_model: expected "separate" or "shared"',
         ),
-        ("alg.policy.args.lora", {"alpha": 8}, "run.yml: alg.policy.args.lora.r: missing; expected an integer >= 1."),
+        (
+            "alg.policy.args.lora",
+            {"alpha": 8},
+            "run.yml: alg.policy.args.lora.r: missing; expected an integer >= 1 and",
+        ),
         (
             "alg.policy.args.generation_kwargs",
             None,

@@ -24,7 +24,7 @@ from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
 from rl4lms.metrics.classifier import TextClassifier
 from rl4lms.policies.language_models import load_language_model
 from rl4lms.tokenization.tokenizer import load_tokenizer
-from rl4lms.training.builders import model_config
+from rl4lms.training.model_checks import model_config
 from tests.conftest import tiny_model
 from tests.faults import suite
 from tests.faults.suite import AGGREGATE, RUNS, SCORES, one_error
