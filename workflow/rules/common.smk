@@ -141,6 +141,7 @@ CODE = {
         "training/split_evaluation.py",
         "training/supervised.py",
         "training/supervised_data.py",
+        "training/trainer_arguments.py",
     ],
     "train": [
         "algorithms",
@@ -151,6 +152,7 @@ CODE = {
         "tracking",
         "training/builders.py",
         "training/checkpoint.py",
+        "training/model_checks.py",
         "training/on_policy.py",
         "training/preemption.py",
         "training/split_evaluation.py",
