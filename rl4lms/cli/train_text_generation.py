@@ -51,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         for option in ("project_name", "experiment_name"):
             check_name(getattr(args, option), f"--{option}")
-        check_backends(tracked(args))
         config = read_config(args.config_path, args.seed)
+        check_backends(tracked(args))  # after the kernels are settled: TensorBoard imports torch
         if args.dry_run:
             print(f"{args.config_path}: a valid configuration ({config.alg.id} on {config.datapool.id}).")
         else:

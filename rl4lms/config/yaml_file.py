@@ -45,7 +45,7 @@ class CoreLoader(_SafeLoader):
             return super().construct_object(node, deep=deep)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError):
             kind = node.tag.removeprefix(_TAG)
-            found = show(node.value) if isinstance(node, yaml.ScalarNode) else f"a {node.id}"
+            found = show(node.value) if isinstance(node, yaml.ScalarNode) else f"a {_kind(node)}"
             raise yaml.constructor.ConstructorError(None, None, f"{found} is no {kind}", node.start_mark) from None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -54,7 +54,7 @@ class CoreLoader(_SafeLoader):
             if key_node.tag == f"{_TAG}merge":
                 continue
             if not isinstance(key_node, yaml.ScalarNode):
-                problem = f"a {key_node.id} as a key, expected text"
+                problem = f"a {_kind(key_node)} as a key, expected text"
                 raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
             key = self.construct_object(key_node, deep=True)
             if key in seen:
@@ -132,6 +132,7 @@ def _load(text: str, n_bytes: int) -> Any:
 def _check_nesting(text: str) -> None:
     """Raises YAMLError for a text that is nested too deeply or has too many parts; nothing is built for that."""
     depth = n_nodes = 0
+    event: Any
     for event in yaml.parse(text, Loader=CoreLoader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
@@ -173,6 +174,10 @@ def _check_unfolded(root: yaml.Node) -> None:
         return size, depth
 
     measure(root)
+
+
+def _kind(node: yaml.Node) -> str:
+    return "mapping" if isinstance(node, yaml.MappingNode) else "sequence"
 
 
 def _position(error: yaml.YAMLError) -> str:

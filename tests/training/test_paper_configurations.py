@@ -163,7 +163,12 @@ def test_it_trains(path: Path, data: Path, stand_in: Directories, tmp_path: Path
     trainer(config, tmp_path, tracker=Tracker(tmp_path, quiet=True))
     assert (tmp_path / "model" / "model.safetensors").is_file()
     assert lines(tmp_path / "training_info.jsonl")
-    if not config.is_supervised:
+    if config.is_supervised:
+        (start, end), (before, after) = (lines(tmp_path / f"{s}_split_metrics.jsonl") for s in ("val", "test"))
+        assert (start["epoch"], end["epoch"], before["epoch"], after["epoch"]) == (0, 1, 0, 1)
+        assert start["metrics"].keys() == end["metrics"].keys() == {*after["metrics"], "eval/loss"}
+        assert len(json.loads((tmp_path / "epoch_1_test_split_predictions.json").read_text(encoding="utf-8"))) == 3
+    else:
         (rollout,) = lines(tmp_path / "rollout_info.jsonl")
         assert rollout["rollout/n_steps"] == 4 * RESPONSE
         assert [row["epoch"] for row in lines(tmp_path / "val_split_metrics.jsonl")] == [0, 1]

@@ -278,6 +278,32 @@ def test_an_evaluated_run_that_dies_resumes_to_the_same_bytes(tmp_path, monkeypa
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
+KEYS: dict[str, dict[str, Any]] = {
+    "greedy": {"do_sample": False, "min_length": 2},
+    "sampled": {"do_sample": True, "temperature": 0.7, "top_k": 5, "top_p": 0.9},
+    "beams": {"num_beams": 3, "length_penalty": 0.6, "early_stopping": True},
+    "penalties": {"no_repeat_ngram_size": 2, "repetition_penalty": 1.3},
+    "max_length": {"max_length": 5},
+    "post": {"post_processing_fn": {"id": "three_sentence_summary"}},
+}
+
+
+@pytest.mark.usefixtures("_length")
+@pytest.mark.parametrize("generation", KEYS.values(), ids=KEYS)
+def test_every_key_of_generation_reaches_the_evaluation_of_a_supervised_run(tmp_path, family, generation):
+    model = saved(tmp_path / "base", family)
+    given = evaluated(model, family, max_steps=1).to_dict()
+    length = {} if "max_length" in generation else {"max_new_tokens": 4}
+    given["alg"]["generation_kwargs"] = {**length, **generation}
+    sides = {"padding_side": "right", "truncation_side": "right", "pad_token_as_eos_token": True, "max_length": 6}
+    given["tokenizer"] |= sides
+    train(RunConfig.from_dict(given), tmp_path / "run")
+    resolved = json.loads((tmp_path / "run" / "config.json").read_text())["alg"]["generation_kwargs"]
+    assert resolved["max_new_tokens"] == 4
+    rows = json.loads((tmp_path / "run" / "epoch_1_test_split_predictions.json").read_text())
+    assert len(rows) == 8 and all(len(row["generated_text"].split()) <= 4 for row in rows)
+
+
 def test_a_response_that_leaves_no_room_for_a_prompt_is_refused(tmp_path):
     model = saved(tmp_path / "base", "gpt2")
     given = config(model, "gpt2").to_dict()
