@@ -132,18 +132,18 @@ def _load(text: str, n_bytes: int) -> Any:
 def _check_nesting(text: str) -> None:
     """Raises YAMLError for a text that is nested too deeply or has too many parts; nothing is built for that."""
     depth = n_nodes = 0
-    event: Any
     for event in yaml.parse(text, Loader=CoreLoader):
+        mark: Any = event.start_mark
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         n_nodes += isinstance(event, yaml.NodeEvent)
         if depth > MAX_DEPTH:
-            raise yaml.MarkedYAMLError(problem=f"nested more than {MAX_DEPTH} deep", problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(problem=f"nested more than {MAX_DEPTH} deep", problem_mark=mark)
         if n_nodes > MAX_NODES:
             problem = f"more than {MAX_NODES:,} keys and values; that is no configuration"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
 def _check_unfolded(root: yaml.Node) -> None:

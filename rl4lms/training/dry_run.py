@@ -95,6 +95,9 @@ def _check_metric(component: ComponentConfig) -> list[str] | None:
     if not MetricRegistry.table.is_shipped(component.id):
         return None
     _check_classifier(component.args)
+    path = component.args.get("path", "")
+    if component.id == "evaluate" and path.startswith(("/", "./", "../", "~")) and not Path(path).exists():
+        raise ConfigError(f"{path}: no such file or directory; expected a module of evaluate, or a hub id.")
     if component.id in _LOADS:
         known = MetricRegistry.table.load(component.id).result_keys(component.args)
         return None if known is None else list(known)

@@ -140,7 +140,11 @@ WRONG_RL: dict[str, tuple[Config, str]] = {
     ),
     "a corpus that is not there": (
         {f"{EVALUATION}.metrics": [{"id": "cider", "args": {"idf": "@empty/no.json"}}]},
-        "train_evaluation.metrics[0]: ",
+        "train_evaluation.metrics[0].args.idf: ",
+    ),
+    "a module of evaluate that is not there": (
+        {f"{EVALUATION}.metrics": [{"id": "evaluate", "args": {"path": "./no/metric.py"}}]},
+        "train_evaluation.metrics[0]: ./no/metric.py: no such file or directory",
     ),
     "two metrics of one name": (
         {f"{EVALUATION}.metrics": [{"id": "rouge"}, {"id": "rouge", "args": {"use_single_ref": False}}]},
