@@ -165,7 +165,7 @@ def test_a_metric_that_is_listed_twice_is_computed_once(kind: str, request: pyte
             'run.yml: train_evaluation.metrics[0].id: unknown metric "met',
         ),
         ("train_evaluation.metrics", {"id": "meteor"}, "run.yml: train_evaluation.metrics: expected a list"),
-        ("seed", -1, "run.yml: seed: expected an integer >= 0, found -1."),
+        ("seed", -1, "run.yml: seed: expected an integer >= 0 and <= 9223372036854775807, found -1."),
     ],
 )
 def test_on_policy_refusals(on_policy: Config, path: str, value: Any, expected: str) -> None:

@@ -136,7 +136,7 @@ WRONG_RL: dict[str, tuple[Config, str]] = {
                 "args": {"spice_coeff": 0, "cider_coeff": 1, "cider_args": {"idf": "@empty/x"}},
             }
         },
-        "reward_fn: ",
+        "reward_fn.args.cider_args.idf: ",
     ),
     "a corpus that is not there": (
         {f"{EVALUATION}.metrics": [{"id": "cider", "args": {"idf": "@empty/no.json"}}]},
