@@ -89,7 +89,8 @@ def read_generation(
     g = _with_lengths(g, here, episode_length)
     for name in ("eos_token_id", "forced_eos_token_id"):
         if isinstance(token := getattr(g, name), int):
-            g = replace(g, **{name: (token,)})
+            as_set: dict[str, Any] = {name: (token,)}
+            g = replace(g, **as_set)
     if g.top_p > 1:
         raise ConfigError(f"{here}.top_p: expected a share in (0, 1], found {g.top_p}.")
     if g.bad_words_ids is not None and not all(g.bad_words_ids):
