@@ -128,7 +128,7 @@ def _is_dead(found: dict[str, Any]) -> bool:
         return True
     except PermissionError:
         pass
-    return found["started"] != _started(pid)
+    return bool(found["started"] != _started(pid))
 
 
 def _started(pid: int) -> str | None:
