@@ -19,9 +19,11 @@ from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.tables import MetricRegistry
 from rl4lms.data_pools.published import DATASETS
 from rl4lms.evaluation.suite import SuiteSettings
-from rl4lms.training.dry_run import check_run
+from rl4lms.training.dry_run import check_components
 
-_HERE = Path()  # stands for the directories that only a job knows
+# Stand for what a job makes, or is told: a directory that is there, and models that are not.
+_PLACES = {"data_dir": Path(), "model_dir": Path("made-by-base-model")}
+_CLASSIFIER = Path("made-by-reward-model")
 
 
 def check_suite(params: Params, algs: Iterable[str] = ()) -> None:
@@ -94,12 +96,11 @@ def _check_data(params: Params, task: str) -> None:
 
 def _check_runs(params: Params, task: str, algs: Sequence[str], seeds: Sequence[int]) -> None:
     """Every run's configuration, as its stage will read it. An algorithm that is not run still shows the evaluation."""
-    places = {"data_dir": _HERE, "model_dir": _HERE}
     for seed in seeds:
-        _read(params, task, "supervised", compose_supervised(params, task, seed, **places))
+        _read(params, task, "supervised", compose_supervised(params, task, seed, **_PLACES))
     for method in methods(algs or params.algs()[:1]):
         if algorithm_of(method) is not None:
-            composed = compose_rl(params, task, method, seeds[0], reward_model_dir=_HERE, **places)
+            composed = compose_rl(params, task, method, seeds[0], reward_model_dir=_CLASSIFIER, **_PLACES)
             _read(params, task, method, composed)
 
 
@@ -108,10 +109,8 @@ def _read(params: Params, task: str, method: str, composed: Mapping[str, Any]) -
     over = "" if algorithm is None else f" over algs/{algorithm}.yaml"
     source = f"{_file(params, task)}{over} (suite {params.suite}, {method})"
     config = RunConfig.from_dict(composed, source)
-    if config.is_supervised:  # transformers would read its training arguments
-        check_paths(config, source)
-    else:
-        check_run(_with_arguments(config), source)
+    check_paths(config, source)
+    check_components(_with_arguments(config), source)
 
 
 def _with_arguments(config: RunConfig) -> RunConfig:

@@ -120,7 +120,7 @@ class RunConfig:
             if name in given:
                 raise ConfigError(f"{where(source, name)}: not used by alg.id supervised; remove it.")
         config = _read_supervised(given, source) if supervised else _read_on_policy(given, source)
-        kinds = hints(cls)
+        kinds = hints(RunConfig)
         return replace(config, **{k: read(kinds[k], given[k], k, source) for k in PROCESS if k in given})
 
     @classmethod

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.pretrained import read_tensors
@@ -130,8 +130,8 @@ def histograms(image: np.ndarray, edges: Sequence[float], nli_labels: str, norm_
 class SummaCMetric(BaseMetric):
     """What both forms share: chunks, images, and the prompt as the document. `score_image` is the hook."""
 
-    name: str
-    key: str
+    name: ClassVar[str]
+    key: ClassVar[str]
 
     def __init__(
         self, models: Sequence[str], granularity: str, max_doc_sents: int, batch_size: int, device: str | None

@@ -71,7 +71,7 @@ def decoding_cache(model: Any) -> Cache:
     return EncoderDecoderCache(own, DynamicCache(config=model.config)) if model.config.is_encoder_decoder else own
 
 
-def keep_rows(cache: Cache, rows: Tensor) -> None:
+def keep_rows(cache: Any, rows: Tensor) -> None:
     """Go on with these rows only, in every layer; of linear attention, transformers selects states by another name."""
     parts = (cache.self_attention_cache, cache.cross_attention_cache) if hasattr(cache, "is_updated") else (cache,)
     for part in parts:

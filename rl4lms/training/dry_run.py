@@ -126,9 +126,8 @@ def _check_reward(component: ComponentConfig) -> None:
     if named & _LOADS:
         return
     reward = RewardFunctionRegistry.get(component.id, component.args)
-    metric = getattr(reward, "metric", None)
     if component.id == "metric_reward" and MetricRegistry.table.is_shipped(component.args["metric"]):
-        keys = _try(metric)
+        keys = _try(reward.metric)
         if keys is not None:
             pick(dict.fromkeys(keys, (None, 0.0)), component.args.get("key"), component.id)
 
@@ -140,8 +139,9 @@ def _check_classifier(args: Mapping[str, Any]) -> None:
     if isinstance(name, str) and Path(name).is_dir():
         config = model_config(name)
         check_weights(name)
-        if label is not None and label >= config.num_labels:
-            raise ConfigError(f'label_ix {label}: classifier "{name}" has labels 0 to {config.num_labels - 1}.')
+        n_labels = config.num_labels or 0
+        if label is not None and label >= n_labels:
+            raise ConfigError(f'label_ix {label}: classifier "{name}" has labels 0 to {n_labels - 1}.')
 
 
 def _check_device(device: str | None, key: str) -> None:

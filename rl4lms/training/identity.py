@@ -53,7 +53,10 @@ class RunIdentity:
                 self._add(f"modules of {file}", functools.partial(digest_of_file, file))
         seed_everything(config.seed)  # as the run does before it builds its pools: a user's may draw
         for split in _splits(config, evaluate_test):
-            self._add(f"samples of {split}", lambda split=split: digest_of_samples(self.pools[split]))
+            self._add(f"samples of {split}", functools.partial(self._samples, split))
+
+    def _samples(self, split: str) -> str:
+        return digest_of_samples(self.pools[split])
 
     @functools.cached_property
     def inputs(self) -> dict[str, str]:

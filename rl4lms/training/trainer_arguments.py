@@ -78,7 +78,7 @@ def check_training_arguments(given: Mapping[str, Any]) -> None:
         optimizer_class, kwargs = Trainer.get_optimizer_cls_and_kwargs(arguments)
         optimizer = optimizer_class([parameter], **kwargs)
         steps = {"num_warmup_steps": arguments.get_warmup_steps(10), "num_training_steps": 10}
-        special = arguments.lr_scheduler_kwargs or {}
+        special: Any = arguments.lr_scheduler_kwargs or {}
         get_scheduler(arguments.lr_scheduler_type, optimizer, scheduler_specific_kwargs=special, **steps)
     except UserError:
         raise

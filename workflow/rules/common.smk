@@ -104,6 +104,9 @@ CODE = {
     "prepare": ["cli/prepare.py", "data_pools"],
     "base-model": [
         "cli/base_model.py",
+        "data_pools/layouts.py",
+        "data_pools/published.py",
+        "data_pools/row_check.py",
         "tokenization",
         "training/base_model.py",
         "training/checkpoint.py",
@@ -113,6 +116,9 @@ CODE = {
     ],
     "reward-model": [
         "cli/reward_model.py",
+        "data_pools/layouts.py",
+        "data_pools/published.py",
+        "data_pools/row_check.py",
         "metrics/base.py",
         "metrics/classifier.py",
         "metrics/learned.py",
