@@ -124,10 +124,10 @@ class _TableMetric(BaseMetric):
         """texts: N > 0, as generated; rows: the N tables."""
 
     def _row(self, index: int, info: MetaInfo) -> Row:
-        if not info or "raw_table" not in info:
+        row = (info or {}).get("raw_table")
+        if not isinstance(row, Mapping):
             found = ", ".join(sorted(info)) if info else "nothing"
-            raise DataError(f'metric {self.name}: meta info of text {index} has no "raw_table"; found {found}.')
-        row: Row = info["raw_table"]
+            raise DataError(f'metric {self.name}: meta info of text {index} has no table "raw_table"; found {found}.')
         return row
 
     def compute(

@@ -39,9 +39,10 @@ def causal_examples(
     """prompt + reference + eos, at most `max_length` tokens: "input_ids", and "labels", the same.
 
     The loss is on the whole text, prompt included, as in RL4LMs. Where prompt and reference meet without white space, a
-    space is put between them (RL4LMs glues two words into one), and they are encoded apart, as at generation. RL4LMs
-    adds no eos; here the model learns to stop. A text that is too long loses the prompt's start, then its own end (and
-    with it the eos). "n_prompt": [the number of prompt tokens].
+    space is put between them (RL4LMs glues two words into one). The reference's tokens are what it adds to those of its
+    prompt, for a tokenizer may put a space of its own in front of a text; where the two would share a token they are
+    encoded apart, as at generation. RL4LMs adds no eos; here the model learns to stop. A text that is too long loses the
+    prompt's start, then its own end (and with it the eos). "n_prompt": [the number of prompt tokens].
     """
     eos = _eos(tokenizer)
     joined = [
@@ -50,7 +51,10 @@ def causal_examples(
     examples = []
     prompt_ids = tokenizer(list(prompts), verbose=False)["input_ids"]
     target_ids = tokenizer(joined, add_special_tokens=False, verbose=False)["input_ids"]
-    for prompt, target in zip(prompt_ids, target_ids, strict=True):
+    whole_ids = tokenizer([p + r for p, r in zip(prompts, joined, strict=True)], verbose=False)["input_ids"]
+    for prompt, target, whole in zip(prompt_ids, target_ids, whole_ids, strict=True):
+        if whole[: len(prompt)] == prompt:
+            target = whole[len(prompt) :]
         start = prompt or [eos if tokenizer.bos_token_id is None else tokenizer.bos_token_id]
         kept = [*target, eos][: max_length - 1]
         start = start[-(max_length - len(kept)) :]

@@ -11,6 +11,7 @@ import torch
 from rl4lms.core.errors import ConfigError
 from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.evaluation.generation import TextGenerator
+from rl4lms.policies.token_rules import History, penalise_repetition
 from tests.conftest import EOS, PAD, tiny_model, word_tokenizer
 
 N = 7
@@ -59,6 +60,30 @@ def test_a_text_depends_on_neither_its_batch_nor_the_global_generator(family, de
         equal = Sample("x", PROMPTS[0], ["w5"])
         texts = generator(model, 2, **settings).generate([equal] * 6).token_ids
         assert len({tuple(row) for row in texts}) > 3, "one stream a sample: equal prompts get texts of their own"
+
+
+def test_beams_read_an_encoders_prompts_from_its_first_position(monkeypatch):
+    """BART numbers the positions of its encoder from the left, padding or not."""
+    model, masks = tiny_model("bart"), []
+    generate = model.generate
+
+    def recorded(**given: Any) -> Any:
+        masks.append(given["attention_mask"])
+        return generate(**given)
+
+    monkeypatch.setattr(model, "generate", recorded)
+    decode(model, num_beams=2)
+    (mask,) = masks
+    assert not mask.all()
+    assert (mask[:, 1:] <= mask[:, :-1]).all()
+
+
+def test_padding_is_no_repetition():
+    history = History(torch.tensor([[9, 9, 4], [9, 5, 4]]), torch.tensor([[False, False, True], [True, True, True]]))
+    penalised = penalise_repetition(torch.ones(2, 10), history, 2.0)
+    expected = torch.ones(2, 10)
+    expected[0, 4] = expected[1, 4] = expected[1, 5] = expected[1, 9] = 0.5
+    assert torch.equal(penalised, expected)
 
 
 @pytest.mark.parametrize("sampling", [{}, {"do_sample": True}, {"do_sample": True, "top_k": 5, "temperature": 1.5}])

@@ -96,8 +96,9 @@ def test_bad_rows() -> None:
         compute(["x"], [{k: v for k, v in row().items() if k != "table"}])
     with pytest.raises(DataError, match="outside the table"):
         compute(["x"], [row(highlighted_cells=[[5, 0]])])
-    with pytest.raises(DataError, match='no "raw_table"; found intent'):
-        ParentToTTo().compute(None, ["x"], None, [{"intent": [1]}])
+    for info, found in (({"intent": [1]}, "intent"), ({"raw_table": None}, "raw_table"), (None, "nothing")):
+        with pytest.raises(DataError, match=f'no table "raw_table"; found {found}'):
+            ParentToTTo().compute(None, ["x"], None, [info])
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared ToTTo rows are not on this machine")

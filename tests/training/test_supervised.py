@@ -23,7 +23,7 @@ from rl4lms.policies.language_models import load_language_model
 from rl4lms.training.lm_data import IGNORE
 from rl4lms.training.supervised import train
 from rl4lms.training.supervised_data import Collator, causal_examples, pairs, seq2seq_examples, target_loss
-from tests.conftest import EOS, PAD, tiny_model, word_tokenizer
+from tests.conftest import EOS, PAD, llama_tokenizer, tiny_model, word_tokenizer
 
 FILES = ["config.json", "training_info.jsonl", "val_split_metrics.jsonl"]
 MODEL = ["config.json", "model.safetensors", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
@@ -361,6 +361,15 @@ def test_words_are_not_glued_at_the_seam():
     for prompt, reference in (("the film", "was good"), ("the film ", "was good"), ("the film", " was good")):
         (example,) = causal_examples(tokenizer, [prompt], [reference], 64)
         assert tokenizer.decode(example["input_ids"][:-1]) == "the film was good"
+
+
+def test_a_reference_is_what_it_adds_to_its_prompt():
+    """LLaMA's tokenizer puts a space of its own in front of a text: encoded apart, a reference would begin with two."""
+    tokenizer = llama_tokenizer()
+    for prompt, reference in (("the film was", "good"), ("the film was", " good"), ("", "the film was good")):
+        (example,) = causal_examples(tokenizer, [prompt], [reference], 64)
+        assert example["input_ids"][:-1] == tokenizer("the film was good")["input_ids"]
+        assert example["n_prompt"] == [len(tokenizer(prompt)["input_ids"])]
 
 
 def test_seq2seq_targets_end_in_exactly_one_eos():
