@@ -41,8 +41,8 @@ def causal_examples(
     The loss is on the whole text, prompt included, as in RL4LMs. Where prompt and reference meet without white space, a
     space is put between them (RL4LMs glues two words into one). The reference's tokens are what it adds to those of its
     prompt, for a tokenizer may put a space of its own in front of a text; where the two would share a token they are
-    encoded apart, as at generation. RL4LMs adds no eos; here the model learns to stop. A text that is too long loses the
-    prompt's start, then its own end (and with it the eos). "n_prompt": [the number of prompt tokens].
+    encoded apart, as at generation. RL4LMs adds no eos; here the model learns to stop. A text that is too long loses
+    the prompt's start, then its own end (and with it the eos). "n_prompt": [the number of prompt tokens].
     """
     eos = _eos(tokenizer)
     joined = [
