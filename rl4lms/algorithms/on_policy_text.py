@@ -6,6 +6,7 @@ import inspect
 import logging
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -18,6 +19,7 @@ from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError
 from rl4lms.numerics.distributed import sum_gradients, sum_numbers
 from rl4lms.policies.base import LMActorCriticPolicy
+from rl4lms.policies.token_rules import token_set
 from rl4lms.rollouts.buffer import EpisodeRolloutBuffer
 from rl4lms.rollouts.collector import RolloutCollector, rollout_info
 from rl4lms.rollouts.episodes import EpisodeBatch, RolloutSamples
@@ -41,6 +43,17 @@ def check_positive(**arguments: Any) -> None:
 def norm_limit(max_grad_norm: float | None) -> float:
     """SB3's `max_grad_norm`, a number; None leaves gradients as they are."""
     return math.inf if max_grad_norm is None else max_grad_norm
+
+
+UPDATE_HOOKS = ("train", "accumulate_gradients", "loss")  # where a class of the user's may whiten advantages itself
+WHITENING = {"std", "std_mean", "var", "var_mean", "masked_std", "whiten"}
+
+
+def _whitens(method: Any) -> bool:
+    """Whether a method calls what whitening takes, and does not ask `normalize_advantage` whether to."""
+    code = getattr(inspect.unwrap(method), "__code__", None) if method is not None else None
+    called = set() if code is None else {*code.co_names}
+    return bool(called & WHITENING) and "normalize_advantage" not in called
 
 
 class TextRollouts(OnPolicyAlgorithm):
@@ -67,21 +80,18 @@ class TextRollouts(OnPolicyAlgorithm):
 
         A class of SB3's own kind, whose `train()` obeys `normalize_advantage`, is told that the buffer has done it.
         """
-        wanted, name = bool(getattr(self, "normalize_advantage", False)), type(self).__name__
-        episodes = self.rollout_buffer.minibatch == "episodes"
-        if not self.whitens_itself:
-            self.rollout_buffer.normalize_advantage = wanted
-        elif wanted and episodes:
+        name, episodes = type(self).__name__, self.rollout_buffer.minibatch == "episodes"
+        if getattr(self, "normalize_advantage", False) and (episodes or not self.whitens_itself):
             self.rollout_buffer.normalize_advantage, self.normalize_advantage = True, False
+            if self.whitens_itself:
+                self._say(
+                    f"algorithm {name}: normalize_advantage is done once, over the whole rollout, instead of in "
+                    "train(), whose minibatch may be a single episode; write alg.args.minibatch: transitions for the "
+                    "latter."
+                )
+        if episodes and any(_whitens(getattr(type(self), hook, None)) for hook in UPDATE_HOOKS):
             self._say(
-                f"algorithm {name}: normalize_advantage is done once, over the whole rollout, instead of in train(), "
-                "whose minibatch may be a single episode; write alg.args.minibatch: transitions for the latter."
-            )
-        code = getattr(inspect.unwrap(type(self).train), "__code__", None)
-        called = set() if code is None or not episodes else {*code.co_names}
-        if called & {"std", "std_mean", "var", "var_mean"} and "normalize_advantage" not in called:
-            self._say(
-                f"algorithm {name}: does train() whiten the advantages of a minibatch? It may be a single episode, "
+                f"algorithm {name}: does its update whiten the advantages of a minibatch? It may be a single episode, "
                 "which then looks neither good nor bad; take normalize_advantage: bool as an argument and leave it to "
                 "the buffer, or write alg.args.minibatch: transitions."
             )
@@ -229,6 +239,9 @@ def wrap_onpolicy_alg(
     algorithm = build_algorithm(alg_class, alg_kwargs)
     assert algorithm.env is not None
     task = algorithm.env.get_attr("task", [0])[0]
+    if scorer is None:  # an environment of the user's own does not know the model
+        stop_ids = task.stop_ids.union(token_set(algorithm.policy.generation_kwargs.get("eos_token_id")))
+        task = replace(task, stop_ids=stop_ids, encoder_decoder=algorithm.policy.seq2seq)
     algorithm.set_rollouts(
         RolloutCollector(
             task,

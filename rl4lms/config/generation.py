@@ -122,7 +122,8 @@ def _with_lengths(g: GenerationConfig, here: str, episode_length: int | None) ->
 TOKEN_FACTS = tuple(f.name for f in fields(GenerationConfig) if not f.compare)
 
 # A rollout records what it sampled from as an action mask; only these narrow the choice in a way a mask can say.
-SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "min_length", "max_new_tokens", *TOKEN_FACTS)
+NARROWING = ("temperature", "top_k", "top_p", "min_length")
+SAMPLING = ("do_sample", *NARROWING, "max_new_tokens", *TOKEN_FACTS, "post_processing_fn")  # the last, of evaluation
 
 
 def check_rollout(generation: GenerationConfig, path: str, source: str, episode_length: int | None = None) -> None:
@@ -137,8 +138,8 @@ def check_rollout(generation: GenerationConfig, path: str, source: str, episode_
         value = getattr(generation, key.name)
         if key.name not in SAMPLING and value != getattr(neutral, key.name):
             raise ConfigError(
-                f"{join(here, key.name)}: a rollout is narrowed by {', '.join(SAMPLING[1:5])} and token ids alone; "
-                f"move {key.name} to train_evaluation.generation_kwargs."
+                f"{join(here, key.name)}: a rollout is narrowed by {', '.join(NARROWING)} and token ids alone; write "
+                f"{key.name} in train_evaluation.generation_kwargs, with all else that an evaluation decodes by."
             )
     if episode_length is not None and (generation.max_new_tokens or 0) > episode_length:
         raise ConfigError(
@@ -148,7 +149,11 @@ def check_rollout(generation: GenerationConfig, path: str, source: str, episode_
 
 
 def share_token_facts(
-    rollout: GenerationConfig, evaluation: GenerationConfig | None, path: str, source: str
+    rollout: GenerationConfig,
+    evaluation: GenerationConfig | None,
+    path: str,
+    source: str,
+    other: str = "alg.policy.args.generation_kwargs",
 ) -> tuple[GenerationConfig, GenerationConfig | None]:
     """Both with the token facts that either gives: a run has one set. Raises ConfigError where they disagree."""
     if evaluation is None:
@@ -157,8 +162,8 @@ def share_token_facts(
     for name in ours.keys() & theirs.keys():
         if ours[name] != theirs[name]:
             raise ConfigError(
-                f"{where(source, path)}.{name}: {theirs[name]} contradicts {ours[name]} of "
-                "alg.policy.args.generation_kwargs; a run has one, so give it once."
+                f"{where(source, path)}.{name}: {theirs[name]} contradicts {ours[name]} of {other}; a run has one, so "
+                "give it once."
             )
     both = {**ours, **theirs}
     return replace(rollout, **both), replace(evaluation, **both)

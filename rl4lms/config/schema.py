@@ -173,6 +173,12 @@ def _read_supervised(given: Mapping[str, Any], source: str) -> RunConfig:
     evaluation, notices = _train_evaluation(
         given["train_evaluation"], source, on_policy=False, length=length, causal=causal
     )
+    if generation is not None:
+        theirs = "train_evaluation.generation_kwargs"
+        generation, decoding = share_token_facts(generation, evaluation.generation_kwargs, theirs, source, path)
+        evaluation = replace(evaluation, generation_kwargs=decoding)
+        if decoding is not None:
+            notices.append(f"{path}: the evaluation decodes by {theirs} alone, but for the token ids.")
     decoding = evaluation.generation_kwargs or generation
     if evaluation.metrics and (decoding is None or decoding.max_new_tokens is None):
         raise missing(int, f"{path}.max_new_tokens", source)
@@ -214,7 +220,7 @@ def _read_on_policy(given: Mapping[str, Any], source: str) -> RunConfig:
     shipped = _shipped(AlgorithmRegistry.table, alg["id"], ALGORITHM_ARGUMENTS)
     arguments = _typed_arguments(shipped, args, "alg.args", source)
     if shipped is not None:  # the arguments of a user's class mean what it says; its rollouts check their size
-        _check_buffer(arguments["n_steps"], env, source)
+        _check_buffer(arguments["n_steps"], env.n_envs, policy.generation.max_new_tokens or length, source)
     maskable = sorted(name for name in POLICY_ARGUMENTS if name.startswith("maskable_"))
     shipped = AlgorithmRegistry.table.is_shipped("nlpo") and PolicyRegistry.table.is_shipped(policy.id)
     if alg["id"] == "nlpo" and shipped and policy.id not in maskable:
@@ -250,13 +256,12 @@ def _read_on_policy(given: Mapping[str, Any], source: str) -> RunConfig:
     )
 
 
-def _check_buffer(n_steps: int, env: EnvConfig, source: str) -> None:
-    """Raises ConfigError where an iteration's steps cannot hold one whole episode."""
-    n_envs, longest = env.n_envs, env.args.max_episode_length
+def _check_buffer(n_steps: int, n_envs: int, longest: int, source: str) -> None:
+    """Raises ConfigError where an iteration's steps cannot hold one whole episode of `longest` steps."""
     if n_steps * n_envs < longest:
         raise ConfigError(
             f"{where(source, 'alg.args.n_steps')}: {n_steps} * env.n_envs {n_envs} = {n_steps * n_envs} steps cannot "
-            f"hold one episode of env.args.max_episode_length {longest}, which would be cut and never see a score; "
+            f"hold one episode of up to {longest} tokens, which would be cut and never see a score; "
             f"expected at least {-(-longest // n_envs)}."
         )
 

@@ -14,6 +14,7 @@ from rl4lms.core.errors import ConfigError, UserError
 from rl4lms.core.pretrained import reason
 from rl4lms.policies.language_models import CausalScorer, Scorer, Seq2SeqScorer, open_session, vocabulary_size
 from rl4lms.policies.sequences import Sequences
+from rl4lms.policies.token_rules import token_set
 
 # Largest difference of two ways to the same logits, in their standard deviations. Rounding is below 1e-4 in float32; a
 # prompt that is seen at other positions, or with its padding, is beyond 1e-3 even in a model that was never trained.
@@ -39,6 +40,11 @@ def check_decodes_as_it_scores(model: Any) -> None:
     limit = LIMIT_IN_HALF_PRECISION if half else LIMIT
 
     def compare(what: str, found: Tensor, expected: Tensor) -> None:
+        if not bool(expected.isfinite().all()):
+            raise ConfigError(
+                f"model {model.config.name_or_path or 'given'}: its logits are not finite: its weights are infinite or "
+                "not numbers, as after a learning rate that was too high; go back to an earlier checkpoint."
+            )
         apart = float((found.float() - expected.float()).abs().max() / expected.float().std().clamp(min=1e-6))
         if not apart <= limit:
             raise ConfigError(_refusal(model, f"{what}, by {apart:.2g} standard deviations of its logits"))
@@ -83,7 +89,7 @@ def _sequences(model: Any) -> Sequences:
     """Tokens without a role; the second prompt is `PADDING` shorter."""
     config = model.config
     names = ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
-    roles = {getattr(config, name, None) for name in names}
+    roles = {i for name in names for i in token_set(getattr(config, name, None))}
     plain = [i for i in range(min(vocabulary_size(model), 256)) if i not in roles]
     ids = torch.tensor([plain[(7 * i + 3) % len(plain)] for i in range(2 * (PROMPT + RESPONSE))], device=model.device)
     prompt, response = ids.view(2, -1).split([PROMPT, RESPONSE], dim=1)

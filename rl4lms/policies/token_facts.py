@@ -48,7 +48,7 @@ def token_facts(generation: Any, config: Any, vocab_size: int) -> dict[str, Any]
         if name == "decoder_start_token_id" and config.is_encoder_decoder:
             sources = [(generation, name), (config, name), (generation, "bos_token_id"), (config, "bos_token_id")]
         elif name in ("decoder_start_token_id", "forced_bos_token_id") and not config.is_encoder_decoder:
-            continue  # of a decoder's first token; transformers reads neither for a model that continues a prompt
+            continue  # of a decoder's first token; a decoder-only model begins with its prompt
         else:
             sources = [(generation, name), (config, name), (text, name)]
         given = [getattr(source, key, None) for source, key in sources]

@@ -55,10 +55,6 @@ class SamplingSpec:
         return cls(max_new_tokens=max_new_tokens, stop_on_eos=stop_on_eos, rules=rules, **read)
 
     @property
-    def truncates(self) -> bool:
-        return self.top_k > 0 or self.top_p < 1 or self.min_length > 0
-
-    @property
     def reads_history(self) -> bool:
         """Whether the choice depends on the tokens before it otherwise than through the model."""
         return self.repetition_penalty != 1.0 or self.rules.reads_history
@@ -101,7 +97,7 @@ def truncation_mask(
     forbidden = token_set(eos_id) if step < spec.min_length else ()
     mask = spec.rules.allowed(logits, step, step + 1 == spec.max_new_tokens, history, forbidden)
     if spec.top_k == 0 and spec.top_p >= 1:
-        return torch.ones_like(logits, dtype=torch.bool) if mask is None and spec.min_length > 0 else mask
+        return mask
     if mask is None:
         mask = torch.ones_like(logits, dtype=torch.bool)
     scaled = (logits / spec.temperature).masked_fill(~mask, -torch.inf)

@@ -60,7 +60,8 @@ def build_algorithm(
     assert isinstance(alg, AlgorithmConfig) and isinstance(env, EnvConfig)
     name = alg.policy.model_name
     model = model_config(name, bool(alg.policy.args.get("trust_remote_code")))
-    check_lengths(model, name, env.args.max_prompt_length, env.args.max_episode_length)
+    episode_length = alg.policy.generation.max_new_tokens or env.args.max_episode_length
+    check_lengths(model, name, env.args.max_prompt_length, episode_length)
     if (decoding := config.train_evaluation.generation_kwargs) is not None and decoding.max_new_tokens is not None:
         key = "train_evaluation.generation_kwargs.max_new_tokens"
         check_lengths(model, name, env.args.max_prompt_length, decoding.max_new_tokens, key)

@@ -171,7 +171,8 @@ def _check_policy(config: RunConfig, alg: AlgorithmConfig) -> None:
     seq2seq = "seq2seq" in alg.policy.id
     model = _check_model(name, seq2seq, "alg.policy.id", bool(args.get("trust_remote_code")))
     if model is not None:
-        check_lengths(model, name, config.env.args.max_prompt_length, config.env.args.max_episode_length)
+        length = alg.policy.generation.max_new_tokens or config.env.args.max_episode_length
+        check_lengths(model, name, config.env.args.max_prompt_length, length)
         if args.get("lora"):
             _check_adapters(model, seq2seq, alg.policy.constructor_arguments()["lora"])
 

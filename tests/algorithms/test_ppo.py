@@ -524,6 +524,31 @@ class Whitening(Reinforce):
             self.policy.optimizer.step()
 
 
+class WhiteningPPO(PPO):
+    """Whitens in a documented hook of the library's own algorithm."""
+
+    def loss(self, batch, n_tokens, clip_range, clip_range_vf=None):
+        white = whiten(batch.advantages, torch.ones_like(batch.advantages, dtype=torch.bool))
+        return super().loss(dataclasses.replace(batch, advantages=white), n_tokens, clip_range, clip_range_vf)
+
+
+class AskingPPO(PPO):
+    """Whitens a minibatch where `normalize_advantage` says so, as docs/howto/algorithm.md has it."""
+
+    def loss(self, batch, n_tokens, clip_range, clip_range_vf=None):
+        assert not self.normalize_advantage, "the buffer has done it"
+        return super().loss(batch, n_tokens, clip_range, clip_range_vf)
+
+
+@pytest.mark.parametrize("unit", ["episodes", "transitions"])
+def test_a_class_of_the_librarys_own_kind_whitens_once(model_dir, unit):
+    algorithm = build(model_dir("gpt2"), cls=AskingPPO, minibatch=unit)
+    assert (algorithm.normalize_advantage, algorithm.rollout_buffer.normalize_advantage) == (False, True)
+    algorithm.set_rollouts(algorithm.collector)  # once more is no other setting
+    assert algorithm.rollout_buffer.normalize_advantage
+    algorithm.learn(64, log_interval=None)
+
+
 @pytest.mark.parametrize("unit", ["episodes", "transitions"])
 def test_sb3s_own_ppo_is_whitened_once(model_dir, caplog, unit):
     """Under `episodes` the buffer does what its `train()` would do to single episodes, and the log says so, once."""
@@ -551,6 +576,10 @@ def test_sb3s_own_ppo_is_whitened_once(model_dir, caplog, unit):
         (Whitening, "transitions", {}, 0),
         (Reinforce, "episodes", {}, 0),
         (PPO, "episodes", {}, 0),
+        (A2C, "episodes", {"normalize_advantage": True}, 0),
+        (TRPO, "episodes", {}, 0),
+        (WhiteningPPO, "episodes", {}, 1),
+        (WhiteningPPO, "transitions", {}, 0),
         (stable_baselines3.PPO, "episodes", {"normalize_advantage": False}, 0),
     ],
 )

@@ -132,3 +132,14 @@ def test_lengths_that_contradict(on_policy: dict[str, Any], rollout: Any, evalua
     with pytest.raises(ConfigError) as error:
         RunConfig.from_dict(on_policy)
     assert message in str(error.value)
+
+
+def test_a_supervised_runs_evaluation_shares_its_token_ids(supervised: dict[str, Any]) -> None:
+    """Two sections are one set of tokens, and the log says which of them decodes."""
+    supervised["alg"]["generation_kwargs"] = {"max_new_tokens": 9, "forced_bos_token_id": 7}
+    supervised["train_evaluation"]["generation_kwargs"] = {"num_beams": 4}
+    config = RunConfig.from_dict(supervised)
+    decoding = config.train_evaluation.generation_kwargs
+    assert decoding is not None
+    assert (decoding.num_beams, decoding.max_new_tokens, decoding.forced_bos_token_id) == (4, 9, 7)
+    assert any("decodes by train_evaluation.generation_kwargs alone" in line for line in config.notices)

@@ -317,6 +317,12 @@ def test_a_buffer_holds_one_episode_at_least(
     found = 5 if n_steps is None else n_steps
     assert message(small) == (
         f"run.yml: alg.args.n_steps: {found} * env.n_envs {n_envs} = {found * n_envs} steps cannot hold one episode of "
-        f"env.args.max_episode_length 20, which would be cut and never see a score; expected at least {least}."
+        f"up to 20 tokens, which would be cut and never see a score; expected at least {least}."
     )
     assert RunConfig.from_dict(changed(small, "alg.args.n_steps", least)).alg.args["n_steps"] == least
+
+
+def test_a_buffer_holds_an_episode_as_long_as_what_is_generated(on_policy: Config) -> None:
+    on_policy["alg"] |= {"id": "ppo", "args": {"n_steps": 8}}
+    short = changed(on_policy, "alg.policy.args.generation_kwargs", {"do_sample": True, "max_new_tokens": 8})
+    assert RunConfig.from_dict(changed(short, "env.n_envs", 1)).env.args.max_episode_length == 20

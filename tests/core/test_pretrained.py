@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import PegasusConfig, PegasusForConditionalGeneration
 
 from rl4lms.core.errors import ConfigError
 from rl4lms.metrics.bert_score import Encoder
@@ -156,6 +157,19 @@ def test_old_names_of_tensors_are_found(saved: Callable[[str], Path], tmp_path: 
     bare |= {"h.0.attn.bias": torch.ones(1, 1, 8, 8), "h.0.attn.masked_bias": torch.tensor(-1e4)}
     save_file(bare, tmp_path / "policy" / WEIGHTS, metadata={"format": "pt"})
     load_language_model(str(tmp_path / "policy"), seq2seq=False)
+
+
+def test_sinusoids_that_transformers_computes_may_be_missing(tmp_path: Path) -> None:
+    """As in Pegasus' published files."""
+    sizes = dict.fromkeys(("encoder_layers", "decoder_layers", "encoder_attention_heads", "decoder_attention_heads"), 2)
+    config = PegasusConfig(vocab_size=64, d_model=16, encoder_ffn_dim=32, decoder_ffn_dim=32, **sizes)
+    PegasusForConditionalGeneration(config).save_pretrained(tmp_path / "whole")
+    computed = [key for key in load_file(tmp_path / "whole" / WEIGHTS) if "embed_positions" in key]
+    assert computed
+    folder = without(tmp_path / "whole", tmp_path / "published", computed)
+    found = load_language_model(folder, seq2seq=True).state_dict()
+    for key, value in load_language_model(str(tmp_path / "whole"), seq2seq=True).state_dict().items():
+        assert torch.equal(found[key], value), key
 
 
 def test_another_shape_is_named(saved: Callable[[str], Path], tmp_path: Path) -> None:

@@ -197,3 +197,17 @@ def test_what_the_probe_tells_apart(family: str, monkeypatch: pytest.MonkeyPatch
         patch.setattr(session, "step", lambda self, tokens: original(self, tokens.roll(1)))
         with pytest.raises(ConfigError, match="its decoding with a cache differs from its full pass"):
             check_decodes_as_it_scores(shifted)
+
+
+def test_several_stop_tokens_in_a_models_own_configuration_are_no_obstacle():
+    """Llama 3's and Gemma's config.json have a list."""
+    model = tiny_model("llama")
+    model.config.eos_token_id = [2, 5]
+    check_decodes_as_it_scores(model)
+
+
+def test_weights_that_are_not_finite_are_said_to_be():
+    model = tiny_model("gpt2")
+    torch.nn.init.constant_(model.transformer.ln_f.weight, float("nan"))
+    with pytest.raises(ConfigError, match="its logits are not finite"):
+        check_decodes_as_it_scores(model)

@@ -124,7 +124,7 @@ def test_sampled_is_scored(family, name):
     assert_close(again[m], out.logprobs[m], rtol=0, atol=1e-4)
     raw = action_logprobs(masked_logits(logits, None), out.response_ids)
     assert_close(raw[m], out.raw_logprobs[m], rtol=0, atol=1e-4)
-    if spec.truncates:
+    if out.action_mask_bits is not None:
         allowed = dense_mask(scored)
         assert allowed.gather(-1, out.response_ids.unsqueeze(-1)).squeeze(-1)[m].all()
         assert (out.logprobs[m] >= out.raw_logprobs[m] - 1e-4).all() or spec.temperature != 1
