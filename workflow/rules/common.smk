@@ -142,7 +142,6 @@ CODE = {
         "tracking",
         "training/checkpoint.py",
         "training/exact_trainer.py",
-        "training/fitting.py",
         "training/identity.py",
         "training/lm_data.py",
         "training/model_checks.py",
