@@ -1,7 +1,7 @@
 """Is a whole suite sound? Its files, ids, arguments, metrics, bounds and models, checked before the first job.
 
-The Snakefile asks when it is read, and `prepare`, with which DVC begins, so that no job finds after hours what was wrong
-from the beginning. Every other stage checks its own part when it starts. No model library is imported.
+The Snakefile asks when it is read, and `prepare`, with which DVC begins, so that no job finds after hours what was
+wrong from the beginning. Every other stage checks its own part when it starts. No model library is imported.
 """
 
 from __future__ import annotations

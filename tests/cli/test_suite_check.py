@@ -149,7 +149,7 @@ def test_a_metric_of_an_unknown_kind_may_give_any_main_metric(params: Path) -> N
 def test_every_stage_that_long_work_begins_with_checks_the_suite(
     stage: str, params: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """DVC begins with `prepare`, which the fault of any task ends; so does a command that names no part of the suite."""
+    """DVC begins with `prepare`, which the fault of any task ends, as a command that names no part of the suite."""
     change(params, "tasks/totto.yaml", "evaluation/main_metric", "lexical/nothing")
     assert stage in STAGES
     part = ["--task", "imdb"] if stage == "prepare" else []
