@@ -149,10 +149,8 @@ def _check_unfolded(root: yaml.Node) -> None:
             problem = "an alias that leads back to itself"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
         open_nodes.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            children = [part for pair in node.value for part in pair]
-        else:
-            children = node.value
+        is_mapping = isinstance(node, yaml.MappingNode)
+        children = [part for pair in node.value for part in pair] if is_mapping else node.value
         below = [measure(child) for child in children]
         open_nodes.remove(id(node))
         size, depth = 1 + sum(n for n, _ in below), 1 + max((d for _, d in below), default=0)
