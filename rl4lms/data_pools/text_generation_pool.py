@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.seeding import derive_seed
@@ -31,7 +31,7 @@ class Sample:
         if type(self.references) is not list and _is_sequence(self.references):
             self.references = [str(text) if isinstance(text, str) else text for text in self.references]
         if type(self.id) is not str and isinstance(self.id, Integral) and not isinstance(self.id, bool):
-            self.id = int(self.id)  # type: ignore[unreachable]
+            self.id = int(self.id)
 
 
 class TextGenPool:
@@ -120,7 +120,7 @@ def _fault(sample: Any) -> str | None:
     return None
 
 
-def _is_sequence(value: object) -> bool:
+def _is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
     """A list, a tuple, an array or a column; no text, and nothing without an order."""
     if isinstance(value, str | bytes | bytearray | Mapping):
         return False
