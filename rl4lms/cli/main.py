@@ -41,7 +41,7 @@ COMMANDS = {
     "crowd": ("crowd", "ask people about generations: pages out, answers in"),
 }
 MODULES = STAGES | COMMANDS
-# The stages that long work begins with check the whole suite; the others come when it is done, and check their part.
+# The stages that long work begins with: `prepare` checks the whole suite, the others what their job reads.
 CHECKING = ("prepare", "base-model", "reward-model", "supervised", "train")
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def run_stage(stage: str, arguments: Sequence[str]) -> None:
     grue = params.grue()
     prepare_process(grue["kernels"], grue["n_threads"], common.quiet)
     if stage in CHECKING:
-        importlib.import_module("rl4lms.cli.suite_check").check_suite(params)
+        importlib.import_module("rl4lms.cli.suite_check").check_stage(params, stage, arguments)
     with shown(stage or "rl4lms", quiet=common.quiet):
         progress.phase("loading")
         args = build_parser(stage).parse_args(arguments, argparse.Namespace(params=params))

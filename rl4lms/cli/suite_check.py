@@ -1,17 +1,18 @@
 """Is a whole suite sound? Its files, ids, arguments, metrics, bounds and models, checked before the first job.
 
-The Snakefile asks when it is read, and every stage when it starts, so that no job finds after hours what was wrong from
-the beginning. No model library is imported.
+The Snakefile asks when it is read, and `prepare`, with which DVC begins, so that no job finds after hours what was
+wrong from the beginning. Every other stage checks its own part when it starts. No model library is imported.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rl4lms.config.compose import LEARNED, algorithm_of, compose_rl, compose_supervised, methods
+from rl4lms.config.compose import LEARNED, algorithm_of, compose_rl, compose_supervised, methods, task_params
 from rl4lms.config.inputs import check_paths
 from rl4lms.config.params import Params
 from rl4lms.config.schema import RunConfig
@@ -36,12 +37,35 @@ def check_suite(params: Params, algs: Iterable[str] = ()) -> None:
         if alg not in (known := params.algs()):
             raise ConfigError(unknown("algorithm", alg, known, f"{where}: algs"))
     params.resources()
+    # An algorithm that is not run still shows the evaluation.
+    run = list(dict.fromkeys([*grue["algs"], *algs])) or params.algs()[:1]
     for task in grue["tasks"]:
-        _check_models(params, task)
-        _check_data(params, task)
-        _check_runs(params, task, list(dict.fromkeys([*grue["algs"], *algs])), grue["seeds"])
-        _check_metrics(params, task)
+        _check_task(params, task, methods(run), grue["seeds"])
     SuiteSettings.from_params(params)
+
+
+def check_stage(params: Params, stage: str, arguments: Sequence[str]) -> None:
+    """What the stage's job reads; of `prepare`, and of a command that names no part, the whole suite."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in ("--task", "--method", "--family", "--name"):
+        parser.add_argument(option, nargs="?")  # the stage's own parser says what is missing
+    asked, _ = parser.parse_known_args(arguments)
+    if stage == "base-model" and asked.family:
+        _check_family(params, asked.family, params.base_model(asked.family))
+    elif stage == "reward-model" and asked.name:
+        _check_source(params.reward_model(asked.name), f"{params.directory}/reward_models.yaml: {asked.name}")
+    elif stage in ("supervised", "train") and asked.task:
+        task_params(params, asked.task)
+        _check_task(params, asked.task, [asked.method or "supervised"], [0])
+    else:
+        check_suite(params)
+
+
+def _check_task(params: Params, task: str, methods: Sequence[str], seeds: Sequence[int]) -> None:
+    _check_models(params, task)
+    _check_data(params, task)
+    _check_runs(params, task, methods, seeds)
+    _check_metrics(params, task)
 
 
 def _check_list(items: Sequence[Any], where: str, *, may_be_empty: bool) -> None:
@@ -61,10 +85,7 @@ def _check_models(params: Params, task: str) -> None:
         raise ConfigError(unknown("model family", family, families, f"{where}: model.family"))
     if families[family]["type"] != kind:
         raise ConfigError(f"{where}: model.type: {kind}, but {file} says {family}.type: {families[family]['type']}.")
-    _check_source(families[family], f"{file}: {family}")
-    for each in families[family]["tasks"]:
-        if each not in (known := params.grue()["tasks"]):
-            raise ConfigError(unknown("task", each, known, f"{file}: {family}.tasks (suite {params.suite})"))
+    _check_family(params, family, families[family])
     components = [p["reward_fn"], *p["evaluation"]["metrics"]]
     needing = [each["id"] for each in components if each["id"] in LEARNED and "model_name" not in each["args"]]
     classifiers = {name: entry for name, entry in params.reward_models().items() if entry["task"] == task}
@@ -73,6 +94,16 @@ def _check_models(params: Params, task: str) -> None:
         raise ConfigError(f"{where}: {needing[0]} needs a classifier; give {file} one whose task is {task}.")
     for name, entry in classifiers.items():
         _check_source(entry, f"{file}: {name}")
+
+
+def _check_family(params: Params, family: str, model: Mapping[str, Any]) -> None:
+    """A family reads the text of tasks that may be of no suite's own."""
+    file = f"{params.directory}/base_models.yaml"
+    _check_source(model, f"{file}: {family}")
+    for task in model["tasks"]:
+        if task not in DATASETS:
+            raise ConfigError(unknown("task", task, DATASETS, f"{file}: {family}.tasks"))
+        _check_data(params, task)
 
 
 def _check_source(model: Mapping[str, Any], where: str) -> None:
@@ -94,12 +125,13 @@ def _check_data(params: Params, task: str) -> None:
                 raise ConfigError(f"{where}.{key}: the generator needs a number of rows, found null.")
 
 
-def _check_runs(params: Params, task: str, algs: Sequence[str], seeds: Sequence[int]) -> None:
-    """Every run's configuration, as its stage will read it. An algorithm that is not run still shows the evaluation."""
-    for seed in seeds:
-        _read(params, task, "supervised", compose_supervised(params, task, seed, **_PLACES))
-    for method in methods(algs or params.algs()[:1]):
-        if algorithm_of(method) is not None:
+def _check_runs(params: Params, task: str, methods: Sequence[str], seeds: Sequence[int]) -> None:
+    """Every run's configuration, as its stage will read it."""
+    for method in methods:
+        if method == "supervised":
+            for seed in seeds:
+                _read(params, task, method, compose_supervised(params, task, seed, **_PLACES))
+        elif algorithm_of(method) is not None:
             composed = compose_rl(params, task, method, seeds[0], reward_model_dir=_CLASSIFIER, **_PLACES)
             _read(params, task, method, composed)
 

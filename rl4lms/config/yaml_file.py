@@ -24,9 +24,11 @@ except ImportError:
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
-MAX_NODES = 20_000  # keys, values and collections, each alias counted as what it stands for
+MAX_NODES = 100_000  # keys, values and collections, each alias counted as what it stands for
+LONG_TEXT = 50  # characters of a text that count as one value
 MAX_DIGITS = 100  # of an integer
 
+_WAY_OUT = "name a file of data in an argument instead"
 _TAG = "tag:yaml.org,2002:"
 _JSON = ("null", "bool", "int", "float", "str", "seq", "map")
 
@@ -47,20 +49,6 @@ class CoreLoader(_SafeLoader):
             kind = node.tag.removeprefix(_TAG)
             found = show(node.value) if isinstance(node, yaml.ScalarNode) else f"a {_kind(node)}"
             raise yaml.constructor.ConstructorError(None, None, f"{found} is no {kind}", node.start_mark) from None
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            if key_node.tag == f"{_TAG}merge":
-                continue
-            if not isinstance(key_node, yaml.ScalarNode):
-                problem = f"a {_kind(key_node)} as a key, expected text"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {show(key)}", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
 
     def construct_core_int(self, node: yaml.ScalarNode) -> int:
         text = str(self.construct_scalar(node))
@@ -124,6 +112,7 @@ def _load(text: str, n_bytes: int) -> Any:
         if node is None:
             return None
         _check_unfolded(node)
+        _check_keys(node, loader)
         return loader.construct_document(node)
     finally:
         loader.dispose()
@@ -142,38 +131,66 @@ def _check_nesting(text: str) -> None:
         if depth > MAX_DEPTH:
             raise yaml.MarkedYAMLError(problem=f"nested more than {MAX_DEPTH} deep", problem_mark=mark)
         if n_nodes > MAX_NODES:
-            problem = f"more than {MAX_NODES:,} keys and values; that is no configuration"
+            problem = f"more than {MAX_NODES:,} keys and values; {_WAY_OUT}"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
 def _check_unfolded(root: yaml.Node) -> None:
     """Raises YAMLError where aliases unfold to too much or too deep, or lead back to themselves."""
     sizes: dict[int, tuple[int, int]] = {}  # node -> (size, depth) of it and all below, each alias unfolded
-    longest = MAX_BYTES // MAX_NODES  # characters that count as one value
     open_nodes: set[int] = set()
 
     def measure(node: yaml.Node) -> tuple[int, int]:
+        if isinstance(node, yaml.ScalarNode):
+            return 1 + len(node.value) // LONG_TEXT, 1
         if id(node) in sizes:
             return sizes[id(node)]
         if id(node) in open_nodes:
             problem = "an alias that leads back to itself"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
         open_nodes.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            children = [part for pair in node.value for part in pair]
-        else:
-            children = node.value if isinstance(node, yaml.SequenceNode) else []
+        is_mapping = isinstance(node, yaml.MappingNode)
+        children = [part for pair in node.value for part in pair] if is_mapping else node.value
         below = [measure(child) for child in children]
         open_nodes.remove(id(node))
-        own = 1 + len(node.value) // longest if isinstance(node, yaml.ScalarNode) else 1
-        size, depth = own + sum(n for n, _ in below), 1 + max((d for _, d in below), default=0)
+        size, depth = 1 + sum(n for n, _ in below), 1 + max((d for _, d in below), default=0)
         if size > MAX_NODES or depth > MAX_DEPTH + 1:
-            problem = f"aliases that unfold to more than {MAX_NODES:,} values or {MAX_DEPTH} levels"
+            problem = f"aliases that unfold to more than {MAX_NODES:,} values or {MAX_DEPTH} levels; {_WAY_OUT}"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
         sizes[id(node)] = size, depth
         return size, depth
 
     measure(root)
+
+
+def _check_keys(root: yaml.Node, loader: CoreLoader) -> None:
+    """Raises YAMLError for a key that is there twice or is no scalar: before merges, which add keys to the nodes."""
+    seen: set[int] = set()  # nodes, for an alias is the node that it stands for
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen or isinstance(node, yaml.ScalarNode):
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            _check_keys_of(node, loader)
+            waiting += [value for _, value in reversed(node.value)]
+        else:
+            waiting += reversed(node.value)
+
+
+def _check_keys_of(node: yaml.MappingNode, loader: CoreLoader) -> None:
+    keys: set[Hashable] = set()
+    for key_node, _ in node.value:
+        if key_node.tag == f"{_TAG}merge":
+            continue
+        if not isinstance(key_node, yaml.ScalarNode):
+            problem = f"a {_kind(key_node)} as a key, expected text"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
+        key = loader.construct_object(key_node, deep=True)
+        if key in keys:
+            raise yaml.MarkedYAMLError(problem=f"duplicate key {show(key)}", problem_mark=key_node.start_mark)
+        keys.add(key)
 
 
 def _kind(node: yaml.Node) -> str:

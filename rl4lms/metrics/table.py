@@ -124,9 +124,10 @@ class _TableMetric(BaseMetric):
         """texts: N > 0, as generated; rows: the N tables."""
 
     def _row(self, index: int, info: MetaInfo) -> Row:
-        row = (info or {}).get("raw_table")
+        known = info if isinstance(info, Mapping) else {}
+        row = known.get("raw_table")
         if not isinstance(row, Mapping):
-            found = ", ".join(sorted(info)) if info else "nothing"
+            found = ", ".join(sorted(map(str, known))) or ("nothing" if info is None else type(info).__name__)
             raise DataError(f'metric {self.name}: meta info of text {index} has no table "raw_table"; found {found}.')
         return row
 

@@ -33,14 +33,12 @@ _BOUNDS: dict[str, Any] = {
     "per_device_eval_batch_size": Count,
     "gradient_accumulation_steps": Count,
     "learning_rate": NonNegative,
-    "num_train_epochs": Positive,
-    "logging_steps": Positive,
-    "save_steps": Positive,
-    "save_total_limit": Count | None,
     "weight_decay": NonNegative,
     "warmup_steps": NonNegative,
     "max_grad_norm": NonNegative,
 }
+# Bounds of what counts where its strategy is "steps" alone: argument -> the strategy, and its bound.
+_INTERVALS = {"logging_steps": ("logging_strategy", Positive), "save_steps": ("save_strategy", NonNegative)}  # 0: never
 _SCALARS = (bool, int, float, str, type(None))
 
 
@@ -49,7 +47,7 @@ def training_arguments(given: Mapping[str, Any], checkpoints: Path, seed: int) -
     import torch
     from transformers import TrainingArguments
 
-    for name, kind in _kinds(TrainingArguments).items():
+    for name, kind in {**_kinds(TrainingArguments), **_bounds_of_what_is_on(given)}.items():
         if name in given:
             read(kind, given[name], f"{PATH}.{name}", "")
     arguments = {**_DEFAULTS, "dataloader_pin_memory": torch.cuda.is_available(), **given}
@@ -96,6 +94,12 @@ def embedding_rate(optim_args: str | None) -> float | None:
             except ValueError:
                 raise ConfigError(f'{PATH}.optim_args: embedding_learning_rate "{value}", expected a number.') from None
     return None
+
+
+def _bounds_of_what_is_on(given: Mapping[str, Any]) -> dict[str, Any]:
+    bounds = {name: bound for name, (strategy, bound) in _INTERVALS.items() if given.get(strategy, "steps") == "steps"}
+    steps = given.get("max_steps", -1)
+    return bounds if isinstance(steps, int) and steps > 0 else {**bounds, "num_train_epochs": Positive}
 
 
 def _kinds(cls: type) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rl4lms.cli.main import CHECKING, STAGES, main
-from rl4lms.cli.suite_check import check_suite
+from rl4lms.cli.suite_check import check_stage, check_suite
 from rl4lms.config.params import Params
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.errors import ConfigError, DataError
@@ -149,11 +149,62 @@ def test_a_metric_of_an_unknown_kind_may_give_any_main_metric(params: Path) -> N
 def test_every_stage_that_long_work_begins_with_checks_the_suite(
     stage: str, params: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """DVC runs the stages one by one: the fault of another task, of no concern to this one, ends it."""
+    """DVC begins with `prepare`, which the fault of any task ends, as a command that names no part of the suite."""
     change(params, "tasks/totto.yaml", "evaluation/main_metric", "lexical/nothing")
     assert stage in STAGES
-    assert main([stage, "--params-dir", str(params), "--quiet"]) == 2
+    part = ["--task", "imdb"] if stage == "prepare" else []
+    assert main([stage, *part, "--params-dir", str(params), "--quiet"]) == 2
     assert "tasks/totto.yaml: evaluation.main_metric" in capsys.readouterr().err
+
+
+PARTS = {
+    "a supervised run's task": (
+        ("tasks/totto.yaml", "evaluation/main_metric", "lexical/nothing"),
+        ("supervised", "--task", "totto"),
+        ("supervised", "--task", "imdb"),
+    ),
+    "an algorithm": (
+        ("algs/nlpo.yaml", "args/clip", 0.1),
+        ("train", "--task", "totto", "--method", "supervised_nlpo"),
+        ("train", "--task", "totto", "--method", "ppo"),
+    ),
+    "a family": (
+        ("base_models.yaml", "t5/model_name", "./nowhere"),
+        ("base-model", "--family", "t5"),
+        ("base-model", "--family=gpt2"),
+    ),
+    "a classifier": (
+        ("reward_models.yaml", "intent/model_name", "./nowhere"),
+        ("reward-model", "--name", "intent"),
+        ("reward-model", "--name", "sentiment"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_stage_checks_what_its_own_job_reads(name: str, params: Path) -> None:
+    fault, concerned, unconcerned = PARTS[name]
+    change(params, *fault)
+    check_stage(Params.open(params, "mini"), unconcerned[0], unconcerned)
+    with pytest.raises(ConfigError, match=fault[0]):
+        check_stage(Params.open(params, "mini"), concerned[0], concerned)
+
+
+def test_a_task_outside_the_suite_is_no_stages_own(params: Path) -> None:
+    change(params, "grue.yaml", "tasks", ["imdb"])
+    with pytest.raises(ConfigError, match='unknown task "totto"'):
+        check_stage(Params.open(params, "mini"), "supervised", ["--task", "totto"])
+
+
+@pytest.mark.parametrize("task", load_yaml(ROOT / "params/grue.yaml")["tasks"])
+def test_a_suite_of_one_task_is_sound(task: str, params: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The families of params/ read the text of other tasks, too; the Snakefile prepares them, in the suite or not."""
+    suite = params / "suites/mine"
+    suite.mkdir()
+    (suite / "grue.yaml").write_text(f"tasks: [{task}]\n", encoding="utf-8")
+    check_suite(Params.open(params, "mine"))
+    for stage, *part in (["prepare", "--task", task], ["base-model", "--family", "t5"], ["supervised", "--task", task]):
+        check_stage(Params.open(params, "mine"), stage, part)
 
 
 def test_the_check_is_cheap_and_loads_no_model_library() -> None:
@@ -162,6 +213,16 @@ def test_the_check_is_cheap_and_loads_no_model_library() -> None:
         "started = time.process_time(); check_suite(Params.open('params')); seconds = time.process_time() - started; "
         "assert seconds < 2, seconds; "  # a third of a second on an idle machine
         "assert not {'torch', 'transformers', 'datasets', 'nltk'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+def test_the_check_of_one_run_is_cheap() -> None:
+    program = (
+        "import time; from rl4lms.config.params import Params; from rl4lms.cli.suite_check import check_stage; "
+        "arguments = ['--task', 'imdb', '--method', 'ppo']; started = time.process_time(); "
+        "check_stage(Params.open('params'), 'train', arguments); seconds = time.process_time() - started; "
+        "assert seconds < 0.5, seconds"  # 0.1 on an idle machine
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 

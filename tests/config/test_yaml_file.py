@@ -50,6 +50,23 @@ def test_scalars_follow_yaml_1_2(tmp_path: Path, text: str, value: object) -> No
     assert type(read) is type(value)
 
 
+MERGES = {
+    "of a merge": ("b: &b {<<: *a, k: 2}\nc: {<<: *b}", {"k": 2, "x": 1}),
+    "of a merge, in three steps": ("b: &b {<<: *a, k: 2}\nc: &c {<<: *b, k: 3}\nd: {<<: *c, x: 4}", {"k": 3, "x": 4}),
+    "of a list": ("b: &b {<<: *a, k: 2}\nc: {<<: [*b, *a], y: 5}", {"k": 2, "x": 1, "y": 5}),
+    "of a list, the first first": ("b: &b {<<: *a, k: 2}\nc: {<<: [*a, *b]}", {"k": 1, "x": 1}),
+    "used again": ("b: &b {<<: *a, k: 2}\nc: {<<: *b}\nd: *b", {"k": 2, "x": 1}),
+    "merged before it is built": ("c: {d: {<<: &b {<<: *a, k: 2}}}\ne: *b", {"k": 2, "x": 1}),
+}
+
+
+@pytest.mark.parametrize("name", MERGES)
+def test_merges_nest(tmp_path: Path, name: str) -> None:
+    text, expected = MERGES[name]
+    values = list(load_yaml(write(tmp_path, f"a: &a {{k: 1, x: 1}}\n{text}\n")).values())
+    assert values[-1] == expected
+
+
 def test_anchors_and_merge_keys_work(tmp_path: Path) -> None:
     assert load_yaml(write(tmp_path, "a: &a {x: 1}\nb: {<<: *a, y: 2}\n"))["b"] == {"x": 1, "y": 2}
 
@@ -115,13 +132,18 @@ HOSTILE = {
     "a chain of aliases": (CHAIN, "aliases that unfold to more than"),
     "10 MB of text": ("a: " + "x" * 10_000_000, "more than 1,000,000 bytes"),
     "10 MB of comments": ("#\n" * 5_000_000, "more than 1,000,000 bytes"),
-    "100,000 keys": ("".join(f"k{i}: 1\n" for i in range(100_000)), "more than 20,000 keys and values"),
+    "100,000 keys": ("".join(f"k{i}: 1\n" for i in range(100_000)), "more than 100,000 keys and values; name a file"),
     "NUL": ("a: \0", "unacceptable character #x0000"),
     "two documents": ("a: 1\n---\nb: 2\n", "found another document"),
     "an unknown alias": ("a: *b", "undefined alias"),
     "a merge of a number": ("a: {<<: 3}", "expected a mapping or list of mappings for merging"),
     "half a character": ('a: "\\ud800"', "invalid Unicode character escape"),
     "a tab": ("a:\n\tb: 1", "cannot start any token"),
+    "a duplicate below an alias": ("a: &a {b: {c: 1, c: 2}}\nd: *a\n", 'duplicate key "c"'),
+    "a duplicate beside a merge": ("a: &a {k: 1}\nb: {<<: *a, c: 1, c: 2}\n", 'duplicate key "c"'),
+    "a duplicate within a list of merges": ("a: {<<: [{k: 1, k: 2}]}\n", 'duplicate key "k"'),
+    "a duplicate of another spelling": ("a: {1: x, 0x1: y}\n", "duplicate key 1"),
+    "a list within a key's value": ("a: [[{[b]: c}]]\n", "a sequence as a key, expected text"),
     "a long duplicate": (f"{'k' * 900}: 1\n" * 2, 'duplicate key "kkk'),
 }
 
@@ -138,15 +160,17 @@ def test_no_file_costs_more_than_a_line_and_a_moment(tmp_path: Path, text: str, 
 
 
 def test_what_is_large_but_a_configuration_is_read_in_a_moment(tmp_path: Path) -> None:
-    """Aliases and merges as they are written by hand, a long text, a deep but sane nesting."""
+    """Aliases and merges as they are written by hand, a long text, a list of words, a deep but sane nesting."""
     shared = "".join(f"run{i}: {{<<: *base, seed: {i}}}\n" for i in range(500))
     text = "base: &base {alg: &alg {args: {lr: 1e-5}}, again: *alg}\n" + shared
+    text += "words: [" + ", ".join(["word"] * 25_000) + "]\n"
     text += "text: " + "x" * 500_000 + "\ndeep: " + "[" * 60 + "]" * 60 + "\n"
     started = time.process_time()
     value = load_yaml(write(tmp_path, text))
     assert time.process_time() - started < 2
     assert value["run7"] == {"alg": {"args": {"lr": 1e-5}}, "again": {"args": {"lr": 1e-5}}, "seed": 7}
-    assert len(value["text"]) == 500_000
+    assert len(value["text"]) == 500_000 and len(value["words"]) == 25_000
+    assert len(load_yaml(write(tmp_path, "a:\n" + "- word\n" * 99_990))["a"]) == 99_990
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:

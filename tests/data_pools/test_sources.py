@@ -129,6 +129,48 @@ def test_faults_of_other_formats(tmp_path: Path) -> None:
         source.rows(IMDB, "test")
 
 
+SPREADSHEETS = {
+    "empty rows after the last": "text,label\na,1\n,\n,\n",
+    "empty rows with cells to spare": "text,label\r\na,1\r\n,,,\r\n\r\n,,,\r\n",
+    "sep=,": "sep=,\ntext,label\na,1\n",
+    "sep=;": "sep=;\r\ntext;label\r\na;1\r\n;\r\n",
+    "sep=tab": "\ufeffsep=\t\ntext\tlabel\na\t1\n",
+}
+
+
+@pytest.mark.parametrize("name", SPREADSHEETS)
+def test_what_a_spreadsheet_adds_is_no_row(name: str, tmp_path: Path) -> None:
+    (tmp_path / "test.csv").write_bytes(SPREADSHEETS[name].encode())
+    assert LocalSource(tmp_path).rows(IMDB, "test") == [{"text": "a", "label": 1}]
+
+
+NO_CSV = {
+    "semicolons": (
+        b"text;label\na;1\n",
+        "columns separated by semicolons, expected commas; export it again so, or put",
+    ),
+    "tabs": (b"text\tlabel\na\t1\n", "columns separated by tabs, expected commas"),
+    "cp1252": (
+        "text,label\ncaf\xe9,1\n".encode("cp1252"),
+        r'not valid CSV in UTF-8 \(found byte 0xe9\); save it as "CSV',
+    ),
+    "cp1252 in the header": ("caf\xe9,label\na,1\n".encode("cp1252"), r"\(found byte 0xe9\)"),
+    "carriage returns": (b"text,label\ra,1\rb,0\r", r"\(a carriage return alone as the end of a line\); expected line"),
+    "an open quotation mark": (b'sep=,\ntext,label\n"a,1\n', "line 3: not valid CSV"),
+    "an open quotation mark in the header": (b'"text,label\n', "line 1: not valid CSV"),
+    "an empty row before the last": (b"text,label\n,\na,1\n", "row ending in line 2: column label: not valid JSON"),
+}
+
+
+@pytest.mark.parametrize("name", NO_CSV)
+def test_a_csv_of_another_kind_is_told_how_to_save_it(name: str, tmp_path: Path) -> None:
+    content, said = NO_CSV[name]
+    (tmp_path / "test.csv").write_bytes(content)
+    with pytest.raises(DataError, match=said) as raised:
+        LocalSource(tmp_path).rows(IMDB, "test")
+    assert "line 0" not in str(raised.value) and "\n" not in str(raised.value)
+
+
 def test_a_cell_of_more_than_128_kilobytes_is_read_and_the_limit_restored(tmp_path: Path) -> None:
     limit = csv.field_size_limit()
     (tmp_path / "test.csv").write_text(f"text,label\n{'a ' * 100_000},1\n", encoding="utf-8")

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import random
+from collections import deque
+from types import MappingProxyType
+from typing import Any
 
+import numpy as np
 import pytest
 
 from rl4lms.core.errors import ConfigError, DataError
@@ -66,9 +70,14 @@ WRONG = [
     (Sample("a", "p", "reference"), "references is one str, expected a list of str"),  # type: ignore[arg-type]
     (Sample("a", "p", None), "references is None, expected a list of str"),  # type: ignore[arg-type]
     (Sample("a", "p", ["r", None]), r"references\[1\] is None, expected str"),  # type: ignore[list-item]
-    (Sample("a", "p", [], ["meta"]), "meta_data is of type list, expected a dict or None"),  # type: ignore[arg-type]
+    (Sample("a", "p", {"r"}), "references is of type set, expected a list of str"),  # type: ignore[arg-type]
+    (Sample("a", "p", {"r": 1}), "references is of type dict, expected a list of str"),  # type: ignore[arg-type]
+    (Sample("a", "p", np.array([1, 2])), r"references\[0\] is of type int64, expected str"),  # type: ignore[arg-type]
+    (Sample("a", "p", np.array("r")), "references is of type ndarray, expected a list"),  # type: ignore[arg-type]
     (Sample(None, "p", []), "id is None, expected str"),  # type: ignore[arg-type]
     (Sample(True, "p", []), "id is of type bool, expected str"),  # type: ignore[arg-type]
+    (Sample(np.True_, "p", []), "id is of type bool"),  # type: ignore[arg-type]
+    (Sample(1.5, "p", []), "id is of type float, expected str"),  # type: ignore[arg-type]
     (Hollow(), "an object of type Hollow, expected a Sample"),
 ]
 
@@ -78,6 +87,18 @@ def test_a_sample_of_another_shape_is_named(sample: object, fault: str) -> None:
     good = Sample("g", "é", ["r", ""], {"k": 1})
     with pytest.raises(DataError, match=rf"^datapool mine: item 1, sample .*: ({fault})"):
         check_samples([(good, 1.0), (sample, 1.0)], "datapool mine")
+
+
+@pytest.mark.parametrize(
+    "references", [("r", "s"), np.array(["r", "s"]), np.array(["r", "s"], dtype=object), deque(["r", "s"])]
+)
+@pytest.mark.parametrize("meta_data", [["meta"], ("a", 1), MappingProxyType({"k": 1}), "text", np.ones(2)])
+def test_rows_of_arrays_are_made_plain(references: Any, meta_data: Any) -> None:
+    sample = Sample(np.int64(7), "p", references, meta_data)  # type: ignore[arg-type]
+    check_samples([(sample, 1.0)], "mine")
+    assert sample.references == ["r", "s"] and [type(text) for text in sample.references] == [str, str]
+    assert sample.id == 7 and type(sample.id) is int
+    assert sample.meta_data is meta_data
 
 
 def test_what_pools_yield_is_accepted_and_a_bare_sample_is_not() -> None:

@@ -47,6 +47,14 @@ def test_a_fresh_clone_plans_every_job(checkout: Checkout) -> None:
     assert due(checkout) == expected_jobs("mini")
 
 
+def test_a_suite_of_one_task_prepares_what_its_family_reads(checkout: Checkout) -> None:
+    suite = checkout.path / "params/suites/mine"
+    suite.mkdir()
+    (suite / "grue.yaml").write_text("tasks: [imdb]\n", encoding="utf-8")
+    prepared = {Path(job["outputs"][0]).parent.name for job in checkout.jobs(suite="mine") if job["rule"] == "prepare"}
+    assert prepared == set(Params.open(ROOT / "params").base_model("gpt2")["tasks"])
+
+
 def test_tables_without_runs_plan_every_job(checkout: Checkout) -> None:
     """The released tables may lie there; the runs behind them are still to be made."""
     grue = checkout.path / "results/mini/grue"

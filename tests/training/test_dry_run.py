@@ -218,6 +218,8 @@ WRONG_SUPERVISED: dict[str, tuple[Config, str]] = {
         "an optimiser of a package": ("optim", "adamw_bnb_8bit", ": "),
         "a schedule's arguments": ("lr_scheduler_kwargs", {"num_cyles": 2}, ": "),
         "logging never": ("logging_steps", 0, ".logging_steps: expected a number > 0"),
+        "saving less than never": ("save_steps", -1, ".save_steps: expected a number >= 0"),
+        "no epochs": ("num_train_epochs", 0, ".num_train_epochs: expected a number > 0"),
         "a rate of embeddings": ("optim_args", "embedding_learning_rate=big", ".optim_args: embedding_learning_rate"),
     }.items()
 }
@@ -295,4 +297,25 @@ def test_a_valid_warm_start_is_called_so(models: Path, tmp_path: Path, capsys: p
     arguments = {"lr_scheduler_type": "cosine", "warmup_steps": 2, "save_total_limit": 1, "weight_decay": 0.1}
     changes = {f"alg.training_args.{name}": value for name, value in arguments.items()}
     changes["alg.training_args.optim_args"] = "embedding_learning_rate=0.05"
+    assert dry_run(changed(supervised(models), models, changes), tmp_path / "run.yml", capsys) == ""
+
+
+OFF: list[Config] = [
+    {"save_total_limit": 0},
+    {"save_total_limit": -1},
+    {"save_steps": 0},
+    {"save_steps": 0, "save_strategy": "no"},
+    {"save_steps": -1, "save_strategy": "epoch"},
+    {"logging_steps": 0, "logging_strategy": "no"},
+    {"logging_steps": 0, "logging_strategy": "epoch"},
+    {"num_train_epochs": 0, "max_steps": 2},
+    {"max_grad_norm": 0, "weight_decay": 0, "warmup_steps": 0, "learning_rate": 0},
+]
+
+
+@pytest.mark.parametrize("arguments", OFF)
+def test_what_is_off_has_no_bound(
+    arguments: Config, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = {f"alg.training_args.{name}": value for name, value in arguments.items()}
     assert dry_run(changed(supervised(models), models, changes), tmp_path / "run.yml", capsys) == ""

@@ -166,6 +166,19 @@ def terminate_in(monkeypatch: pytest.MonkeyPatch, step: int, sent: signal.Signal
     monkeypatch.setattr(Trainer, "training_step", told)
 
 
+@pytest.mark.parametrize(
+    "off",
+    [
+        {"save_steps": 0, "save_total_limit": 0},
+        {"logging_strategy": "no", "logging_steps": 0, "save_strategy": "no", "save_steps": -1},
+        {"num_train_epochs": 0, "max_steps": 2},
+    ],
+)
+def test_a_run_with_something_off_ends_well(tmp_path: Path, off: dict[str, Any]) -> None:
+    train(config(saved(tmp_path / "base", "gpt2"), "gpt2", **off), tmp_path / "run")
+    assert (tmp_path / "run/model/model.safetensors").is_file()
+
+
 def test_a_signal_saves_and_leaves(tmp_path, monkeypatch, family):
     """Within an epoch SIGTERM, and Ctrl-C at its end; also where nothing else saves."""
     model = saved(tmp_path / "base", family)

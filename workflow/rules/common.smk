@@ -70,6 +70,8 @@ RUNS = [Run(*run) for run in product(TASKS, METHODS, SEEDS)]
 FAMILY_OF = {task: PARAMS.task(task)["model"]["family"] for task in PARAMS.grue()["tasks"]}
 REWARD_MODEL_OF = {entry["task"]: name for name, entry in PARAMS.reward_models().items()}
 FAMILIES = sorted({FAMILY_OF[task] for task in TASKS})
+# A family reads the text of its tasks, whether or not they are of the suite.
+PREPARED = {*TASKS, *(task for family in FAMILIES for task in PARAMS.base_model(family)["tasks"])}
 REWARD_MODELS = sorted({REWARD_MODEL_OF[task] for task in TASKS if task in REWARD_MODEL_OF})
 RESERVED = PARAMS.resources()
 N_THREADS = PARAMS.grue()["n_threads"]
@@ -87,9 +89,8 @@ def own_data(task):
 
 
 if isinstance(OVERRIDES.get("data_dir"), dict):
-    if unlisted := [task for task in OVERRIDES["data_dir"] if task not in FAMILY_OF]:
+    if unlisted := [task for task in OVERRIDES["data_dir"] if task not in {*FAMILY_OF, *PREPARED}]:
         raise WorkflowError(f"--config data_dir: {unlisted} not in suite {SUITE}, whose tasks are {[*FAMILY_OF]}.")
-PREPARED = {*TASKS, *(task for family in FAMILIES for task in PARAMS.base_model(family)["tasks"])}
 ROWS = {task: [str(path) for path in refused(local_rows, PARAMS, task, own_data(task))] for task in sorted(PREPARED)}
 for path in sum(ROWS.values(), []):
     if contains_wildcard(path):
@@ -142,7 +143,6 @@ CODE = {
         "tracking",
         "training/checkpoint.py",
         "training/exact_trainer.py",
-        "training/fitting.py",
         "training/identity.py",
         "training/lm_data.py",
         "training/model_checks.py",

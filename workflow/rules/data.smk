@@ -8,6 +8,8 @@ rule prepare:
         log_file("prepare", "{task}"),
     benchmark:
         benchmark_file("prepare", "{task}")
+    wildcard_constraints:
+        task=one_of(PREPARED),
     threads: cores("prepare")
     resources:
         **reserved("prepare"),
