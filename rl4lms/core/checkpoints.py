@@ -9,7 +9,6 @@ from rl4lms.core.errors import UserError
 from rl4lms.core.io import read_json
 
 TENSORS, STATE, BEST = "tensors.safetensors", "state.json", "best"
-UNREADABLE = (OSError, ValueError, RecursionError, UserError)
 _NAME = re.compile(r"[0-9]{8,18}")
 
 
@@ -22,10 +21,7 @@ def is_checkpoint(path: Path) -> bool:
 
     A directory of somebody's may well have digits for a name, as 20240101 has.
     """
-    try:
-        iteration = _iteration(path)
-    except UNREADABLE:
-        return False
+    iteration = _iteration(path)
     named = iteration is not None and path.name in (BEST, checkpoint_name(iteration))
     return named and (path / TENSORS).is_file()
 
@@ -34,14 +30,15 @@ def may_be_checkpoint(path: Path) -> bool:
     """Whether a directory is a numbered checkpoint of ours, or one that was damaged: nothing says otherwise."""
     if not _NAME.fullmatch(path.name) or path.name != checkpoint_name(int(path.name)):
         return False
-    try:
-        return _iteration(path) == int(path.name)
-    except UNREADABLE:
-        return (path / STATE).is_file() or (path / TENSORS).is_file()
+    iteration = _iteration(path)
+    return iteration == int(path.name) or (iteration is None and (path / TENSORS).is_file())
 
 
 def _iteration(path: Path) -> int | None:
-    """What state.json says; None where it is another's. Raises one of UNREADABLE."""
-    state = read_json(path / STATE)
-    iteration = state.get("iteration") if isinstance(state, dict) and "tensors_sha256" in state else None
+    """What state.json says; None where it is lost, damaged or another's."""
+    try:
+        state = read_json(path / STATE)
+    except (OSError, ValueError, RecursionError, UserError):
+        return None
+    iteration = state.get("iteration") if isinstance(state, dict) else None
     return iteration if type(iteration) is int and iteration >= 0 else None
