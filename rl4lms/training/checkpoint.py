@@ -275,5 +275,5 @@ def _read(path: Path, digest: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     ) as error:
         raise RunError(f"{path}: cannot be read ({type(error).__name__}: {error})") from None
     if state.get("digest") != digest:
-        raise RunError(f"{path}: it is of another configuration, data, code version, thread count or kernels")
+        raise RunError(f"{path}: it is of another configuration, data, code version, thread count, kernels or packages")
     return tensors, state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.metadata
 import logging
 import os
 import shutil
@@ -47,7 +48,7 @@ def test_the_same_run_finds_its_progress(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [work]
 
 
-@pytest.mark.parametrize("change", ["config", "inputs", "code", "threads", "kernels"])
+@pytest.mark.parametrize("change", ["config", "inputs", "code", "threads", "kernels", "packages"])
 def test_another_runs_progress_is_set_aside(
     tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -60,6 +61,9 @@ def test_another_runs_progress_is_set_aside(
         (data / "train.jsonl").write_text("{} \n")
     if change == "code":
         monkeypatch.setattr(module, "code_digest", lambda: "another")
+    if change == "packages":
+        version = importlib.metadata.version
+        monkeypatch.setattr(importlib.metadata, "version", lambda name: version(name) + "1" * (name == "tokenizers"))
     if change in ("threads", "kernels"):
         monkeypatch.setattr(module, "process_facts", lambda: process_facts() | {change: "another"})
     with caplog.at_level(logging.WARNING), work_directory(work, config, (data,)) as path:
