@@ -57,7 +57,7 @@ def test_of_shipped_components_nothing_is_digested(value: dict[str, Any]) -> Non
     assert [*RunIdentity(changed(value), evaluate_test=False).parts] == ["samples of train", "samples of val"]
 
 
-@pytest.mark.parametrize("fact", ["threads", "kernels"])
+@pytest.mark.parametrize("fact", ["threads", "kernels", "packages"])
 def test_how_the_process_computes_is_part_of_it(
     value: dict[str, Any], fact: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +135,21 @@ def test_every_part_of_a_sample_counts(other: Sample) -> None:
     one = Sample("a", "p", ["r"], {"k": 1})
     assert digest_of_samples(TextGenPool([one])) != digest_of_samples(TextGenPool([other]))
     assert digest_of_samples(TextGenPool([one, other])) != digest_of_samples(TextGenPool([other, one]))
+
+
+def test_meta_data_may_hold_itself_or_be_deep() -> None:
+    def digest(of_itself: bool, last: int) -> str:
+        meta: dict[str, Any] = {"last": last}
+        inner: Any = meta if of_itself else [last]
+        for _ in range(3 if of_itself else 3000):
+            inner = [inner]
+        return digest_of_samples(TextGenPool([Sample("a", "p", ["r"], {**meta, "inner": inner} | {"meta": inner})]))
+
+    for of_itself in (True, False):
+        assert digest(of_itself, 1) == digest(of_itself, 1) != digest(of_itself, 2)
+    cyclic: dict[str, Any] = {"k": 1}
+    cyclic["self"] = cyclic
+    assert len(digest_of_samples(TextGenPool([Sample("a", "p", ["r"], cyclic)]))) == 64
 
 
 def test_what_has_no_digest_is_said_in_one_line_and_never_the_same(value: dict[str, Any], caplog: Any) -> None:
