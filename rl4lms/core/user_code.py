@@ -253,7 +253,7 @@ class _Walk:
                 self.say(name, sorted((k, str(v)) for k, v in value.items()))
             elif name == "__abstractmethods__":
                 self.say(name, sorted(value))
-            elif name not in _NO_CODE:
+            elif name not in _NO_CODE and not name.startswith("__pydantic_"):  # generated from what else is there
                 self.say(name)
                 self._or_source(value, space if written else {}, f"{cls.__qualname__}.{name}")
 
@@ -360,5 +360,9 @@ def _is_foreign(value: Any) -> bool:
     kind = type(value)
     module = sys.modules.get(kind.__module__)
     file = getattr(module, "__file__", None)
-    installed = file is not None and any(part in INSTALLED for part in Path(file).resolve().parts)
+    installed = (
+        file is not None
+        and not is_local(kind.__module__, file)
+        and any(part in INSTALLED for part in Path(file).resolve().parts)
+    )
     return installed and kind.__module__.partition(".")[0] not in _DATA

@@ -265,3 +265,19 @@ def test_a_long_chain_of_functions_has_a_digest(monkeypatch: pytest.MonkeyPatch,
         return digest_of(cell(f"{chain}def f{n}():\n    return {last}\n", monkeypatch)["f0"])
 
     assert of(1) == of(1) != of(2)
+
+
+def test_a_pydantic_model_is_the_same_in_every_process(tmp_path: Path) -> None:
+    pytest.importorskip("pydantic")
+    code = "import pydantic, model\nfrom rl4lms.core.user_code import digest_of\nprint(digest_of(model.score))"
+
+    def digest(default: int) -> str:
+        (tmp_path / "model.py").write_text(
+            "import pydantic\nclass Limits(pydantic.BaseModel):\n    low: int = 1\n"
+            f"    high: int = {default}\ndef score(text):\n    return Limits().high\n"
+        )
+        path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
+        env = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+
+    assert digest(2) == digest(2) != digest(3)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -168,3 +170,28 @@ def test_many_samples_are_digested_in_seconds() -> None:
     started = time.process_time()
     digest_of_samples(TextGenPool(samples))
     assert time.process_time() - started < 1.5
+
+
+def test_a_registered_class_of_an_installed_package_counts_by_its_source(
+    value: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site-packages" / "lab_rewards"
+    package.mkdir(parents=True)
+    monkeypatch.syspath_prepend(str(package.parent))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def digest(factor: int, bonus: int) -> str:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "lab_rewards"]:
+            del sys.modules[name]
+        (package / "__init__.py").write_text("")
+        (package / "part.py").write_text(f"def bonus():\n    return {bonus}\n")
+        (package / "reward.py").write_text(
+            "from lab_rewards.part import bonus\n"
+            f"class R:\n    def __call__(self):\n        return {factor} + bonus()\n"
+        )
+        importlib.invalidate_caches()
+        RewardFunctionRegistry.add("mine", importlib.import_module("lab_rewards.reward").R)
+        return RunIdentity(changed(value, reward_fn={"id": "mine", "args": {}})).digest
+
+    assert digest(1, 1) == digest(1, 1)
+    assert len({digest(1, 1), digest(2, 1), digest(1, 2)}) == 3
