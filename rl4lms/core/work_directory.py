@@ -81,7 +81,7 @@ def work_directory(
 
     config: the resolved configuration; inputs: files and directories that the run reads; parts: name -> digest of what
     else determines it. A directory there of another run (another config, input, code, thread count, kernels,
-    packages or part) is renamed to `<path>.stale-<n>` with a message. Raises RunError where another process works in it,
+    packages or part) is renamed to `<path>.stale-<n>`, and said. Raises RunError where another process works there,
     DataError for an input that has decayed (core/seals.py). Input that is refused before the run has begun leaves no
     directory behind.
     """
