@@ -3,28 +3,53 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dis
+import functools
+import importlib.metadata
 import importlib.util
 import itertools
 import sys
 import sysconfig
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from rl4lms.core.io import sha256_file
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 INSTALLED = ("site-packages", "dist-packages")
 _STANDARD = tuple(Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "platstdlib"))
 
 
+_LIBRARIES = ("torch", "transformers", "tokenizers", "stable_baselines3", "gymnasium", "datasets", "evaluate", "numpy",
+              "sacrebleu", "pandas", "pyarrow", "scipy", "sklearn", "nltk", "spacy", "peft")  # fmt: skip
+_followed: set[str] = set()  # installed packages of the user's: what is registered is of them
+
+
+def follow(module: str | None) -> None:
+    """Take the package of what a user registered for the user's own, wherever it is installed; not a great library."""
+    top = (module or "").partition(".")[0]
+    if top and top not in sys.stdlib_module_names and top not in _LIBRARIES:
+        _followed.add(top)
+
+
+def module_of(entry: Any) -> str | None:
+    """The module that a registered class, function or instance is of."""
+    return getattr(entry, "__module__", None) or type(entry).__module__
+
+
 def is_local(module: str, file: str | None) -> bool:
-    """Whether code is the user's: neither this package's, nor the standard library's, nor installed."""
+    """Whether code is the user's: neither this package's, nor the standard library's, nor installed as a library."""
     if file is None:
         return module == "__main__" or (module not in sys.builtin_module_names and module not in sys.modules)
     path = Path(file).resolve()
-    installed = any(part in INSTALLED for part in path.parts) or path.is_relative_to(_PACKAGE)
-    return not installed and not any(path.is_relative_to(root) for root in _STANDARD) and not file.startswith("<")
+    if path.is_relative_to(_PACKAGE) or file.startswith("<"):
+        return False
+    if any(part in INSTALLED for part in path.parts):
+        return module.partition(".")[0] in _followed
+    return not any(path.is_relative_to(root) for root in _STANDARD)
 
 
 def globals_read(code: types.CodeType) -> Iterator[tuple[str, ...]]:
@@ -111,7 +136,23 @@ def found_as(module: str | None, qualname: str) -> Any:
     return value
 
 
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()
+
+
 def named_version(module: str) -> str:
-    """The name of a module that is not the user's, with the version of its package."""
-    top = sys.modules.get(module.partition(".")[0])
-    return f"{module} {getattr(top, '__version__', '')}"
+    """The name of a module that is not the user's, with the version of its package, or else the digest of its file."""
+    name = module.partition(".")[0]
+    top = sys.modules.get(name)
+    if name in sys.stdlib_module_names or name == _PACKAGE.name:
+        return f"{module} {getattr(top, '__version__', '')}"
+    versions = []
+    for each in sorted(set(_distributions().get(name, ()))):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions.append(importlib.metadata.version(each))
+    version = getattr(top, "__version__", None) if not versions else None
+    if not versions and not isinstance(version, str):
+        file = file_of(module)
+        version = sha256_file(file) if file is not None and file.is_file() else ""
+    return f"{module} {', '.join(versions) or version}"

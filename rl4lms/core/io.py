@@ -116,6 +116,14 @@ def write_jsonl(path: PathLike, rows: Iterable[Any]) -> None:
         f.writelines(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
 
 
+def free_name(path: Path) -> Path:
+    """`<path>.stale-<n>`, which nothing is called yet."""
+    n = 1
+    while (aside := path.with_name(f"{path.name}.stale-{n}")).exists():
+        n += 1
+    return aside
+
+
 def read_json(path: PathLike) -> Any:
     """The value in a JSON file. Raises DataError naming it for whatever is wrong with it."""
     with open_text(path) as f:

@@ -8,11 +8,14 @@ environment, once, so it is settled before torch is imported.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import importlib.metadata
 import logging
 import os
 import platform
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +24,7 @@ log = logging.getLogger(__name__)
 Kernels = Literal["portable", "native"]
 PORTABLE = {"MKL_CBWR": "AVX2,STRICT", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 THREADS = ("MKL_NUM_THREADS", "OMP_NUM_THREADS")  # in the order in which torch obeys them
+PACKAGES = ("torch", "transformers", "tokenizers", "stable-baselines3", "gymnasium", "datasets", "numpy", "sacrebleu")
 CPU_INFO = Path("/proc/cpuinfo")
 
 
@@ -57,7 +61,16 @@ def settled_kernels() -> Kernels:
 
 def process_facts() -> dict[str, Any]:
     """What results depend on beside configuration, inputs and code: part of a run's identity and of its manifest."""
-    return {"kernels": settled_kernels(), "threads": _threads()}
+    return {"kernels": settled_kernels(), "threads": _threads(), "packages": package_versions()}
+
+
+def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """The versions of those packages that are installed."""
+    versions = {}
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
 
 
 @functools.cache

@@ -79,22 +79,37 @@ def holder(directory: PathLike) -> str:
 def _owns(path: Path) -> bool:
     """Whether this process has made the owner file, in the place of a dead process's where there is one."""
     own = _this_process()
-    for _ in range(3):
-        try:
-            with open(path, "x", encoding="utf-8") as file:
-                file.write(json.dumps(own))
-        except FileExistsError:
-            found = _read(path)
-            if found is None or not _is_dead(found):
-                return False
-            aside = path.with_name(f".{path.name}.{os.getpid()}{SCRATCH}")
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(path, aside)
-                aside.unlink()
-        else:
-            time.sleep(_SETTLE_S)
-            return _read(path) == own
-    return False
+    scratch = path.with_name(f".{path.name}.own.{own['host']}.{os.getpid()}{SCRATCH}")
+    scratch.write_text(json.dumps(own), encoding="utf-8")  # appears whole: half a file would be nobody's for ever
+    try:
+        for _ in range(3):
+            try:
+                _appear(scratch, path)
+            except FileExistsError:
+                found = _read(path)
+                if found is None or not _is_dead(found):
+                    return False
+                aside = path.with_name(f".{path.name}.{os.getpid()}{SCRATCH}")
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(path, aside)
+                    aside.unlink()
+            else:
+                time.sleep(_SETTLE_S)
+                return _read(path) == own
+        return False
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _appear(scratch: Path, path: Path) -> None:
+    """Raises FileExistsError where `path` is there; a file system without hard links gets the bytes instead."""
+    try:
+        os.link(scratch, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(scratch.read_text(encoding="utf-8"))
 
 
 def _read(path: Path) -> dict[str, Any] | None:

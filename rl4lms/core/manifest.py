@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from rl4lms.core.io import PathLike, read_json, write_json
 from rl4lms.core.kernels import cpu_name, process_facts
 
 MANIFEST_FILE = "manifest.json"
-PACKAGES = ("torch", "transformers", "tokenizers", "stable-baselines3", "gymnasium", "datasets", "numpy", "sacrebleu")
 
 
 def git_revision(directory: str | os.PathLike[str] = ".") -> str | None:
@@ -34,16 +32,6 @@ def git_revision(directory: str | os.PathLike[str] = ".") -> str | None:
     return run.stdout.strip() or None if run.returncode == 0 else None
 
 
-def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
-    versions = {}
-    for name in names:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
 def build_manifest(
     *, seed: int | None, device: str, inputs: Mapping[str, str], task_version: int | None = None, **facts: Any
 ) -> dict[str, Any]:
@@ -57,7 +45,6 @@ def build_manifest(
         "python": platform.python_version(),
         "platform": platform.platform(),
         "host": platform.node(),
-        "packages": package_versions(),
         "command": sys.argv,
         "seed": seed,
         "device": device,

@@ -47,7 +47,10 @@ _OF_THE_PROCESS = {id(each): name for name, each in (("os.environ", os.environ),
                    ("sys.argv", sys.argv), ("sys.path", sys.path))}  # fmt: skip
 _DATA = ("numpy", "pandas", "pyarrow", "scipy", "torch")  # packages whose objects are values
 _CACHED = type(functools.lru_cache(len))
-_NO_CODE = {"__dict__", "__weakref__", "__module__", "__firstlineno__", "__static_attributes__", "_abc_impl"}
+_DEPTH, _STACK = 200_000, 512 * 1024**2  # of calls; bytes, of which only those that are used are taken
+_ONE_WALK = threading.RLock()
+_NO_CODE = {"__dict__", "__weakref__", "__module__", "__firstlineno__", "__static_attributes__", "_abc_impl",
+            "__slotnames__"}  # fmt: skip
 
 
 class UndigestibleError(Exception):
@@ -60,18 +63,43 @@ def digest_of(value: Any, named: Callable[[str], Any] = lambda name: None) -> st
     named: what else a text in that code may stand for (an id in a registry), or None. Raises UndigestibleError.
     """
     walk = _Walk(named)
-    try:
-        walk.visit(value, getattr(value, "__qualname__", type(value).__qualname__))
-    except RecursionError:
-        raise UndigestibleError("values that hold each other too deeply") from None
+    _deep(lambda: walk.visit(value, getattr(value, "__qualname__", type(value).__qualname__)))
     return walk.digest.hexdigest()
 
 
 def digest_of_file(path: Path) -> str:
     """sha256 of a Python file and of the local modules that it imports, from beside it or by name."""
     walk = _Walk(lambda name: None)
-    walk.file(path, path.stem)
+    _deep(lambda: walk.file(path, path.stem))
     return walk.digest.hexdigest()
+
+
+def _deep(walk: Callable[[], None]) -> None:
+    """Walk where functions that call each other, or values that hold each other, may be a hundred thousand deep."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, _DEPTH))
+        try:
+            walk()
+        except RecursionError:
+            raised.append(UndigestibleError("values that hold each other too deeply"))
+        except BaseException as error:  # of a user's code as well; raised by whoever asked
+            raised.append(error)
+        finally:
+            sys.setrecursionlimit(limit)
+
+    with _ONE_WALK:
+        before = threading.stack_size(_STACK)
+        try:
+            thread = threading.Thread(target=run)
+            thread.start()
+        finally:
+            threading.stack_size(before)
+        thread.join()
+    if raised:
+        raise raised[0] from None
 
 
 class _Walk:
@@ -173,7 +201,7 @@ class _Walk:
 
     def _named(self, text: str, where: str) -> None:
         """What a text in the code may stand for: an id of the user's in a registry, or one of the user's modules."""
-        if text in sys.modules and is_local_module(text):
+        if text != "__main__" and text in sys.modules and is_local_module(text):
             self.module(text, where)
         elif (entry := self.named(text)) is not None:
             self.visit(entry, where)
@@ -225,7 +253,7 @@ class _Walk:
                 self.say(name, sorted((k, str(v)) for k, v in value.items()))
             elif name == "__abstractmethods__":
                 self.say(name, sorted(value))
-            elif name not in _NO_CODE:
+            elif name not in _NO_CODE and not name.startswith("__pydantic_"):  # generated from what else is there
                 self.say(name)
                 self._or_source(value, space if written else {}, f"{cls.__qualname__}.{name}")
 
@@ -332,5 +360,9 @@ def _is_foreign(value: Any) -> bool:
     kind = type(value)
     module = sys.modules.get(kind.__module__)
     file = getattr(module, "__file__", None)
-    installed = file is not None and any(part in INSTALLED for part in Path(file).resolve().parts)
+    installed = (
+        file is not None
+        and not is_local(kind.__module__, file)
+        and any(part in INSTALLED for part in Path(file).resolve().parts)
+    )
     return installed and kind.__module__.partition(".")[0] not in _DATA

@@ -13,7 +13,6 @@ import glob
 import hashlib
 import logging
 import os
-import re
 import shutil
 import tempfile
 import traceback
@@ -22,10 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from rl4lms import __version__
+from rl4lms.core.checkpoints import is_checkpoint
 from rl4lms.core.errors import DataError, RunError, UserError
 from rl4lms.core.io import (
     SCRATCH,
     canonical_json,
+    free_name,
     fsync,
     give_usual_mode,
     is_scratch,
@@ -45,7 +46,6 @@ logger = logging.getLogger(__name__)
 DIGEST_FILE, LOG_FILE = ".run.json", "log.txt"
 CHECKPOINTS = "checkpoints"
 _OWN = (DIGEST_FILE, LOG_FILE, OWNER)  # done with when the run is, as its checkpoints are
-_OWN_CHECKPOINT = re.compile(r"\d+|best")
 _FACTS = ("manifest.json", "timing.jsonl", SEAL)  # of one execution: a run that reads a directory does not read them
 
 
@@ -80,9 +80,10 @@ def work_directory(
     """`path`, new or holding the same run's progress, locked while the block runs.
 
     config: the resolved configuration; inputs: files and directories that the run reads; parts: name -> digest of what
-    else determines it. A directory there of another run (another config, input, code, thread count, kernels or part) is
-    renamed to `<path>.stale-<n>` with a message. Raises RunError where another process works in it, DataError for an
-    input that has decayed (core/seals.py). Input that is refused before the run has begun leaves no directory behind.
+    else determines it. A directory there of another run (another config, input, code, thread count, kernels,
+    packages or part) is renamed to `<path>.stale-<n>`, and said. Raises RunError where another process works there,
+    DataError for an input that has decayed (core/seals.py). Input that is refused before the run has begun leaves no
+    directory behind.
     """
     read = list(inputs)
     check_seals(read)
@@ -149,7 +150,9 @@ def publish(work: Path, out: Path, declared: Iterable[str]) -> None:
     missing = [name for name in declared if not (work / name).is_file()]
     if missing:
         raise RunError(f"{work}: the run ended without {', '.join(missing)}; nothing is published.")
-    files = [p for p in sorted(work.rglob("*")) if p.is_file() and _is_published(p.relative_to(work))]
+    own = {path for path in (work / CHECKPOINTS).glob("*") if is_checkpoint(path)}
+    files = [p for p in sorted(work.rglob("*")) if _is_published(p.relative_to(work)) and own.isdisjoint(p.parents)]
+    files = [p for p in files if p.is_file()]
     for source in files:
         fsync(source)
     for source in files:
@@ -175,8 +178,7 @@ def publish(work: Path, out: Path, declared: Iterable[str]) -> None:
 
 def _is_published(name: Path) -> bool:
     """Whether a file of a work directory, by its name in there, is the run's or somebody's; not ours alone."""
-    own = len(name.parts) > 1 and name.parts[0] == CHECKPOINTS and _OWN_CHECKPOINT.fullmatch(name.parts[1])
-    return not own and name.parts[0] not in _OWN and not any(is_scratch(Path(part)) for part in name.parts)
+    return name.parts[0] not in _OWN and not any(is_scratch(Path(part)) for part in name.parts)
 
 
 def _clear(out: Path, keep: Iterable[str]) -> None:
@@ -241,9 +243,7 @@ def _differences(path: Path, digests: Mapping[str, str]) -> list[str]:
 
 
 def _set_aside(path: Path, changed: list[str]) -> None:
-    n = 1
-    while (aside := path.with_name(f"{path.name}.stale-{n}")).exists():
-        n += 1
+    aside = free_name(path)
     os.rename(path, aside)
     (aside / OWNER).unlink(missing_ok=True)
     logger.warning("%s: progress of another run (other %s) set aside as %s.", path, ", ".join(changed), aside.name)

@@ -7,7 +7,6 @@ import logging
 import math
 import os
 import random
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -20,10 +19,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from rl4lms.core.checkpoints import BEST, STATE, TENSORS, checkpoint_name, is_checkpoint, may_be_checkpoint
 from rl4lms.core.errors import ConfigError, RunError, UserError
 from rl4lms.core.io import (
     SCRATCH,
     canonical_json,
+    free_name,
     fsync,
     give_usual_modes,
     make_directory,
@@ -36,8 +37,7 @@ from rl4lms.core.io import (
 log = logging.getLogger(__name__)
 KEPT = 2
 FORMAT = 1
-TENSORS, STATE, BEST, WRITING = "tensors.safetensors", "state.json", "best", ".writing."
-_NAME = re.compile(r"\d{8,}")  # of a checkpoint; other directories beside them are somebody's
+WRITING = ".writing."
 
 
 def resumed(unit: str, done: int, n: int) -> str:
@@ -178,7 +178,7 @@ def save_checkpoint(
     make_directory(directory)
     for left in directory.glob(f"{WRITING}*{SCRATCH}"):  # of a process that was killed; a run has one writer
         shutil.rmtree(left, ignore_errors=True)
-    final = directory / f"{iteration:08d}"
+    final = directory / checkpoint_name(iteration)
     scratch = Path(tempfile.mkdtemp(prefix=WRITING, suffix=SCRATCH, dir=directory))
     try:
         weights = scratch / TENSORS
@@ -196,14 +196,19 @@ def save_checkpoint(
         fsync(directory)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    for old in _checkpoints(directory)[:-KEPT]:
+    ours = [path for path in _checkpoints(directory) if int(path.name) <= iteration and is_checkpoint(path)]
+    for old in ours[:-KEPT]:
         with contextlib.suppress(OSError):
             _remove(old)
     return final
 
 
 def _put(scratch: Path, final: Path) -> None:
-    """Rename a directory onto another one, which only an empty or absent one can be."""
+    """Rename a directory to where a checkpoint of ours may be; what is somebody's there is set aside."""
+    if final.exists() and not (is_checkpoint(final) or may_be_checkpoint(final)):
+        aside = free_name(final)
+        os.rename(final, aside)
+        log.warning("%s: not a checkpoint of this program; set aside as %s.", final, aside.name)
     _remove(final)
     os.replace(scratch, final)
 
@@ -222,7 +227,7 @@ def with_prefix(tensors: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
 
 
 def _checkpoints(directory: Path) -> list[Path]:
-    found = [path for path in directory.glob("[0-9]*") if _NAME.fullmatch(path.name) and path.is_dir()]
+    found = (path for path in directory.glob("[0-9]*") if path.is_dir() and may_be_checkpoint(path))
     return sorted(found, key=lambda path: int(path.name))
 
 
@@ -270,5 +275,5 @@ def _read(path: Path, digest: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     ) as error:
         raise RunError(f"{path}: cannot be read ({type(error).__name__}: {error})") from None
     if state.get("digest") != digest:
-        raise RunError(f"{path}: it is of another configuration, data, code version, thread count or kernels")
+        raise RunError(f"{path}: it is of another configuration, data, code version, thread count, kernels or packages")
     return tensors, state

@@ -14,6 +14,7 @@ from typing import Any
 
 from rl4lms.config.inputs import argument_files, local_inputs
 from rl4lms.config.schema import AlgorithmConfig, RunConfig
+from rl4lms.core.code_imports import follow, module_of
 from rl4lms.core.io import canonical_json, sha256_text
 from rl4lms.core.kernels import process_facts
 from rl4lms.core.registry import Registry
@@ -45,9 +46,11 @@ class RunIdentity:
     def __init__(self, config: RunConfig, *, evaluate_test: bool = True) -> None:
         self.config, self.pools = config, Pools(config.datapool)
         self.parts: dict[str, str] = {}
-        for table, name in dict.fromkeys(_components(config)):
-            if name in table and not table.is_shipped(name):
-                self._add(f'{table.kind} "{name}"', functools.partial(digest_of, table.load(name), _entry))
+        used = [(t, name) for t, name in dict.fromkeys(_components(config)) if name in t and not t.is_shipped(name)]
+        for table, name in used:
+            follow(module_of(table.load(name)))
+        for table, name in used:
+            self._add(f'{table.kind} "{name}"', functools.partial(digest_of, table.load(name), _entry))
         for file in argument_files(config):
             if file.suffix == ".py":
                 self._add(f"modules of {file}", functools.partial(digest_of_file, file))
@@ -116,5 +119,7 @@ def _entry(text: str) -> Any:
     """The user's component that a text in the user's code may name."""
     for table in _NAMED:
         if text in table and not table.is_shipped(text):
-            return table.load(text)
+            entry = table.load(text)
+            follow(module_of(entry))
+            return entry
     return None

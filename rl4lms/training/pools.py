@@ -41,7 +41,7 @@ def digest_of_samples(pool: TextGenPool) -> str:
         row = (sample.id, sample.prompt_or_input_text, sample.references, sample.meta_data, weight)
         try:
             digest.update(encode(row).encode())
-        except TypeError:  # a key that JSON does not have
+        except (TypeError, ValueError, RecursionError):  # a key that JSON does not have; a cycle, or too deep
             digest.update(digest_of(row).encode())
         digest.update(b"\n")
     return digest.hexdigest()

@@ -87,12 +87,13 @@ for _ in range(2):
 print(process_facts(), torch.get_num_threads())
 """
     said = ask(code).splitlines()
-    assert said[0] == "{'kernels': 'native', 'threads': 3} 3"
+    assert said[0].startswith("{'kernels': 'native', 'threads': 3, ") and said[0].endswith("} 3")
     assert len(said) == 2 and "torch is loaded already" in said[1] and "MKL_CBWR=AVX2,STRICT" in said[1]
 
 
 def test_the_tests_themselves_are_portable() -> None:
-    assert process_facts() == {"kernels": "portable" if has_avx2() else "native", "threads": torch.get_num_threads()}
+    facts = process_facts()
+    assert (facts["kernels"], facts["threads"]) == ("portable" if has_avx2() else "native", torch.get_num_threads())
     assert not has_avx2() or torch.backends.cpu.get_cpu_capability() == "AVX2"
 
 

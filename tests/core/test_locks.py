@@ -124,3 +124,27 @@ def test_an_owner_file_that_cannot_be_read_is_somebodys(tmp_path: Path, text: st
     with locked(tmp_path) as free:
         assert not free
     assert time.monotonic() - started < 5 and (tmp_path / OWNER).read_text() == text
+
+
+@pytest.mark.usefixtures("no_locks")
+@pytest.mark.parametrize("where", ["open", "link"])
+def test_killed_while_it_makes_its_owner_file_it_leaves_none_that_stays(tmp_path: Path, where: str) -> None:
+    code = f"""
+import os, sys
+from pathlib import Path
+from rl4lms.core import locks
+def flock(*_):
+    raise OSError(37, "No locks available")
+def die(*_):
+    os._exit(9)
+locks.fcntl.flock = flock
+if {where!r} == "link":
+    os.link = die
+else:
+    locks.json.dumps = die
+with locks.locked(sys.argv[1]):
+    pass
+"""
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 9
+    with locked(tmp_path) as free:
+        assert free

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import json
+import os
+import subprocess
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -215,3 +218,66 @@ def test_a_file_with_the_modules_beside_it(tmp_path: Path) -> None:
     assert digest_of_file(main) == before
     beside.write_text("def score(): return 2\n")
     assert digest_of_file(main) != before
+
+
+class Held:
+    def __init__(self, word: str) -> None:
+        self.word = word
+
+
+def test_taking_a_digest_or_a_copy_leaves_it_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = cell("class Held:\n    limit = 1\nheld = Held()\ndef f():\n    return held, Held\n", monkeypatch)
+    before = digest_of(held["Held"]), digest_of(held["f"])
+    copy.deepcopy(held["held"])
+    digest_of(held["held"])
+    assert "__slotnames__" in vars(held["Held"])
+    assert (digest_of(held["Held"]), digest_of(held["f"])) == before
+
+
+def test_a_set_of_objects_is_the_same_in_every_process() -> None:
+    code = "from tests.core.test_user_code import Held\nfrom rl4lms.core.user_code import digest_of\n"
+    code += "print(digest_of({Held(word) for word in 'abcdefgh'}))"
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+            cwd=Path(__file__).parents[2], env={**os.environ, "PYTHONHASHSEED": str(seed)},
+        ).stdout
+        for seed in range(3)
+    }  # fmt: skip
+    assert len(said) == 1
+
+
+def test_asking_whether_it_is_the_main_module_brings_in_no_session(
+    digest: Digest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell("held = 1\n", monkeypatch)
+    asks = ("helpers.py", "def unused", "if __name__ == '__main__':\n    weight('')\ndef unused")
+    whole = ("script.py", "def make", "def whole():\n    return helpers\ndef make")
+    inside = ("script.py", "return -1", "return __name__ == '__main__'")
+    for expression, *changes in (("whole", asks, whole), ("Unrelated", inside)):
+        assert digest(expression, *changes) == digest(expression, *changes)
+
+
+@pytest.mark.parametrize("n", [200, 3000])
+def test_a_long_chain_of_functions_has_a_digest(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    def of(last: int) -> str:
+        chain = "".join(f"def f{i}():\n    return f{i + 1}()\n" for i in range(n))
+        return digest_of(cell(f"{chain}def f{n}():\n    return {last}\n", monkeypatch)["f0"])
+
+    assert of(1) == of(1) != of(2)
+
+
+def test_a_pydantic_model_is_the_same_in_every_process(tmp_path: Path) -> None:
+    pytest.importorskip("pydantic")
+    code = "import pydantic, model\nfrom rl4lms.core.user_code import digest_of\nprint(digest_of(model.score))"
+
+    def digest(default: int) -> str:
+        (tmp_path / "model.py").write_text(
+            "import pydantic\nclass Limits(pydantic.BaseModel):\n    low: int = 1\n"
+            f"    high: int = {default}\ndef score(text):\n    return Limits().high\n"
+        )
+        path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
+        env = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+
+    assert digest(2) == digest(2) != digest(3)

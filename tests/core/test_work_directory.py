@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.metadata
 import logging
 import os
 import shutil
@@ -33,18 +34,21 @@ CONFIG = {"seed": 1, "alg": {"lr": 1e-5}}
 def start(work: Path, config: dict[str, object] = CONFIG, inputs: tuple[Path, ...] = ()) -> None:
     with work_directory(work, config, inputs) as path:
         (path / "checkpoints").mkdir(exist_ok=True)
-        (path / "checkpoints" / "1").write_text("weights")
+        checkpoint = path / "checkpoints" / "00000001"
+        checkpoint.mkdir(exist_ok=True)
+        (checkpoint / "state.json").write_text('{"iteration": 1, "tensors_sha256": ""}')
+        (checkpoint / "tensors.safetensors").write_text("weights")
 
 
 def test_the_same_run_finds_its_progress(tmp_path: Path) -> None:
     work = tmp_path / "w"
     start(work)
     with work_directory(work, {"alg": {"lr": 1e-5}, "seed": 1}, ()) as path:
-        assert (path / "checkpoints" / "1").read_text() == "weights"
+        assert (path / "checkpoints" / "00000001" / "tensors.safetensors").read_text() == "weights"
     assert list(tmp_path.iterdir()) == [work]
 
 
-@pytest.mark.parametrize("change", ["config", "inputs", "code", "threads", "kernels"])
+@pytest.mark.parametrize("change", ["config", "inputs", "code", "threads", "kernels", "packages"])
 def test_another_runs_progress_is_set_aside(
     tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -57,11 +61,14 @@ def test_another_runs_progress_is_set_aside(
         (data / "train.jsonl").write_text("{} \n")
     if change == "code":
         monkeypatch.setattr(module, "code_digest", lambda: "another")
+    if change == "packages":
+        version = importlib.metadata.version
+        monkeypatch.setattr(importlib.metadata, "version", lambda name: version(name) + "1" * (name == "tokenizers"))
     if change in ("threads", "kernels"):
         monkeypatch.setattr(module, "process_facts", lambda: process_facts() | {change: "another"})
     with caplog.at_level(logging.WARNING), work_directory(work, config, (data,)) as path:
         assert [p.name for p in path.iterdir()] == [DIGEST_FILE]
-    assert (tmp_path / "w.stale-1" / "checkpoints" / "1").read_text() == "weights"
+    assert (tmp_path / "w.stale-1" / "checkpoints" / "00000001" / "tensors.safetensors").read_text() == "weights"
     assert caplog.messages == [f"{work}: progress of another run (other {change}) set aside as w.stale-1."]
 
 
@@ -133,7 +140,7 @@ def test_a_run_without_a_declared_file_publishes_nothing(tmp_path: Path) -> None
     with pytest.raises(RunError, match=r"ended without rollout_info\.jsonl; nothing is published"):
         publish(work, out, ["config.json", "rollout_info.jsonl"])
     assert not out.exists()
-    assert (work / "checkpoints" / "1").exists()
+    assert (work / "checkpoints" / "00000001").exists()
 
 
 def test_killed_while_publishing_it_publishes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +193,9 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> N
     for name in (".config.json.x8s_d2kq~rl4lms", "model/.model.safetensors.part~rl4lms", *MINE):
         (work / name).write_text("half")
     with work_directory(work, CONFIG, ()) as path:
-        assert {p.name for p in path.rglob("*") if p.is_file()} == {DIGEST_FILE, "1", *map(os.path.basename, MINE)}
+        assert {p.name for p in path.rglob("*") if p.is_file()} == {
+            DIGEST_FILE, "state.json", "tensors.safetensors", *map(os.path.basename, MINE)
+        }  # fmt: skip
 
 
 MINE = (".gitignore", "notes.jsonl", "model/.config.json.part", ".config.json.x8s_d2kq", "a~rl4lms")
@@ -210,11 +219,15 @@ def test_a_directory_of_the_users_with_the_runs_name_keeps_all_its_files(tmp_pat
 
 def test_somebodys_copy_of_a_checkpoint_is_not_thrown_away_with_ours(tmp_path: Path) -> None:
     work, out = finished(tmp_path)
-    (work / "checkpoints" / "00000001.bak").mkdir()
-    (work / "checkpoints" / "00000001.bak" / "state.json").write_text("kept")
+    kept = ["00000001.bak/state.json", "20240101/state.json", "20240102/notes.txt", "7/notes.txt", "best/notes.txt"]
+    for name in kept:
+        (work / "checkpoints" / name).parent.mkdir()
+        (work / "checkpoints" / name).write_text('{"iteration": 1, "tensors_sha256": ""}')
+    (work / "checkpoints" / "20240101" / "tensors.safetensors").write_text("weights")
     publish(work, out, ["config.json"])
-    assert [str(p.relative_to(out)) for p in out.rglob("state.json")] == ["checkpoints/00000001.bak/state.json"]
-    assert not (out / "checkpoints" / "1").exists() and not work.exists()
+    found = sorted(str(p.relative_to(out / "checkpoints")) for p in (out / "checkpoints").rglob("*") if p.is_file())
+    assert found == sorted([*kept, "20240101/tensors.safetensors"])
+    assert not (out / "checkpoints" / "00000001").exists() and not work.exists()
 
 
 def test_a_directory_is_published_whole_and_a_dead_ones_scratch_removed(tmp_path: Path) -> None:
@@ -339,3 +352,18 @@ def test_checkpoints_of_others_stay_and_links_to_ours_are_not_followed(tmp_path:
     assert sorted(p.name for p in directory.iterdir()) == sorted([*kept, "00000003", "00000004"])
     assert sorted(p.name for p in disk.iterdir()) == ["state.json", "tensors.safetensors"]
     assert load_newest_checkpoint(directory, "d")[1]["iteration"] == 4
+
+
+def test_a_directory_of_digits_is_no_checkpoint_and_one_of_our_name_is_set_aside(tmp_path: Path) -> None:
+    for name in ("20240101", "00000004", "best", "0000000000012"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "notes.txt").write_text(name)
+    for iteration in (1, 2, 3, 4):
+        save_checkpoint(tmp_path, iteration, {"w": torch.ones(1)}, {"digest": "d"}, is_best=iteration == 4)
+        if iteration == 1:
+            shutil.copytree(tmp_path / "00000001", tmp_path / "20240102")
+    kept = ["0000000000012", "00000004.stale-1", "20240101", "20240102", "best.stale-1"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*kept, "00000003", "00000004", "best"])
+    assert (tmp_path / "00000004.stale-1" / "notes.txt").read_text() == "00000004"
+    found = load_newest_checkpoint(tmp_path, "d")
+    assert found is not None and found[1]["iteration"] == 4

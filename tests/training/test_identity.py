@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -57,7 +59,7 @@ def test_of_shipped_components_nothing_is_digested(value: dict[str, Any]) -> Non
     assert [*RunIdentity(changed(value), evaluate_test=False).parts] == ["samples of train", "samples of val"]
 
 
-@pytest.mark.parametrize("fact", ["threads", "kernels"])
+@pytest.mark.parametrize("fact", ["threads", "kernels", "packages"])
 def test_how_the_process_computes_is_part_of_it(
     value: dict[str, Any], fact: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +139,21 @@ def test_every_part_of_a_sample_counts(other: Sample) -> None:
     assert digest_of_samples(TextGenPool([one, other])) != digest_of_samples(TextGenPool([other, one]))
 
 
+def test_meta_data_may_hold_itself_or_be_deep() -> None:
+    def digest(of_itself: bool, last: int) -> str:
+        meta: dict[str, Any] = {"last": last}
+        inner: Any = meta if of_itself else [last]
+        for _ in range(3 if of_itself else 3000):
+            inner = [inner]
+        return digest_of_samples(TextGenPool([Sample("a", "p", ["r"], {**meta, "inner": inner} | {"meta": inner})]))
+
+    for of_itself in (True, False):
+        assert digest(of_itself, 1) == digest(of_itself, 1) != digest(of_itself, 2)
+    cyclic: dict[str, Any] = {"k": 1}
+    cyclic["self"] = cyclic
+    assert len(digest_of_samples(TextGenPool([Sample("a", "p", ["r"], cyclic)]))) == 64
+
+
 def test_what_has_no_digest_is_said_in_one_line_and_never_the_same(value: dict[str, Any], caplog: Any) -> None:
     held = (i for i in [1])
     RewardFunctionRegistry.add("mine", lambda: held)
@@ -153,3 +170,28 @@ def test_many_samples_are_digested_in_seconds() -> None:
     started = time.process_time()
     digest_of_samples(TextGenPool(samples))
     assert time.process_time() - started < 1.5
+
+
+def test_a_registered_class_of_an_installed_package_counts_by_its_source(
+    value: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site-packages" / "lab_rewards"
+    package.mkdir(parents=True)
+    monkeypatch.syspath_prepend(str(package.parent))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def digest(factor: int, bonus: int) -> str:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "lab_rewards"]:
+            del sys.modules[name]
+        (package / "__init__.py").write_text("")
+        (package / "part.py").write_text(f"def bonus():\n    return {bonus}\n")
+        (package / "reward.py").write_text(
+            "from lab_rewards.part import bonus\n"
+            f"class R:\n    def __call__(self):\n        return {factor} + bonus()\n"
+        )
+        importlib.invalidate_caches()
+        RewardFunctionRegistry.add("mine", importlib.import_module("lab_rewards.reward").R)
+        return RunIdentity(changed(value, reward_fn={"id": "mine", "args": {}})).digest
+
+    assert digest(1, 1) == digest(1, 1)
+    assert len({digest(1, 1), digest(2, 1), digest(1, 2)}) == 3

@@ -1,0 +1,44 @@
+"""Which directories are checkpoints of ours, by one rule for whoever reads, replaces, removes or publishes them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from rl4lms.core.errors import UserError
+from rl4lms.core.io import read_json
+
+TENSORS, STATE, BEST = "tensors.safetensors", "state.json", "best"
+_NAME = re.compile(r"[0-9]{8,18}")
+
+
+def checkpoint_name(iteration: int) -> str:
+    return f"{iteration:08d}"
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a directory is ours to remove: it is named, and holds what, a checkpoint of its iteration is and does.
+
+    A directory of somebody's may well have digits for a name, as 20240101 has.
+    """
+    iteration = _iteration(path)
+    named = iteration is not None and path.name in (BEST, checkpoint_name(iteration))
+    return named and (path / TENSORS).is_file()
+
+
+def may_be_checkpoint(path: Path) -> bool:
+    """Whether a directory is a numbered checkpoint of ours, or one that was damaged: nothing says otherwise."""
+    if not _NAME.fullmatch(path.name) or path.name != checkpoint_name(int(path.name)):
+        return False
+    iteration = _iteration(path)
+    return iteration == int(path.name) or (iteration is None and (path / TENSORS).is_file())
+
+
+def _iteration(path: Path) -> int | None:
+    """What state.json says; None where it is lost, damaged or another's."""
+    try:
+        state = read_json(path / STATE)
+    except (OSError, ValueError, RecursionError, UserError):
+        return None
+    iteration = state.get("iteration") if isinstance(state, dict) else None
+    return iteration if type(iteration) is int and iteration >= 0 else None
