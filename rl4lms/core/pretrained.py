@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rl4lms.core.errors import LONGEST_SAID, ConfigError, one_line
 from rl4lms.core.io import read_json
+
+if TYPE_CHECKING:
+    import transformers
 
 # Model types whose positions are relative: no length is too long for them, whatever their files say.
 UNBOUNDED = ("t5", "mt5", "umt5", "bloom", "mpt")
@@ -38,6 +41,25 @@ def from_pretrained(auto: Any, name: str, what: str, *, trust_remote_code: bool 
         return auto.from_pretrained(name, trust_remote_code=trust_remote_code, **arguments)
     except Exception as error:
         raise ConfigError(f"{what} {name}: cannot be loaded ({reason(error)}){_way_out(name, error)}") from None
+
+
+def model_generation_config(name: str) -> transformers.GenerationConfig:
+    """What a model's directory or hub id says of generation: generation_config.json, else what config.json has of it.
+
+    Raises ConfigError where neither can be read.
+    """
+    from transformers import GenerationConfig as Theirs
+
+    try:
+        return Theirs.from_pretrained(name)
+    except OSError:  # no such file, and so transformers goes on as well
+        pass
+    except Exception as error:  # its parsers have no exception in common
+        raise ConfigError(f"model {name}: generation_config.json cannot be read ({reason(error)}).") from None
+    try:
+        return Theirs.from_pretrained(name, config_file_name="config.json", _from_model_config=True)
+    except Exception as error:
+        raise ConfigError(f"model {name}: config.json cannot be read ({reason(error)}).") from None
 
 
 def model_from_pretrained(auto: Any, name: str, what: str, *, unread: str | None = None, **arguments: Any) -> Any:

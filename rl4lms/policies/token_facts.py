@@ -4,38 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rl4lms.config.generation import TOKEN_FACTS, GenerationConfig
 from rl4lms.core.errors import ConfigError
-from rl4lms.core.pretrained import reason
 from rl4lms.policies.token_rules import token_set
-
-if TYPE_CHECKING:
-    import transformers
 
 # Of a generation_config.json, what is no setting of decoding.
 _NO_SETTING = ("transformers_version", "_from_model_config", "use_cache", "bos_token_id")
 _SETS = ("eos_token_id", "forced_eos_token_id", "suppress_tokens", "begin_suppress_tokens")
-
-
-def model_generation_config(name: str) -> transformers.GenerationConfig:
-    """What a model's directory or hub id says of generation: generation_config.json, else what config.json has of it.
-
-    Raises ConfigError where neither can be read.
-    """
-    from transformers import GenerationConfig as Theirs
-
-    try:
-        return Theirs.from_pretrained(name)
-    except OSError:  # no such file, and so transformers goes on as well
-        pass
-    except Exception as error:  # its parsers have no exception in common
-        raise ConfigError(f"model {name}: generation_config.json cannot be read ({reason(error)}).") from None
-    try:
-        return Theirs.from_pretrained(name, config_file_name="config.json", _from_model_config=True)
-    except Exception as error:
-        raise ConfigError(f"model {name}: config.json cannot be read ({reason(error)}).") from None
 
 
 def token_facts(generation: Any, config: Any, vocab_size: int) -> dict[str, Any]:

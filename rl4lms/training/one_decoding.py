@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rl4lms.config.schema import GenerationConfig, RunConfig, SupervisedConfig
-from rl4lms.policies.token_facts import model_generation_config, notice_ignored, resolve, token_facts
+from rl4lms.core.pretrained import model_generation_config
+from rl4lms.policies.token_facts import notice_ignored, resolve, token_facts
 from rl4lms.training.model_checks import model_config
 
 if TYPE_CHECKING:

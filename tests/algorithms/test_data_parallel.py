@@ -195,7 +195,7 @@ def test_the_training_script_under_torchrun(model_dir: Any, tmp_path: Path) -> N
         done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     again = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
-    assert again.returncode == 0 and again.stderr.count("resumed after iteration 2 of 2") == 1, again.stderr
+    assert again.returncode == 0 and again.stderr.count("finished after iteration 2 of 2") == 1, again.stderr
     first, second = tmp_path / "p" / "one", tmp_path / "p" / "two"
     assert {p.name for p in first.iterdir()} == {p.name for p in second.iterdir()}
     for name in ("epoch_0_val_split_predictions.json", "epoch_2_val_split_predictions.json"):

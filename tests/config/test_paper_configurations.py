@@ -251,6 +251,8 @@ def comparable(given: Mapping[str, Any]) -> dict[str, Any]:
     if not decoding["do_sample"]:
         decoding = {key: value for key, value in decoding.items() if key not in SAMPLING}
     values = flat({**config, "decoding": decoding})
+    for of_the_process in ("n_threads", "kernels"):
+        values.pop(of_the_process, None)
     if "training_args" not in config["alg"]:
         values.pop("tokenizer.max_length", None)  # of supervised training alone
     rewards_default = {

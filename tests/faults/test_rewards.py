@@ -222,19 +222,20 @@ def test_what_was_done_before_is_kept_and_gone_on_from(
 ) -> None:
     given = arguments(Single)
     monkeypatch.setenv(ASK, "well")
-    calls = 0
-    original = Single.__call__
+    monkeypatch.setenv("CALLS", "7")
+    original, calls = Single.__call__, tmp_path / "calls"
 
-    def twice(self: Any, *args: Any) -> Any:
-        nonlocal calls
-        calls += bool(args[3])
-        if calls > 7:
-            os.environ[ASK] = "raises"
+    def so_often(self: Any, *args: Any) -> Any:  # the same code in both runs, or the second would be another run
+        if args[3]:
+            with calls.open("a") as file:
+                file.write(".")
+            if calls.stat().st_size > int(os.environ["CALLS"]):
+                os.environ[ASK] = "raises"
         return original(self, *args)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Single, "__call__", twice)
-        fails(given, "well", "raised ZeroDivisionError", monkeypatch, capsys)
+    monkeypatch.setattr(Single, "__call__", so_often)
+    fails(given, "well", "raised ZeroDivisionError", monkeypatch, capsys)
+    monkeypatch.setenv("CALLS", "1000")
     run_dir = tmp_path / "p" / "e"
     done = max(int(p.name) for p in (run_dir / "checkpoints").iterdir())
     assert 0 < done < 3

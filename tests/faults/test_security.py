@@ -20,6 +20,7 @@ from rl4lms.cli.train_text_generation import main
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.names import is_safe
 from rl4lms.core.tables import DataPoolRegistry
+from rl4lms.data_pools.published import DATASETS
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
 from rl4lms.metrics.classifier import TextClassifier
 from rl4lms.policies.language_models import load_language_model
@@ -238,7 +239,9 @@ def test_a_hostile_task_reaches_no_shell_of_either_dag(tmp_path: Path, name: str
 def test_a_data_directory_is_one_word_of_the_shell(tmp_path: Path) -> None:
     checkout = Checkout.make(tmp_path)
     directory = checkout.path / "my rows $(touch pwned)"
-    directory.mkdir()
+    for task in DATASETS:
+        (directory / task).mkdir(parents=True)
+        (directory / task / "train.jsonl").touch()
     jobs = checkout.jobs(suite="tiny", data_dir=str(directory))
     assert all(f"--data-dir '{directory}' --out" in job["command"] for job in jobs if job["rule"] == "prepare")
 
