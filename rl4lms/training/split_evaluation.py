@@ -46,6 +46,7 @@ class SplitEvaluation:
         if not self.metrics:
             return None
         samples: list[Sample] = [sample for sample, _ in self.pools[split]]
+        model.eval()
         with untouched_generators():
             generate = TextGenerator(model, self.tokenizer, **self.generator)
             result = evaluate(generate, samples, self.metrics, split=split, epoch=epoch, model=model)

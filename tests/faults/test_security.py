@@ -243,7 +243,7 @@ def test_a_data_directory_is_one_word_of_the_shell(tmp_path: Path) -> None:
         (directory / task).mkdir(parents=True)
         (directory / task / "train.jsonl").touch()
     jobs = checkout.jobs(suite="tiny", data_dir=str(directory))
-    assert all(f"--data-dir '{directory}' --out" in job["command"] for job in jobs if job["rule"] == "prepare")
+    assert all(f"--data-dir '{directory.name}' --out" in job["command"] for job in jobs if job["rule"] == "prepare")
 
 
 class HostileIds(TextGenPool):

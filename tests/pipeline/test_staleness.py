@@ -127,7 +127,7 @@ def test_resources_are_part_of_no_result(restored: Checkout) -> None:
 def test_a_failed_job_loses_no_progress_and_stops_no_other(restored: Checkout) -> None:
     restored.set_param("algs/ppo.yaml", "args.clip_range", 0.78)
     failed = "results/mini/runs/imdb/supervised_ppo"
-    result = restored.grue("grue_all", check=False, FAIL="train imdb supervised_ppo")
+    result = restored.grue("grue_all", check=False, FAIL="train imdb supervised_ppo 0")
     assert result.returncode != 0
     assert "told to fail" in result.stdout, "the job's log is shown"
     assert not Path(restored.path, failed, "seed0/model/model.safetensors").exists()
