@@ -167,7 +167,7 @@ def test_min_length_forbids_eos_and_nothing_else():
     logits = torch.zeros(1, 6)
     mask = truncation_mask(logits, SamplingSpec(5, min_length=2), step=1, eos_id=2)
     assert mask.tolist() == [[True, True, False, True, True, True]]
-    assert truncation_mask(logits, SamplingSpec(5, min_length=2), step=2, eos_id=2).all()
+    assert truncation_mask(logits, SamplingSpec(5, min_length=2), step=2, eos_id=2) is None  # and so no mask is kept
 
 
 def test_truncation_equals_transformers_warpers():

@@ -311,7 +311,7 @@ def test_checkpoint_of_another_configuration_is_not_resumed(model_dir, tmp_path)
 
 
 def test_prompt_and_episode_must_fit_the_context(model_dir, tmp_path):
-    env = {"n_envs": 2, "args": {"max_prompt_length": 120, "max_episode_length": 20}}
+    env = {"n_envs": 2, "args": {"max_prompt_length": 127, "max_episode_length": 20}}
     with pytest.raises(ConfigError, match="do not fit the 128 positions"):
         OnPolicyTrainer(config(model_dir("gpt2"), env=env), tmp_path, Tracker(tmp_path, quiet=True))
 
