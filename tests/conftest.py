@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 from typing import Any
 
+from rl4lms.core import tables
 from rl4lms.core.kernels import environment
 
 os.environ.update(environment(n_threads=1))  # as a stage of the pipeline computes
@@ -18,6 +20,17 @@ import torch
 from rl4lms.numerics.packing import unpack_bits
 
 torch.set_num_threads(1)
+REGISTRIES = [entry.table for entry in vars(tables).values() if isinstance(entry, type) and hasattr(entry, "table")]
+
+
+@pytest.fixture(autouse=True)
+def registries():
+    """What a test registers is gone after it, for error messages list the ids of the whole process."""
+    kept = [(table, {name: copy.copy(value) for name, value in vars(table).items()}) for table in REGISTRIES]
+    yield
+    for table, state in kept:
+        vars(table).update(state)
+
 
 VOCAB = 64
 PAD, BOS, EOS, UNK = 0, 1, 2, 3

@@ -66,7 +66,7 @@ def test_no_key_is_left_out():
     assert given["kl_div"] >= set(hints(KLConfig))
     assert given["policy"] | base >= set(hints(MaskablePolicyArguments))
     assert given["train_evaluation"] | base >= set(hints(TrainEvaluationConfig))
-    assert given["rollout"] >= set(SAMPLING)
+    assert given["rollout"] | {"post_processing_fn"} >= set(SAMPLING), "the last is read by evaluation only"
     assert given["rollout"] | given["evaluation"] >= set(hints(GenerationConfig))
 
 
