@@ -1,4 +1,4 @@
-"""Small random models for the configurations of params/synthetic/, one of each published family.
+"""Small random models for the configurations of configs/synthetic/, one of each published family.
 
     python scripts/synthetic_models.py
 
@@ -87,7 +87,7 @@ def write_model(family: str, directory: Path, seed: int = 0) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Write small random models for params/synthetic/.")
+    parser = argparse.ArgumentParser(description="Write small random models for configs/synthetic/.")
     parser.add_argument("--out", type=Path, default=Path("results/synthetic/models"), help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)

@@ -20,7 +20,8 @@ from pathlib import Path
 from types import ModuleType
 
 from rl4lms import __version__
-from rl4lms.config.params import Params
+from rl4lms.config.overrides import parse_changes
+from rl4lms.config.params import RUN, Params
 from rl4lms.core import progress
 from rl4lms.core.errors import report
 from rl4lms.core.kernels import Kernels, settle_process
@@ -43,6 +44,16 @@ COMMANDS = {
 MODULES = STAGES | COMMANDS
 # The stages that long work begins with: `prepare` checks the whole suite, the others what their job reads.
 CHECKING = ("prepare", "base-model", "reward-model", "supervised", "train")
+# Whose keys `--set` takes: a file under params/, an entry of one, or the run that a stage composes.
+SUBJECTS = {
+    "prepare": "tasks/{task}.yaml",
+    "base-model": "base_models.yaml {family}",
+    "reward-model": "reward_models.yaml {name}",
+    "supervised": RUN,
+    "train": RUN,
+    "evaluate": "tasks/{task}.yaml",
+    "aggregate": "grue.yaml",
+}
 
 log = logging.getLogger(__name__)
 INTERRUPTED = "interrupted; the same command goes on from the last checkpoint, or begins again where there is none."
@@ -87,10 +98,13 @@ def run_stage(stage: str, arguments: Sequence[str]) -> None:
     # The environment must be settled before a stage imports torch, and its arguments are known to the stage alone.
     common, _ = common_parser(stage).parse_known_args(arguments)
     params = Params.open(common.params_dir, common.suite)
+    parts = named_parts(arguments)
+    if common.set:
+        params = params.changed(SUBJECTS[stage].format(**vars(parts)), parse_changes(common.set))
     grue = params.grue()
     prepare_process(grue["kernels"], grue["n_threads"], common.quiet)
     if stage in CHECKING:
-        importlib.import_module("rl4lms.cli.suite_check").check_stage(params, stage, arguments)
+        importlib.import_module("rl4lms.cli.suite_check").check_stage(params, stage, parts)
     with shown(stage or "rl4lms", quiet=common.quiet):
         progress.phase("loading")
         args = build_parser(stage).parse_args(arguments, argparse.Namespace(params=params))
@@ -98,6 +112,14 @@ def run_stage(stage: str, arguments: Sequence[str]) -> None:
         progress.title(run_title(args))
         load_stage(args.stage).run(args)
     log.info("%s: %s", args.stage, cost())
+
+
+def named_parts(arguments: Sequence[str]) -> argparse.Namespace:
+    """The task, method, family and name among a stage's arguments; its own parser says which are missing."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in ("--task", "--method", "--family", "--name"):
+        parser.add_argument(option, nargs="?")
+    return parser.parse_known_args(arguments)[0]
 
 
 def run_command(name: str, arguments: Sequence[str]) -> None:
@@ -125,6 +147,10 @@ def common_parser(name: str) -> argparse.ArgumentParser:
     if name in STAGES:
         parser.add_argument("--suite", help="params/ overlaid by params/suites/SUITE/ (default: grue.yaml's suite)")
         parser.add_argument("--params-dir", type=Path, default=Path("params"), help="default: %(default)s")
+        of = SUBJECTS[name] if SUBJECTS[name] != RUN else "a run's configuration"
+        parser.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", help=f"in place of a value of {of}; repeatable"
+        )
     parser.add_argument("--quiet", action="store_true", help="warnings and errors only")
     return parser
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rl4lms.config.compose import LEARNED, algorithm_of, compose_rl, compose_supervised, methods, task_params
+from rl4lms.config.compose import LEARNED, algorithm_of, compose_rl, compose_supervised, methods, source_of, task_params
 from rl4lms.config.inputs import check_paths
 from rl4lms.config.params import Params
 from rl4lms.config.schema import RunConfig
@@ -44,12 +44,11 @@ def check_suite(params: Params, algs: Iterable[str] = ()) -> None:
     SuiteSettings.from_params(params)
 
 
-def check_stage(params: Params, stage: str, arguments: Sequence[str]) -> None:
-    """What the stage's job reads; of `prepare`, and of a command that names no part, the whole suite."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for option in ("--task", "--method", "--family", "--name"):
-        parser.add_argument(option, nargs="?")  # the stage's own parser says what is missing
-    asked, _ = parser.parse_known_args(arguments)
+def check_stage(params: Params, stage: str, asked: argparse.Namespace) -> None:
+    """What the stage's job reads; of `prepare`, and of a command that names no part, the whole suite.
+
+    asked: the task, method, family and name of the job, each None where it has none.
+    """
     if stage == "base-model" and asked.family:
         _check_family(params, asked.family, params.base_model(asked.family))
     elif stage == "reward-model" and asked.name:
@@ -137,9 +136,7 @@ def _check_runs(params: Params, task: str, methods: Sequence[str], seeds: Sequen
 
 
 def _read(params: Params, task: str, method: str, composed: Mapping[str, Any]) -> None:
-    algorithm = algorithm_of(method)
-    over = "" if algorithm is None else f" over algs/{algorithm}.yaml"
-    source = f"{_file(params, task)}{over} (suite {params.suite}, {method})"
+    source = source_of(params, task, method)
     config = RunConfig.from_dict(composed, source)
     check_paths(config, source)
     check_components(_with_arguments(config), source)

@@ -6,7 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from rl4lms.config.compose import compose_supervised
+from rl4lms.config.compose import compose_supervised, source_of
 from rl4lms.config.inputs import local_inputs
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError
@@ -60,4 +60,4 @@ def configure(args: argparse.Namespace) -> RunConfig:
         if not path.is_dir():
             raise ConfigError(f"{option} {path}: no such directory; run the stage that makes it first.")
     composed = compose_supervised(args.params, args.task, args.seed, data_dir=args.data, model_dir=args.model)
-    return RunConfig.from_dict(composed, f"{args.params.directory} (suite {args.params.suite}), tasks/{args.task}.yaml")
+    return RunConfig.from_dict(composed, source_of(args.params, args.task, args.method))

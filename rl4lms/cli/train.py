@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rl4lms.config.compose import algorithm_of, compose_rl
+from rl4lms.config.compose import compose_rl, source_of
 from rl4lms.config.inputs import local_inputs
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError
@@ -68,5 +68,4 @@ def configure(args: argparse.Namespace) -> RunConfig:
         model_dir=args.model,
         reward_model_dir=args.reward_model,
     )
-    files = f"tasks/{args.task}.yaml over algs/{algorithm_of(args.method)}.yaml"
-    return RunConfig.from_dict(composed, f"{args.params.directory} (suite {args.params.suite}), {files}")
+    return RunConfig.from_dict(composed, source_of(args.params, args.task, args.method))

@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rl4lms.cli.main import INTERRUPTED, quiet_libraries
 from rl4lms.config.inputs import local_inputs
+from rl4lms.config.overrides import noted, parse_changes
 from rl4lms.config.schema import RunConfig
-from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, report
 from rl4lms.core.kernels import settle_process
@@ -51,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         for option in ("project_name", "experiment_name"):
             check_name(getattr(args, option), f"--{option}")
-        config = read_config(args.config_path, args.seed)
+        seed = {} if args.seed is None else {"seed": args.seed}
+        config = read_config(args.config_path, parse_changes(args.set) | seed)
         check_backends(tracked(args))  # after the kernels are settled: TensorBoard imports torch
         if args.dry_run:
             print(f"{args.config_path}: a valid configuration ({config.alg.id} on {config.datapool.id}).")
@@ -85,18 +86,22 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--dry-run", action="store_true", help="check the configuration and stop")
     parser.add_argument("--quiet", action="store_true", help="warnings and errors only; log.txt has every line")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE",
+        help="in place of the file's value: alg.args.learning_rate=1e-5; repeatable",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, help="in place of the configuration's seed")
     return parser
 
 
-def read_config(path: Path, seed: int | None = None) -> RunConfig:
-    """The configuration in a file, checked as far as that needs no weights. Raises ConfigError or DataError."""
-    given = load_yaml(path)
-    if seed is not None:
-        given["seed"] = seed
-    config = RunConfig.from_dict(given, str(path))
+def read_config(path: Path, changes: Mapping[str, Any]) -> RunConfig:
+    """The configuration in a file with `changes` by dotted key, checked as far as that needs no weights.
+
+    Raises ConfigError or DataError.
+    """
+    config = RunConfig.from_file(path, changes)
     settle_process(config.kernels, config.n_threads)  # before anything that is checked imports torch
-    check_run(config, str(path))
+    check_run(config, noted(str(path), changes))
     return config
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rl4lms.config.params import Params, merge
+from rl4lms.config.overrides import noted, override
+from rl4lms.config.params import RUN, Params, merge
 from rl4lms.core.errors import ConfigError, unknown
 
 WARM_START = "supervised_"
@@ -29,13 +30,21 @@ def starting_point(method: str) -> str:
     return "supervised" if method.startswith(WARM_START) else "zero_shot"
 
 
+def source_of(params: Params, task: str, method: str) -> str:
+    """What the line of an error begins with: the files that a run is composed of."""
+    algorithm = algorithm_of(method)
+    over = "" if algorithm is None else f" over algs/{algorithm}.yaml"
+    source = f"{params.directory}/tasks/{task}.yaml{over} (suite {params.suite}, {method})"
+    return noted(source, params.changes.get(RUN))
+
+
 def compose_supervised(
     params: Params, task: str, seed: int, *, data_dir: str | Path, model_dir: str | Path
 ) -> dict[str, Any]:
     """The warm start of a task, without metrics: the stage `evaluate` scores its model."""
     p = task_params(params, task)
     pool = p["supervised"]["datapool"] or {"id": p["data"]["pool"], "args": p["data"]["args"]}
-    return {
+    run = {
         "tokenizer": {"model_name": str(model_dir), **_present(p["tokenizer"])},
         "datapool": {"id": pool["id"], "args": {"data_dir": str(data_dir), **pool["args"]}},
         "alg": {
@@ -48,6 +57,7 @@ def compose_supervised(
         "seed": seed,
         **_process(params),
     }
+    return override(run, params.changes.get(RUN, {}))
 
 
 def compose_rl(
@@ -69,7 +79,7 @@ def compose_rl(
     policy_id, kind = merged["policy"]["id"], p["model"]["type"]
     if policy_id == "auto":
         policy_id = f"{'maskable_' if alg['id'] == 'nlpo' else ''}{kind}_lm_actor_critic_policy"
-    return {
+    run = {
         "tokenizer": {"model_name": str(model_dir), **_present(p["tokenizer"])},
         "reward_fn": _with_classifier(
             {**p["reward_fn"], "args": merged["reward_args"]}, reward_model_dir, f"task {task}: reward_fn"
@@ -104,6 +114,7 @@ def compose_rl(
         "seed": seed,
         **_process(params),
     }
+    return override(run, params.changes.get(RUN, {}))
 
 
 def _process(params: Params) -> dict[str, Any]:

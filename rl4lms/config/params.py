@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rl4lms.config.overrides import noted, override
 from rl4lms.config.params_schema import (
     AlgParams,
     BaseModelParams,
@@ -22,16 +23,21 @@ from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.names import check_name, is_safe
 
+RUN = "run"  # stands for the composed configuration of a run among the files that `--set` changes
+PROCESS = ("n_threads", "kernels")
+
 
 @dataclass(frozen=True)
 class Params:
     """The params of one suite. Every method returns plain nested dicts, merged, checked and with their defaults.
 
-    A file is read once. Raises ConfigError naming file and key path.
+    A file is read once. Raises ConfigError naming file and key path. changes: what `--set` puts in place of values, by
+    file and dotted key; those of RUN are the composed run's (config/compose.py).
     """
 
     directory: Path
     suite: str
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     _files: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -45,6 +51,18 @@ class Params:
         if name not in suites:
             raise ConfigError(unknown("suite", name, suites, str(root / "suites")))
         return cls(root, name)
+
+    def changed(self, subject: str, changes: Mapping[str, Any]) -> Params:
+        """The same with changes of what `subject` names: a file, "FILE ENTRY" for an entry of it, or RUN.
+
+        n_threads and kernels are those of the process, and so of grue.yaml, whatever else the keys are of.
+        """
+        file, _, entry = subject.partition(" ")
+        by_file: dict[str, dict[str, Any]] = {"grue.yaml": {}, file: {}}
+        for key, value in changes.items():
+            of_process = key in PROCESS
+            by_file["grue.yaml" if of_process else file][key if of_process or not entry else f"{entry}.{key}"] = value
+        return Params(self.directory, self.suite, {name: given for name, given in by_file.items() if given})
 
     def grue(self) -> dict[str, Any]:
         return {**self._file("grue.yaml", GrueParams), "suite": self.suite}
@@ -102,6 +120,8 @@ class Params:
             read(schema, changes, "", str(overlay), partial=True)
             merged = merge(merged, changes)
             source = f"{base} with {overlay}"
+        changes = self.changes.get(file, {})
+        merged, source = override(merged, changes), noted(source, changes)
         checked = read(schema, merged, "", source)
         return {k: asdict(v) for k, v in checked.items()} if isinstance(checked, dict) else asdict(checked)
 

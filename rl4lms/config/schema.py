@@ -29,6 +29,7 @@ from rl4lms.config.generation import (
     read_generation,
     share_token_facts,
 )
+from rl4lms.config.overrides import noted, override
 from rl4lms.config.published import DEFAULTS, published
 from rl4lms.config.reader import (
     Count,
@@ -124,9 +125,12 @@ class RunConfig:
         return replace(config, **{k: read(kinds[k], given[k], k, source) for k in PROCESS if k in given})
 
     @classmethod
-    def from_file(cls, path: str | os.PathLike[str]) -> RunConfig:
-        """The configuration in a YAML file, or in a run's config.json (JSON is YAML). Raises ConfigError."""
-        return cls.from_dict(load_yaml(path), str(path))
+    def from_file(cls, path: str | os.PathLike[str], changes: Mapping[str, Any] | None = None) -> RunConfig:
+        """The configuration in a YAML file, or in a run's config.json (JSON is YAML). Raises ConfigError.
+
+        changes: values in place of the file's, by dotted key: {"alg.args.n_epochs": 2}.
+        """
+        return cls.from_dict(override(load_yaml(path), changes or {}), noted(str(path), changes))
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved configuration in the published schema, as JSON values."""

@@ -85,20 +85,26 @@ def load_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         with open(path, "rb") as f:
             content = f.read(MAX_BYTES + 1)
-        value = _load(content.decode("utf-8-sig"), len(content))
+        value = parse_yaml(content.decode("utf-8-sig"), str(path), len(content))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file.") from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: a directory, expected a YAML file.") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}).") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}{_position(error)}: not valid YAML ({_problem(error)}).") from None
     if not isinstance(value, dict):
         raise ConfigError(
             f"{path}: expected a mapping of keys, found {'nothing' if value is None else type(value).__name__}."
         )
     return value
+
+
+def parse_yaml(text: str, source: str, n_bytes: int | None = None) -> Any:
+    """The value of a YAML text. Raises ConfigError that begins with `source`, and names the line of what is broken."""
+    try:
+        return _load(text, len(text.encode(errors="replace")) if n_bytes is None else n_bytes)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source}{_position(error)}: not valid YAML ({_problem(error)}).") from None
 
 
 def _load(text: str, n_bytes: int) -> Any:

@@ -44,6 +44,20 @@ def test_a_stage_gets_its_arguments_and_the_suites_params(
     assert os.environ["OMP_NUM_THREADS"] == "1"
 
 
+def test_a_stage_takes_values_in_place_of_its_files(
+    stage: list[argparse.Namespace], capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["prepare", "--task", "imdb", "--suite", "tiny"]
+    assert main([*given, "--set", "data.n_train=9", "--set", "data.seed=4"]) == 0
+    data = stage[0].params.task("imdb")["data"]
+    assert (data["n_train"], data["seed"], data["n_val"]) == (9, 4, 16)
+    assert main([*given, "--set", "data.n_trian=9"]) == 2
+    assert 'imdb.yaml with --set: data: unknown key "n_trian". Did you mean "n_train"?' in capsys.readouterr().err
+    assert main(["train", "--task", "imdb", "--method", "ppo", "--set", "alg.args.n_epoch=9"]) == 2
+    assert 'unknown key "n_epoch". Did you mean "n_epochs"?' in capsys.readouterr().err
+    assert len(stage) == 1
+
+
 def test_a_stage_is_shown_under_the_name_of_what_it_makes(monkeypatch: pytest.MonkeyPatch) -> None:
     titles: list[str] = []
     fake = types.SimpleNamespace(

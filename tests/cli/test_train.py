@@ -120,6 +120,6 @@ def test_a_wrong_number_names_the_files_it_may_stand_in(args: argparse.Namespace
     with pytest.raises(ConfigError) as error:
         module.configure(args)
     assert str(error.value) == (
-        f"{directory} (suite tiny), tasks/common_gen.yaml over algs/ppo.yaml: "
+        f"{directory}/tasks/common_gen.yaml over algs/ppo.yaml (suite tiny, supervised_ppo): "
         "alg.args.clip_range: expected a number > 0, found -0.2."
     )

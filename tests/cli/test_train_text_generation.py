@@ -75,6 +75,21 @@ def test_it_writes_where_it_was_published_to_write(
     assert RunConfig.from_file(run_dir / "config.json") == config
 
 
+def test_values_are_set_in_place_of_the_files_and_are_the_runs(
+    config_path: Path, tmp_path: Path, trained: list[tuple[RunConfig, Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run with other values is another run: what the first one did is set aside, not resumed."""
+    assert main(arguments(config_path, tmp_path)) == 0
+    more = ("--set", "alg.args.learning_rate=1e-5", "--set", "reward_fn={id: meteor}", "--seed", "3")
+    assert main(arguments(config_path, tmp_path, *more)) == 0
+    written = json.loads((trained[1][1] / "config.json").read_text())
+    assert (written["alg"]["args"]["learning_rate"], written["reward_fn"]["id"], written["seed"]) == (1e-5, "meteor", 3)
+    assert len(list((tmp_path / "results" / "p").iterdir())) == 2
+    capsys.readouterr()
+    assert main(arguments(config_path, tmp_path, "--set", "alg.args.learning_rat=1e-5")) == 2
+    assert 'with --set: alg.args: unknown key "learning_rat". Did you mean "learning_rate"?' in capsys.readouterr().err
+
+
 def test_the_same_command_resumes_and_another_one_sets_aside(
     config_path: Path, tmp_path: Path, trained: list[tuple[RunConfig, Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:

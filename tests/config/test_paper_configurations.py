@@ -22,7 +22,7 @@ from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, RewardFunctionRegistry
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = ROOT / "params" / "suites" / "paper" / "configs"
+CONFIGS = ROOT / "configs" / "published"
 ORIGINALS = ROOT.parent / "shared" / "data" / "rl4lms_configs"  # RL4LMs' own files, as of its commit 97df0bd
 FILES = sorted(CONFIGS.glob("*/*.yml"))
 NAMES = [f"{path.parent.name}/{path.stem}" for path in FILES]

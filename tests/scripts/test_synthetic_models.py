@@ -1,4 +1,4 @@
-"""params/synthetic/: every file validates, and trains on the small model of its family that the script writes."""
+"""configs/synthetic/: every file validates, and trains on the small model of its family that the script writes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rl4lms.training.on_policy import train
 from scripts.synthetic_models import DATES, FAMILIES, NUMBERS, main
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted((ROOT / "params" / "synthetic").glob("*.yml"))
+FILES = sorted((ROOT / "configs" / "synthetic").glob("*.yml"))
 MODELS = "results/synthetic/models"
 NAMES = [
     "dates_gpt2_ppo",

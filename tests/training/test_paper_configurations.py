@@ -23,7 +23,7 @@ from rl4lms.data_pools.published import PUBLISHED_SPLITS, TASK_POOLS
 from rl4lms.tracking.tracker import Tracker
 from tests.conftest import tiny_model
 
-CONFIGS = Path(__file__).resolve().parents[2] / "params" / "suites" / "paper" / "configs"
+CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "published"
 FILES = sorted(CONFIGS.glob("*/*.yml"))
 NAMES = [f"{path.parent.name}/{path.stem}" for path in FILES]
 
