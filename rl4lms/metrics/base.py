@@ -12,7 +12,7 @@ from rl4lms.core.errors import DataError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# metric name -> (one score per text, or None where there is no such thing; the score of the whole set)
+# metric name -> (one score per text, or None if there is no such thing; the score of the whole set)
 MetricResult = dict[str, tuple[list[float] | None, float]]
 MetaInfo = Mapping[str, Any] | None
 
@@ -27,7 +27,7 @@ class BaseMetric(ABC):
 
     @classmethod
     def result_keys(cls, args: Mapping[str, Any]) -> tuple[str, ...] | None:
-        """Every name that `compute` may give of a metric made with `args`; None where only computing can tell."""
+        """Every name that `compute` may give of a metric made with `args`; None if only computing can tell."""
         key = getattr(cls, "key", None)
         return None if key is None else (key,)
 
@@ -44,7 +44,7 @@ class BaseMetric(ABC):
         """All sequences have length N > 0; a metric may be given None for what it does not read.
 
         The score of the whole set need not be the mean of the scores per text (corpus BLEU is not).
-        Raises DataError for no texts, unequal lengths, or a text without a reference where one is needed.
+        Raises DataError for no texts, unequal lengths, or a text without a reference if one is needed.
         """
 
     def labels(self) -> dict[str, str]:

@@ -50,7 +50,7 @@ class Encoder:
     def __init__(self, model_name: str, num_layers: int | None = None, device: str | None = None) -> None:
         """num_layers: the layer to read; None: the one that bert-score has tuned for this hub id.
 
-        Raises ConfigError for a model that cannot be loaded, a layer that it lacks, or none given where none is tuned.
+        Raises ConfigError for a model that cannot be loaded, a layer that it lacks, or none given if none is tuned.
         """
         self._package = _package()
         layer = self._package.model2layers.get(model_name) if num_layers is None else num_layers
@@ -87,7 +87,7 @@ class Encoder:
         return tokenizer, only_encoder.to(self.device)
 
     def scores(self, pairs: Sequence[Pair], batch_size: int) -> dict[Pair, float]:
-        """F of each (text, reference); 0 where either has no word, as bert-score has it.
+        """F of each (text, reference); 0 if either has no word, as bert-score has it.
 
         Distinct pairs are worked on in an order of their own: the order in which they come moves no number, and what
         else is scored moves one by rounding alone.
@@ -133,8 +133,8 @@ def greedy_f(
 ) -> Tensor:
     """Eq. 1 to 4: (B,) F of texts, states (B, T, D), and references, (B, R, D), by each token's most similar other.
 
-    bert-score takes padding for a token of similarity 0, which is the best match where all others are negative: there
-    it scores a pair otherwise in a batch than alone. 0 where precision and recall differ in sign, or are both 0.
+    bert-score takes padding for a token of similarity 0, which is the best match if all others are negative: there
+    it scores a pair otherwise in a batch than alone. 0 if precision and recall differ in sign, or are both 0.
     """
     from torch import where
     from torch.nn.functional import normalize
@@ -174,7 +174,7 @@ class BertScoreMetric(ReferenceMetric):
     """`semantic/bert_score`: F, per text the best over its references, for the set the mean; cosines, so in [-1, 1].
 
     language: chooses bert-score's encoder for it ("en": roberta-large, layer 17; "de": bert-base-multilingual-cased,
-    layer 9). model_name: another one, hub id or directory; num_layers: the layer that is read, needed where bert-score
+    layer 9). model_name: another one, hub id or directory; num_layers: the layer that is read, needed if bert-score
     has tuned none. Without IDF weights or rescaling, as published. Texts are cut to the encoder's length.
     """
 

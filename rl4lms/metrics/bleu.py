@@ -36,7 +36,7 @@ def bleu_statistics(text: str, references: Sequence[str]) -> list[int]:
 
 
 def bleu(statistics: Sequence[int]) -> float:
-    """Geometric mean of the four precisions times the brevity penalty; unsmoothed, so 0 where one has no match.
+    """Geometric mean of the four precisions times the brevity penalty; unsmoothed, so 0 if one has no match.
 
     An empty text scores 0 (RL4LMs divided by its length and reported "n/a").
     """

@@ -21,7 +21,7 @@ def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-UNSAID = 512  # tokens that are read of a text where a model sets no limit
+UNSAID = 512  # tokens that are read of a text if a model sets no limit
 Row = tuple[list[int], list[int]]  # token ids, and which of two texts each belongs to
 
 
@@ -47,7 +47,7 @@ class TextClassifier:
     truncation_side: ClassVar[str] = "left"
 
     def __init__(self, model_name: str, device: str | None = None) -> None:
-        """Raises ConfigError where `model_name` is neither a directory with a classifier nor a hub id in reach."""
+        """Raises ConfigError if `model_name` is neither a directory with a classifier nor a hub id in reach."""
         self.model_name = model_name
         self.device = device or default_device()
         self._tokenizer, self._model = self._load()
@@ -61,7 +61,7 @@ class TextClassifier:
         self.n_labels = self._count_labels()
 
     def _load(self) -> tuple[Any, Any]:
-        """Tokenizer and model of `model_name`. Raises ConfigError where there are none."""
+        """Tokenizer and model of `model_name`. Raises ConfigError if there are none."""
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
         tokenizer = from_pretrained(AutoTokenizer, self.model_name, self.kind)
@@ -90,7 +90,7 @@ class TextClassifier:
         """-> (N, labels) float32 on the CPU, rows in the order of `texts`.
 
         By the model's kind, as transformers' text-classification pipeline has it: raw scores of a regression (its
-        problem_type says so), a sigmoid of each label where there is one or a text may have several, else a softmax.
+        problem_type says so), a sigmoid of each label if there is one or a text may have several, else a softmax.
         """
         return self._chances(self.logits(texts, batch_size, second_texts))
 
@@ -144,7 +144,7 @@ class TextClassifier:
         return shortened
 
     def _inputs(self, rows: list[Row]) -> dict[str, torch.Tensor]:
-        """input_ids, attention_mask and, where the model tells two texts apart by it, token_type_ids: (B, L) each."""
+        """input_ids, attention_mask and, if the model tells two texts apart by it, token_type_ids: (B, L) each."""
         import torch
 
         config = self._model.config

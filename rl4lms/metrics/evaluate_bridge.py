@@ -10,7 +10,7 @@ import numbers
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rl4lms.core.errors import ConfigError, DataError, told, unknown
+from rl4lms.core.errors import ConfigError, DataError, message_of, unknown
 from rl4lms.metrics.base import BaseMetric, MetaInfo, MetricResult, check_references, mean
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class EvaluateMetric(BaseMetric):
             self._module: Any = evaluate.load(path, config_name=config_name, keep_in_memory=True)
         except Exception as error:  # loading runs foreign code, which may raise anything
             raise ConfigError(
-                f'metric evaluate: "{path}" cannot be loaded ({told(error)}). Give a hub id in reach or a local '
+                f'metric evaluate: "{path}" cannot be loaded ({message_of(error)}). Give a hub id in reach or a local '
                 "module file."
             ) from None
         self.name = str(self._module.name)
@@ -71,7 +71,9 @@ class EvaluateMetric(BaseMetric):
                 predictions=list(generated_texts), references=references, **self._compute_args
             )
         except Exception as error:  # foreign code
-            raise DataError(f"metric evaluate: {self.name} failed ({type(error).__name__}: {told(error)}).") from error
+            raise DataError(
+                f"metric evaluate: {self.name} failed ({type(error).__name__}: {message_of(error)})."
+            ) from error
         return self._named(result or {}, len(generated_texts))
 
     def _named(self, result: Mapping[str, Any], n_texts: int) -> MetricResult:

@@ -21,7 +21,7 @@ _VERSION = re.compile(r'version "(?:1\.)?(\d+)')
 
 
 def package_folder(name: str, where: str) -> Path:
-    """A folder of the installed package. Raises ConfigError, naming the command, where it is not installed."""
+    """A folder of the installed package. Raises ConfigError, naming the command, if it is not installed."""
     try:
         folder = Path(str(importlib.metadata.distribution(PACKAGE).locate_file(f"{PACKAGE}/{name}")))
     except importlib.metadata.PackageNotFoundError:
@@ -31,7 +31,7 @@ def package_folder(name: str, where: str) -> Path:
 
 @functools.cache
 def java_version(java: str, where: str) -> int:
-    """The feature release (8, 11, 17) of a Java program by name or path; ConfigError where it does not run."""
+    """The feature release (8, 11, 17) of a Java program by name or path; ConfigError if it does not run."""
     program = shutil.which(java)
     if program is None:
         raise ConfigError(f'{where}: no "{java}" on PATH; install a Java runtime, or give its path as java.')
@@ -43,7 +43,7 @@ def java_version(java: str, where: str) -> int:
 
 
 def run_java(java: str, arguments: Sequence[str], where: str, folder: Path, text: str = "") -> str:
-    """What the program prints, given `text` on its standard input; RunError with its own words where it fails."""
+    """What the program prints, given `text` on its standard input; RunError with its own words if it fails."""
     command = [java, "-Dfile.encoding=UTF-8", *arguments]
     answer = subprocess.run(command, input=text, capture_output=True, encoding="utf-8", cwd=folder, check=False)
     if answer.returncode:

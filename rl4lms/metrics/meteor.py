@@ -17,7 +17,7 @@ class _Stemmer:
 class MeteorMetric(ReferenceMetric):
     """`lexical/meteor` in [0, 1]: per text the best over its references, for the set the mean.
 
-    wordnet: "auto" (the WordNet of nltk where installed, else METEOR's tables), "wordnet" or "tables"; the numbers
+    wordnet: "auto" (the WordNet of nltk if installed, else METEOR's tables), "wordnet" or "tables"; the numbers
     differ slightly (30 of 4,018 pairs of CommonGen, means .5593 and .5599), so `wordnet_source` names the one in use.
     RL4LMs handed the printed list of references to the scorer.
     """

@@ -71,7 +71,7 @@ class NliModel(TextClassifier):
     ) -> list[np.ndarray]:
         """One (3, D, S) float64 for each document of D chunks and text of S: entailment, contradiction, neutrality.
 
-        (3, 1, 1) zeros where either has no chunk, as published. Each distinct pair is asked once.
+        (3, 1, 1) zeros if either has no chunk, as published. Each distinct pair is asked once.
         """
         import numpy as np
 

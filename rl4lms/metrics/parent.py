@@ -1,6 +1,6 @@
 """PARENT (Dhingra et al., 2019) with the word-overlap entailment model, as ToTTo's evaluation uses it.
 
-A text is precise where its n-grams are in the reference or entailed by the table, and complete where it recalls the
+A text is precise if its n-grams are in the reference or entailed by the table, and complete if it recalls the
 reference's entailed n-grams and mentions the table's highlighted entries. All texts are sequences of words here.
 """
 
@@ -51,7 +51,7 @@ def entailed_precision(text: Ngrams, reference: Ngrams, table_words: frozenset[s
 
 
 def entailed_recall(text: Ngrams, reference: Ngrams, table_words: frozenset[str]) -> float:
-    """Eq. 5, one order: recall of the reference's n-grams weighted by their entailment; 1 where none is entailed."""
+    """Eq. 5, one order: recall of the reference's n-grams weighted by their entailment; 1 if none is entailed."""
     weights = {ngram: count * entailment(ngram, table_words) for ngram, count in reference.items()}
     total = sum(weights.values())
     if total == 0.0:
@@ -60,7 +60,7 @@ def entailed_recall(text: Ngrams, reference: Ngrams, table_words: frozenset[str]
 
 
 def geometric_mean(values: Sequence[float]) -> float:
-    """0 where the first (unigram) value is 0; later zeros are smoothed."""
+    """0 if the first (unigram) value is 0; later zeros are smoothed."""
     if values[0] == 0.0:
         return 0.0
     return math.exp(math.fsum(math.log(v or SMOOTHING) for v in values) / len(values))

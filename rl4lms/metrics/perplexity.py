@@ -33,7 +33,7 @@ class Window(NamedTuple):
 
 
 def sliding_windows(n_tokens: int, stride: int, max_length: int) -> list[Window]:
-    """Each token is scored once, with at least max_length - stride tokens before it where there are as many."""
+    """Each token is scored once, with at least max_length - stride tokens before it if there are as many."""
     windows = []
     for start in range(0, n_tokens, stride):
         end = min(start + stride, n_tokens)

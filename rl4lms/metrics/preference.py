@@ -22,7 +22,7 @@ PUBLISHED_WEIGHTS = "https://storage.googleapis.com/ai2-jack-public/rl4lms_prefe
 
 
 def verdict_ids(tokenizer: Any, model_name: str) -> list[int]:
-    """The first token of "bad" and of "good", special tokens aside. Raises ConfigError where they begin alike."""
+    """The first token of "bad" and of "good", special tokens aside. Raises ConfigError if they begin alike."""
     ids = [int(tokenizer(word, add_special_tokens=False).input_ids[0]) for word in VERDICTS]
     if ids[0] == ids[1]:
         raise ConfigError(f'preference model "{model_name}": "good" and "bad" begin with the same token.')

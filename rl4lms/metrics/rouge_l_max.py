@@ -98,7 +98,7 @@ def _words(line: str, stemming: bool, compatible: bool) -> list[str]:
 def preprocess(
     text: str, limit: int | None, limit_in_words: bool, stemming: bool, compatible: bool = True
 ) -> list[list[str]]:
-    """The words of each line (sentence where not compatible), the text cut to `limit` words or characters over all."""
+    """The words of each line (sentence if not compatible), the text cut to `limit` words or characters over all."""
     lines: list[str] = []
     length = 0
     for line in text.split("\n") if compatible else sentence_splitter().split(text):

@@ -42,7 +42,7 @@ class _SacreMetric(ReferenceMetric):
         self._scorer: Any = self.scorer(**arguments)
 
     def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
-        streams = list(itertools.zip_longest(*references))  # None where a text has fewer references than another
+        streams = list(itertools.zip_longest(*references))  # None if a text has fewer references than another
         statistics = self._scorer._extract_corpus_statistics(texts, streams)
         scores = [self._fraction(self._scorer._compute_score_from_stats(s)) for s in statistics]
         return {self.key: (scores, self._fraction(self._scorer._aggregate_and_compute(statistics)))}

@@ -20,7 +20,7 @@ class SentenceSplitter(NamedTuple):
 
 
 def _nltk_splitter(language: str) -> SentenceSplitter | None:
-    """nltk's own model, the one that published scores were made with; None where its data are not installed."""
+    """nltk's own model, the one that published scores were made with; None if its data are not installed."""
     import nltk
 
     try:
@@ -41,7 +41,7 @@ def _packaged_splitter(language: str) -> SentenceSplitter | None:
 
 @functools.cache
 def sentence_splitter(language: str = "english") -> SentenceSplitter:
-    """nltk's `sent_tokenize` where its model is installed, else the packaged one. Raises ConfigError for neither."""
+    """nltk's `sent_tokenize` if its model is installed, else the packaged one. Raises ConfigError for neither."""
     splitter = _nltk_splitter(language) or _packaged_splitter(language)
     if splitter is None:
         raise ConfigError(

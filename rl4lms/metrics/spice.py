@@ -1,7 +1,7 @@
 """SPICE (Anderson et al., 2016, arXiv:1607.08822): F over the objects, attributes and relations that texts propose.
 
 The score is the authors' program's (SPICE 1.0, Java, inside pycocoevalcap), which parses with Stanford CoreNLP 3.6.0.
-Nothing stands in for it where it is not installed.
+Nothing stands in for it if it is not installed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class SpiceMetric(ReferenceMetric):
     """`lexical/spice` in [0, 1]: per text the F over all proposed tuples, for the set the mean.
 
     All that it needs is looked for when it is built, before any training. spice_dir: the folder of spice-1.0.jar, that
-    of pycocoevalcap where left out; java: the program, Java 8 to 14; memory: the heap of Java; cache_dir: where parses
+    of pycocoevalcap if left out; java: the program, Java 8 to 14; memory: the heap of Java; cache_dir: if parses
     are kept between calls; tokenizer: see `caption_tokenizer`. Texts and references without a word propose nothing and
     are not sent: a text without a word, or with no other references, scores 0.
     """

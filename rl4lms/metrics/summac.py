@@ -2,7 +2,7 @@
 
 Document and summary are cut into chunks; an NLI model judges every pair of them; the zero-shot form takes the best
 document chunk for each summary chunk, the convolved form reads the histogram of its chances with a trained head.
-The scores of github.com/tingofurro/summac, in float32 where that halves the precision on a GPU.
+The scores of github.com/tingofurro/summac, in float32 if that halves the precision on a GPU.
 """
 
 from __future__ import annotations

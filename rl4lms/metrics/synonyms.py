@@ -1,4 +1,4 @@
-"""Where METEOR's synonyms come from: nltk's WordNet where it is installed, else the tables of the original METEOR.
+"""Where METEOR's synonyms come from: nltk's WordNet if it is installed, else the tables of the original METEOR.
 
 A source is what nltk's `meteor_score(wordnet=)` asks for: `synsets(word)` -> objects with `lemmas()` -> objects with
 `name()`. Nothing is downloaded and no package code but nltk's is run.
@@ -50,7 +50,7 @@ class _Synset:
 
 
 class SynonymSource:
-    """The synonyms of a word as one synset, cached. `name` says where they come from; a copy reads them anew."""
+    """The synonyms of a word as one synset, cached. `name` says if they come from; a copy reads them anew."""
 
     def __init__(self, key: str, name: str, synonyms: Callable[[str], Iterable[str]]) -> None:
         self.key, self.name = key, name
@@ -69,7 +69,7 @@ def _package_version(name: str) -> str:
 
 
 def wordnet_source() -> SynonymSource | None:
-    """nltk's WordNet corpus, or None where nltk finds none (on its data path, with $NLTK_DATA)."""
+    """nltk's WordNet corpus, or None if nltk finds none (on its data path, with $NLTK_DATA)."""
     from nltk.corpus import wordnet
 
     try:
@@ -118,7 +118,7 @@ def table_synonyms(folder: Path) -> Callable[[str], Iterable[str]]:
 
 
 def tables_source() -> SynonymSource | None:
-    """METEOR's own tables as files of an installed package, found by its metadata; None where it is not installed."""
+    """METEOR's own tables as files of an installed package, found by its metadata; None if it is not installed."""
     try:
         distribution = importlib.metadata.distribution(TABLES_PACKAGE)
     except importlib.metadata.PackageNotFoundError:
@@ -131,7 +131,7 @@ def tables_source() -> SynonymSource | None:
 
 @functools.cache
 def synonym_source(which: str = "auto") -> SynonymSource:
-    """which: "wordnet", "tables", or "auto" for the first of them that is installed. ConfigError where none is."""
+    """which: "wordnet", "tables", or "auto" for the first of them that is installed. ConfigError if none is."""
     if which not in SOURCES:
         raise ConfigError(unknown("wordnet source", which, SOURCES, where="metric meteor"))
     source = wordnet_source() if which in ("auto", "wordnet") else None

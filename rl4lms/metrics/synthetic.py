@@ -34,7 +34,7 @@ def increasing_numbers(text: str, min_tokens: int) -> float:
 
 
 def date_in_text(text: str) -> float:
-    """1 where the text has a date like 2022-10-03 (digits only, no calendar is consulted), else 0."""
+    """1 if the text has a date like 2022-10-03 (digits only, no calendar is consulted), else 0."""
     return float(_DATE.search(text) is not None)
 
 

@@ -69,7 +69,7 @@ def distance_and_trace(words: Sequence[int], reference: Sequence[int]) -> tuple[
 
     That class keeps rows of the reference's whole length, for every prefix that it has met: 1.6 GB and a quarter of a
     minute for a text of 20,000 words. Here a row is as wide as the beam. Substitution comes before deletion before
-    insertion, where they cost the same.
+    insertion, if they cost the same.
     """
     first, costs = 0, list(range(len(reference) + 1))
     rows: list[tuple[int, str]] = [(0, tercom._OP_INS * len(costs))]
@@ -139,7 +139,7 @@ def matching_runs(
 
 
 def _steps_to_error(errors: Sequence[int] | None, words: Sequence[int]) -> list[int]:
-    """From each word, how many steps to the next with an error; 0 everywhere where no errors are told."""
+    """From each word, how many steps to the next with an error; 0 everywhere if no errors are told."""
     if errors is None:
         return [0] * len(words)
     steps, distance = [0] * len(words), tercom._MAX_SHIFT_SIZE

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -197,17 +198,20 @@ def test_a_shard_that_is_missing_or_lacks_a_tensor(tmp_path: Path) -> None:
 
 
 def test_an_adapter_and_its_base_are_whole(tmp_path: Path) -> None:
-    """A head that the adapter brings with it may be missing from the base, which is a plain language model."""
+    """The base may lack a head that the adapter has: it is a plain language model. It is loaded once."""
     peft = pytest.importorskip("peft", reason="the extra peft is not installed")
     from transformers import AutoModelForSequenceClassification
 
     base, adapter = tmp_path / "base", tmp_path / "adapter"
+    load = AutoModelForSequenceClassification.from_pretrained
     save_language_model(base)
     model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=2)
     lora = peft.LoraConfig(task_type="SEQ_CLS", r=2, fan_in_fan_out=True)
     peft.get_peft_model(model, lora).save_pretrained(adapter)
     word_tokenizer().save_pretrained(adapter)
-    assert TextClassifier(str(adapter), "cpu").n_labels == 2
+    with patch.object(AutoModelForSequenceClassification, "from_pretrained", wraps=load) as loaded:
+        assert TextClassifier(str(adapter), "cpu").n_labels == 2
+    assert loaded.call_count == 1
     file = adapter / "adapter_model.safetensors"
     whole = load_file(file)
     for gone, named in ((sorted(whole)[0], "score"), (sorted(whole)[2], "lora_B")):
