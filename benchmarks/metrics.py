@@ -76,7 +76,7 @@ class Timing(NamedTuple):
 
 def clear_caches() -> None:
     """Empty every functools cache of the metrics that holds texts or words, not the ones that hold what was loaded."""
-    kept = {"load_encoder", "_word_tokenizer", "_porter_stemmer", "_tokenizer", "irregular_forms", "synonym_source"}
+    kept = {"Encoder", "_word_tokenizer", "_porter_stemmer", "_tokenizer", "irregular_forms", "synonym_source"}
     for item in gc.get_objects():
         if type(item) is not functools._lru_cache_wrapper:  # isinstance would wake the lazy modules of other packages
             continue

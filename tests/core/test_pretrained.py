@@ -18,7 +18,7 @@ from rl4lms.metrics.bert_score import Encoder
 from rl4lms.metrics.bleurt import BleurtModel
 from rl4lms.metrics.classifier import TextClassifier
 from rl4lms.metrics.nli import NliModel
-from rl4lms.metrics.perplexity import load_language_model as load_for_perplexity
+from rl4lms.metrics.perplexity import perplexity_model
 from rl4lms.metrics.preference import PreferenceModel
 from rl4lms.policies.language_models import load_language_model
 from rl4lms.training import base_model
@@ -45,7 +45,7 @@ USES: dict[str, tuple[Callable[[Path], Any], Callable[[str], Any]]] = {
     "policy": (save_language_model, lambda d: load_language_model(d, seq2seq=False)),
     "seq2seq policy": (lambda d: save_language_model(d, "t5"), lambda d: load_language_model(d, seq2seq=True)),
     "base model": (save_language_model, lambda d: base_model.load_model(d, "causal")),
-    "perplexity": (save_language_model, load_for_perplexity),
+    "perplexity": (save_language_model, perplexity_model),
     "classifier": (save_classifier, lambda d: TextClassifier(d, "cpu")),
     "roberta classifier": (lambda d: save_classifier(d, "roberta"), lambda d: TextClassifier(d, "cpu")),
     "NLI": (lambda d: save_bert(d, "ForSequenceClassification", id2label=NLI), lambda d: NliModel(d, "cpu")),
