@@ -35,7 +35,7 @@ import psutil
 
 from benchmarks.metric_libraries import LIBRARIES
 from benchmarks.metric_rows import Rows, load_rows
-from rl4lms.core.errors import ConfigError, RunError, report
+from rl4lms.core.errors import ConfigError, RunError, report_error
 from rl4lms.core.tables import MetricRegistry, RewardFunctionRegistry
 from rl4lms.rewards.base import TextObservation
 from rl4lms.rewards.parallel import ParallelReward
@@ -76,7 +76,7 @@ class Timing(NamedTuple):
 
 def clear_caches() -> None:
     """Empty every functools cache of the metrics that holds texts or words, not the ones that hold what was loaded."""
-    kept = {"load_encoder", "_word_tokenizer", "_porter_stemmer", "_tokenizer", "irregular_forms", "synonym_source"}
+    kept = {"Encoder", "_word_tokenizer", "_porter_stemmer", "_tokenizer", "irregular_forms", "synonym_source"}
     for item in gc.get_objects():
         if type(item) is not functools._lru_cache_wrapper:  # isinstance would wake the lazy modules of other packages
             continue
@@ -238,7 +238,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.write:
             write_table(args.write, timings, args.rows)
     except Exception as error:
-        return report(error)
+        return report_error(error)
     return 0
 
 

@@ -44,7 +44,7 @@ from benchmarks.vs_trl import TRL_PYTHON, compare_with_trl
 from benchmarks.work import N_EPOCHS, PROMPT, sgemm_gflops
 from rl4lms.algorithms.on_policy_text import TextRollouts
 from rl4lms.cli.main import keep_freed_memory
-from rl4lms.core.errors import RunError, report
+from rl4lms.core.errors import RunError, report_error
 
 ORIGINAL_CPU_S = {("gpt2", "ppo"): 405.7, ("t5", "ppo"): 633.8, ("gpt2", "nlpo"): 419.2}
 ORIGINAL_GFLOPS = 100.0
@@ -207,7 +207,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             compare_with_trl(args.trl_python, args.iterations, every_setting=args.best)
         except Exception as error:
-            return report(error)
+            return report_error(error)
         return 0
     if args.generation:
         for kind in args.model or KINDS:

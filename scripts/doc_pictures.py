@@ -23,8 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from rl4lms.config.params import Params
-from rl4lms.core.errors import UserError
-from rl4lms.core.errors import report as report_error
+from rl4lms.core.errors import UserError, report_error
 from rl4lms.evaluation.report import slug
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,7 +15,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from rl4lms.core.errors import DataError, report
+from rl4lms.core.errors import DataError, report_error
 
 # Number of the part of speech, then its lexicographer files in the order of the manual.
 _LEXNAMES = (
@@ -64,7 +64,7 @@ def main() -> int:
     try:
         print(install(args.source, args.target.expanduser()))
     except Exception as error:
-        return report(error)
+        return report_error(error)
     return 0
 
 

@@ -26,7 +26,7 @@ class NLPO(PPO):
             raise ConfigError(f"alg.policy.id: nlpo needs a maskable policy, found {name}; use maskable_*_policy.")
 
     def collect_rollouts(self, env: Any, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
-        """Refresh before iteration k where k is a multiple of the interval: the rollout already uses the new mask."""
+        """Refresh before iteration k if k is a multiple of the interval: the rollout already uses the new mask."""
         if self.iteration > 0 and self.iteration % self.policy.target_update_iterations == 0:
             self.policy.refresh_mask()
         return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)

@@ -45,7 +45,7 @@ def norm_limit(max_grad_norm: float | None) -> float:
     return math.inf if max_grad_norm is None else max_grad_norm
 
 
-UPDATE_HOOKS = ("train", "accumulate_gradients", "loss")  # where a class of the user's may whiten advantages itself
+UPDATE_HOOKS = ("train", "accumulate_gradients", "loss")  # if a class of the user's may whiten advantages itself
 WHITENING = {"std", "std_mean", "var", "var_mean", "masked_std", "whiten"}
 
 
@@ -170,7 +170,7 @@ class TextRollouts(OnPolicyAlgorithm):
 
 
 def compose_algorithm(alg_class: type[OnPolicyAlgorithm]) -> type[TextRollouts]:
-    """`alg_class` itself where it has text rollouts, else a class that puts them in front of it."""
+    """`alg_class` itself if it has text rollouts, else a class that puts them in front of it."""
     if issubclass(alg_class, TextRollouts):
         return alg_class
     members = {"__doc__": alg_class.__doc__, "whitens_itself": True}
@@ -189,7 +189,7 @@ SB3_DEFAULTS: dict[str, Any] = {
     "use_sde": False,
     "sde_sample_freq": -1,
 }
-# What `train()` of a user's class reads, set as attributes where its constructor does not take them.
+# What `train()` of a user's class reads, set as attributes if its constructor does not take them.
 TRAIN_DEFAULTS: dict[str, Any] = {"batch_size": 64, "n_epochs": 10}
 
 

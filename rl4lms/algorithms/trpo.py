@@ -88,7 +88,7 @@ class TRPO(TextRollouts):
         self.logger.record("train/n_updates", self._n_updates)
 
     def policy_step(self, parts: Sequence[RolloutSamples]) -> bool:
-        """Move along the natural gradient as far as KL and objective allow; True where a step was taken.
+        """Move along the natural gradient as far as KL and objective allow; True if a step was taken.
 
         A rejected step restores the parameters bit for bit.
         """

@@ -23,7 +23,7 @@ from rl4lms import __version__
 from rl4lms.config.overrides import parse_changes
 from rl4lms.config.params import RUN, Params
 from rl4lms.core import progress
-from rl4lms.core.errors import report
+from rl4lms.core.errors import report_error
 from rl4lms.core.kernels import Kernels, settle_process
 from rl4lms.core.progress_view import shown
 from rl4lms.core.streams import PlainFormatter, keep_standard_streams
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(INTERRUPTED, file=sys.stderr)
         return 130
     except BaseException as error:
-        return report(error)
+        return report_error(error)
     return 0
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rl4lms.cli.main import INTERRUPTED, prepare_process
 from rl4lms.config.params import Params
-from rl4lms.core.errors import report
+from rl4lms.core.errors import report_error
 from rl4lms.core.registry import Registry
 from rl4lms.core.streams import keep_standard_streams
 
@@ -88,6 +88,6 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, job: str, 
         print(INTERRUPTED, file=sys.stderr)
         return 130
     except BaseException as error:
-        return report(error)
+        return report_error(error)
     print(text, end="")
     return 0

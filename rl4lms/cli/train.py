@@ -11,7 +11,7 @@ from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.launch import launch_rank
 from rl4lms.core.manifest import add_to_manifest
-from rl4lms.core.work_directory import publish, work_directory, work_path
+from rl4lms.core.work_directory import publish_run, work_directory, work_path
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training.identity import RunIdentity
 from rl4lms.training.on_policy import train
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
         add_to_manifest(
             work, stage="train", suite=args.params.suite, task=args.task, method=args.method, task_version=version
         )
-        publish(work, args.out, DECLARED)
+        publish_run(work, args.out, DECLARED)
 
 
 def configure(args: argparse.Namespace) -> RunConfig:

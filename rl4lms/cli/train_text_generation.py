@@ -18,7 +18,7 @@ from rl4lms.config.inputs import local_inputs
 from rl4lms.config.overrides import noted, parse_changes
 from rl4lms.config.schema import RunConfig
 from rl4lms.core import progress
-from rl4lms.core.errors import ConfigError, report
+from rl4lms.core.errors import ConfigError, report_error
 from rl4lms.core.kernels import settle_process
 from rl4lms.core.launch import launch_rank, launch_size
 from rl4lms.core.names import check_name
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(INTERRUPTED, file=sys.stderr)
         return 130
     except BaseException as error:
-        return report(error)
+        return report_error(error)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Which directories are checkpoints of ours, by one rule for whoever reads, replaces, removes or publishes them."""
+"""Tells the checkpoints that this library wrote from other directories. Every reader and remover uses this rule."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def checkpoint_name(iteration: int) -> str:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether a directory is ours to remove: it is named, and holds what, a checkpoint of its iteration is and does.
+    """Whether a directory has the name and the files of a checkpoint, so that it may be removed.
 
-    A directory of somebody's may well have digits for a name, as 20240101 has.
+    The name does not decide: a user's directory may be called 20240101.
     """
     iteration = _iteration(path)
     named = iteration is not None and path.name in (BEST, checkpoint_name(iteration))
@@ -27,7 +27,7 @@ def is_checkpoint(path: Path) -> bool:
 
 
 def may_be_checkpoint(path: Path) -> bool:
-    """Whether a directory is a numbered checkpoint of ours, or one that was damaged: nothing says otherwise."""
+    """Whether a directory is a numbered checkpoint, or could be a damaged one."""
     if not _NAME.fullmatch(path.name) or path.name != checkpoint_name(int(path.name)):
         return False
     iteration = _iteration(path)
@@ -35,7 +35,7 @@ def may_be_checkpoint(path: Path) -> bool:
 
 
 def _iteration(path: Path) -> int | None:
-    """What state.json says; None where it is lost, damaged or another's."""
+    """The iteration in state.json; None if that file is missing, damaged or was written by another program."""
     try:
         state = read_json(path / STATE)
     except (OSError, ValueError, RecursionError, UserError):

@@ -1,4 +1,4 @@
-"""Errors a user can act on: what was found, what was expected, and the way out."""
+"""Errors that a user can act on: they say what was found, what was expected, and what to do."""
 
 from __future__ import annotations
 
@@ -15,70 +15,73 @@ from types import TracebackType
 
 
 class UserError(Exception):
-    """Something the user gave is wrong; the command line prints the message alone and exits with 2."""
+    """The user's input is wrong. The command line prints only the message and exits with code 2."""
 
     exit_code = 2
 
 
 class ConfigError(UserError):
-    """A key, value, id or path of a configuration; the message names the key path."""
+    """A key, value, id or path in a configuration is wrong. The message names the key path."""
 
 
 class DataError(UserError):
-    """A data file, row or column; the message names file and row."""
+    """A data file, row or column is wrong. The message names file and row."""
 
 
 class RunError(UserError):
-    """A run that cannot go on (a reward that is not finite, a policy that does not reproduce its own rollout)."""
+    """A run cannot continue, for example because a reward is not finite."""
 
     exit_code = 1
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """' Did you mean "x"?' for the nearest of `known`, or '' where none is near."""
+    """' Did you mean "x"?' with the most similar of the known names, or '' if none is similar."""
     near = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.6)
     return f' Did you mean "{near[0]}"?' if near else ""
 
 
 def unknown(kind: str, name: object, known: Iterable[str], where: str = "") -> str:
-    """One line for an unknown name: what it is, the nearest right one, and the list of all."""
+    """The error message for an unknown name: it suggests the most similar known name and lists them all."""
     names = sorted(str(k) for k in known)
     prefix = f"{where}: " if where else ""
     return f'{prefix}unknown {kind} "{name}".{did_you_mean(str(name), names)} Known: {", ".join(names) or "none"}.'
 
 
-# Modules of optional extras -> the extra that brings them.
+# Optional package -> the extra of rl4lms-grue that installs it.
 EXTRAS = {"bert_score": "bert", "dvclive": "dvclive", "peft": "peft", "tensorboard": "tensorboard", "wandb": "wandb"}
 
 
-LONGEST_LINE, LONGEST_SAID = 8_000, 500  # characters of an error's line, and of what a foreign exception says in it
+LONGEST_LINE, LONGEST_SAID = 8_000, 500  # characters: of a whole error line, and of another library's message in it
 _DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
-def report(error: BaseException) -> int:
-    """Print one line on stderr; the exit code. Raises `error` again where it is a defect of ours, traceback and all.
+def report_error(error: BaseException) -> int:
+    """Print one line for `error` on stderr and return the exit code.
 
-    An exit that argparse or a signal asked for is raised again, too: the process ends with its code.
+    An exception that has no such line is raised again: a defect of this library, with its traceback, and an exit that
+    argparse or a signal asked for.
     """
-    known = error if isinstance(error, UserError) else None if is_interruption(error) else _explained(error)
+    known = error if isinstance(error, UserError) else None
+    if known is None and not is_interruption(error):
+        known = explain(error) or _error_in_user_code(error)
     if known is None:
         raise error
-    print(f"error: {told(known, LONGEST_LINE)}", file=sys.stderr)
+    print(f"error: {message_of(known, LONGEST_LINE)}", file=sys.stderr)
     return known.exit_code
 
 
-def _explained(error: BaseException) -> UserError | None:
-    return explain(error) or _of_foreign_code(error)
-
-
-def _of_foreign_code(error: BaseException) -> RunError | None:
-    """What a class or function of the user's raised outside of a guarded call; None where all code is ours."""
+def _error_in_user_code(error: BaseException) -> RunError | None:
+    """The error of a user's class or function that raised outside of a guarded call; None if no such code was run."""
     frames = foreign_frames(error, called_by_us=True)
     if not frames:
         return None
-    said = told(error)
-    kind = f"raised {type(error).__name__}{f' ({said})' if said else ''}"
-    return RunError(f"{frames[0].tb_frame.f_code.co_qualname}: {kind}{place(frames[-1])}.")
+    return RunError(f"{frames[0].tb_frame.f_code.co_qualname}: {raised_text(error)}{place(frames[-1])}.")
+
+
+def raised_text(error: BaseException) -> str:
+    """'raised ValueError (its message)'."""
+    message = message_of(error)
+    return f"raised {type(error).__name__}{f' ({message})' if message else ''}"
 
 
 def place(frame: TracebackType) -> str:
@@ -86,9 +89,10 @@ def place(frame: TracebackType) -> str:
 
 
 def is_interruption(error: BaseException) -> bool:
-    """Whether a signal ended the call: Ctrl-C, or a handler of ours that leaves.
+    """Whether a signal ended the call: Ctrl-C, or a signal handler of this library that exits.
 
-    Python raises KeyboardInterrupt between two instructions; one that code raises itself stands at a `raise`.
+    Python raises KeyboardInterrupt for a signal between two instructions; if code raises it itself, the innermost
+    instruction is a `raise`.
     """
     if not isinstance(error, KeyboardInterrupt | SystemExit):
         return False
@@ -107,9 +111,9 @@ def innermost(error: BaseException) -> TracebackType | None:
 
 
 def foreign_frames(error: BaseException, *, called_by_us: bool = False) -> list[TracebackType]:
-    """The places in code that is neither ours nor a library's, from the outermost to the innermost.
+    """The traceback entries of user code (not this package, not an installed library), outermost first.
 
-    called_by_us: only those below a call by this package count, the command line apart.
+    called_by_us: count only those that this package called, where the command line does not count as this package.
     """
     frame, found, ours = error.__traceback__, [], not called_by_us
     package, *_ = _library_directories()
@@ -130,50 +134,45 @@ def _library_directories() -> tuple[str, ...]:
     return tuple(f"{path}/" for path in [str(Path(__file__).resolve().parents[1]), *installed])
 
 
-def told(error: BaseException, longest: int = LONGEST_SAID) -> str:
-    """What an exception says, on one line that is not too long, also where it cannot say it."""
+def message_of(error: BaseException, longest: int = LONGEST_SAID) -> str:
+    """An exception's message on one line of limited length."""
     try:
         return one_line(str(error), longest)
-    except BaseException:  # its __str__ is somebody else's code
+    except BaseException:  # `__str__` may be a user's code and raise anything
         return "its message cannot be read"
 
 
 def one_line(text: str, longest: int = LONGEST_LINE) -> str:
-    """`text` on one line, `plain`, and cut where it is longer than `longest` characters."""
+    """`text` on one line, made `printable`, and cut after `longest` characters."""
     more = len(text) - longest
     lines = (line.strip() for line in text[:longest].splitlines())
-    line = plain(" ".join(line for line in lines if line))
+    line = printable(" ".join(line for line in lines if line))
     return f"{line}... ({more:,} characters more; log.txt of a training run has them)" if more > 0 else line
 
 
-def plain(text: str) -> str:
-    """`text` as something that a terminal shows and does not obey.
+def printable(text: str) -> str:
+    """`text` with every character escaped that a terminal would obey instead of showing.
 
-    Control characters but for the end of a line, marks that turn the direction of writing, and halves of characters are
-    written as escapes. Joiners of letters and of emoji are text.
+    These are control characters except the line feed, marks that change the direction of writing, and halves of
+    characters. Joiners of letters and of emoji stay.
     """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\n" or not _is_control(c) else _escape(c) for c in text)
+    return text if text.isprintable() else "".join(map(_escaped, text))
 
 
-def _is_control(c: str) -> bool:
-    return c in _DIRECTIONS or unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
-
-
-def _escape(c: str) -> str:
-    return c.encode("unicode_escape").decode()
+def _escaped(c: str) -> str:
+    is_control = c in _DIRECTIONS or unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
+    return c.encode("unicode_escape").decode() if is_control and c != "\n" else c
 
 
 def explain(error: BaseException) -> UserError | None:
-    """What a disk, a permission, a missing package or a full memory did, with the way out; None for anything else."""
+    """The error, with what to do, for a disk, a permission, a missing package or full memory; None for any other."""
     if isinstance(error, ImportError) and error.name and not error.name.startswith("rl4lms"):
         package = error.name.partition(".")[0]
         extra = EXTRAS.get(package)
         install = f"pip install 'rl4lms-grue[{extra}]'" if extra else "make env installs what the project needs"
-        return ConfigError(f"the package {package} cannot be imported ({told(error)}); {install}.")
-    said = told(error)
-    full = "No space left on device" in said or "Disk quota exceeded" in said or "os error 28" in said
+        return ConfigError(f"the package {package} cannot be imported ({message_of(error)}); {install}.")
+    message = message_of(error)
+    full = any(phrase in message for phrase in ("No space left on device", "Disk quota exceeded", "os error 28"))
     if full or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
         where = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
         return RunError(f"the disk is full{where}; make room and give the same command again, which resumes.")
@@ -182,5 +181,5 @@ def explain(error: BaseException) -> UserError | None:
     if isinstance(error, OSError) and error.filename:
         return RunError(f"{error.filename}: {error.strerror}.")
     if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
-        return RunError(f"out of memory ({said or 'no more to be had'}); lower a batch size.")
+        return RunError(f"out of memory ({message or 'no more is available'}); lower a batch size.")
     return None

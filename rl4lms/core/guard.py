@@ -1,4 +1,4 @@
-"""Calling code that somebody else wrote: whatever it does ends in one line that names it and changes nothing here."""
+"""Calls to components that a user may have written (rewards, metrics, pools): their errors name the component."""
 
 from __future__ import annotations
 
@@ -10,19 +10,28 @@ import sys
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from rl4lms.core.errors import RunError, UserError, explain, foreign_frames, innermost, is_interruption, place, told
+from rl4lms.core.errors import (
+    RunError,
+    UserError,
+    explain,
+    foreign_frames,
+    innermost,
+    is_interruption,
+    place,
+    raised_text,
+)
 
-# Shared with every process that is forked from this one: 1 once a forked process has returned from a guarded call.
+# One byte in memory shared with forked processes: 1 after one of them has returned from a guarded call.
 _came_back = mmap.mmap(-1, 1)
 
 
 @contextlib.contextmanager
 def guarded(what: str) -> Iterator[None]:
-    """Around one call of a component. what: "reward toxicity", for the message.
+    """Turn whatever a component raises in the block into a RunError. what: its name for the message, "reward toxicity".
 
-    Raises RunError for whatever the component raises, SystemExit and KeyboardInterrupt of its own among it. A
-    UserError, Ctrl-C and the end that a signal asked for pass. A process that the component has forked ends here, for
-    it would go on as a second copy of the run: quietly where it exits, as an error of both where it returns.
+    SystemExit and KeyboardInterrupt that the component raises itself are turned, too. A UserError, Ctrl-C and an exit
+    that a signal asked for pass unchanged. A process that the component has forked ends here, because it would go on as
+    a second copy of the run. If it returned from the call instead of exiting, that is an error in both processes.
     """
     process = os.getpid()
     try:
@@ -41,15 +50,14 @@ def guarded(what: str) -> Iterator[None]:
 
 
 def raised(what: str, error: BaseException) -> str:
-    """One line: the component, the exception or what it means, and the innermost line of the component's own code."""
-    known, said = explain(error), told(error)
-    kind = f"raised {type(error).__name__}{f' ({said})' if said else ''}"
+    """One line: the component, the exception or its explanation, and the innermost line of the component's code."""
+    known = explain(error)
     frame = next(reversed(foreign_frames(error)), innermost(error))
-    return f"{what}: {str(known).rstrip('.') if known else kind}{place(frame) if frame else ''}."
+    return f"{what}: {str(known).rstrip('.') if known else raised_text(error)}{place(frame) if frame else ''}."
 
 
 def _end_child(what: str, error: BaseException | None) -> NoReturn:
-    """Leave a forked process without running anything that belongs to the one it was forked from."""
+    """End a forked process without running the exit handlers and `finally` blocks of its parent."""
     code = 1
     if isinstance(error, SystemExit):
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
@@ -61,15 +69,15 @@ def _end_child(what: str, error: BaseException | None) -> NoReturn:
 
 
 def name_of(component: object) -> str:
-    """What a component calls itself, or its class."""
+    """A component's `name`, or that of its class."""
     try:
         return str(getattr(component, "name", None) or type(component).__name__)
-    except Exception:  # a property of its own
+    except Exception:  # `name` may be a property that raises
         return type(component).__name__
 
 
 def copied(value: Any) -> Any:
-    """A deep copy for a component, which may change what it is given; what cannot be copied is shared."""
+    """A deep copy to give to a component, which may change it. What cannot be copied is shared."""
     kind = type(value)
     if kind in (str, int, float, bool, bytes, type(None)):
         return value
@@ -79,5 +87,5 @@ def copied(value: Any) -> Any:
         return kind([copied(item) for item in value])
     try:
         return copy.deepcopy(value)
-    except Exception:  # an open file, a lock, a tensor with a history
+    except Exception:  # for example an open file, a lock or a tensor with a gradient history
         return value

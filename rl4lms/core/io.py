@@ -1,4 +1,4 @@
-"""Files: atomic writes, checked reads, digests. A reader never sees half a file."""
+"""Atomic writes, checked reads and digests of files. A reader never sees half a file."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from rl4lms.core.errors import DataError
 
 AGAIN = "Mend the line, or delete the file and run the stage that made it again."
 PathLike = str | os.PathLike[str]
-SCRATCH = "~rl4lms"  # ends the names of our temporary files and directories, and no experiment's (core/names.py)
+SCRATCH = "~rl4lms"  # suffix of temporary files and directories; core/names.py refuses it in names of experiments
 
 
 def canonical_json(value: Any) -> str:
-    """One line, keys sorted, no NaN: the form that is hashed and compared."""
+    """`value` as one line of JSON with sorted keys, for hashing and comparing. Raises ValueError for NaN."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -38,7 +38,7 @@ def sha256_file(path: PathLike) -> str:
 
 
 def fsync(path: PathLike) -> None:
-    """Have a file's bytes, or a directory's names, on the disk before anything that builds on them."""
+    """Write a file's bytes, or a directory's entries, through to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -64,7 +64,7 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
 
 
 def give_usual_mode(path: Path) -> None:
-    """The permissions that `open` and `mkdir` would have given; temporary files are their owner's alone."""
+    """Set the permissions that `open` and `mkdir` give; `tempfile` lets only the owner read."""
     mask = os.umask(0)
     os.umask(mask)
     mode = path.stat().st_mode
@@ -79,12 +79,12 @@ def give_usual_modes(directory: Path) -> None:
 
 
 def make_directory(path: Path) -> None:
-    """The directory `path` with its parents; where it is a link to one that is not there (yet), that one."""
+    """Create a directory with its parents. If `path` is a link, its target is created."""
     path.resolve().mkdir(parents=True, exist_ok=True)
 
 
 def move(source: Path, target: Path) -> None:
-    """Rename a file onto `target`, through a copy beside it where that lies on another file system."""
+    """Rename a file to `target`; from another file system, copy it beside `target` first, so that it appears whole."""
     make_directory(target.parent)
     try:
         os.replace(source, target)
@@ -97,7 +97,7 @@ def move(source: Path, target: Path) -> None:
 
 
 def is_scratch(path: Path) -> bool:
-    """Whether a file is a temporary one of ours, by its name."""
+    """Whether a file's name says that this library made it as a temporary one."""
     return path.name.startswith(".") and path.name.endswith(SCRATCH)
 
 
@@ -117,7 +117,7 @@ def write_jsonl(path: PathLike, rows: Iterable[Any]) -> None:
 
 
 def free_name(path: Path) -> Path:
-    """`<path>.stale-<n>`, which nothing is called yet."""
+    """The first of `<path>.stale-1`, `<path>.stale-2`, ... that does not exist."""
     n = 1
     while (aside := path.with_name(f"{path.name}.stale-{n}")).exists():
         n += 1
@@ -125,7 +125,7 @@ def free_name(path: Path) -> Path:
 
 
 def read_json(path: PathLike) -> Any:
-    """The value in a JSON file. Raises DataError naming it for whatever is wrong with it."""
+    """The value in a JSON file. Raises DataError, which names the file, if it cannot be read or parsed."""
     with open_text(path) as f:
         try:
             return parse_json(f.read())
@@ -136,8 +136,8 @@ def read_json(path: PathLike) -> Any:
 def parse_json(text: str, *, allow_nan: bool = False) -> Any:
     """The value of a JSON text.
 
-    Raises ValueError for what breaks whoever goes on with it: brackets too deep for a recursive reader, numbers that no
-    float can hold, halves of characters (an escape such as \\ud800 alone), and, unless allowed, NaN and infinity.
+    Raises ValueError for values that would fail later: brackets nested too deeply for a recursive reader, numbers
+    beyond a float, half a character (an escape such as \\ud800 without its pair) and, unless allowed, NaN and infinity.
     """
     try:
         value = json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=None if allow_nan else _refuse)
@@ -174,13 +174,13 @@ _OTHER_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 def open_text(path: PathLike) -> TextIO:
-    """A text file for reading: UTF-8, a byte order mark in front of it left out, lines that end at a line feed alone.
+    """Open a UTF-8 text file, without a byte order mark if it has one. Only a line feed ends a line.
 
-    Nothing is translated: a carriage return within a line is text, and so are the other characters that
-    `str.splitlines` takes for line ends. Raises DataError for a missing file and for one in UTF-16.
+    Nothing is translated: a carriage return is text, and so are the other characters at which `str.splitlines` splits.
+    Raises DataError for a missing file and for one in UTF-16.
     """
     try:
-        file = open(path, "rb")  # noqa: SIM115 - the text file below owns it
+        file = open(path, "rb")  # noqa: SIM115 - the text file that is returned closes it
     except FileNotFoundError:
         raise DataError(f"{path}: no such file.") from None
     except IsADirectoryError:
@@ -193,7 +193,7 @@ def open_text(path: PathLike) -> TextIO:
 
 
 def read_lines(path: PathLike) -> Iterator[tuple[int, str]]:
-    """Every line with its number, from 1, without the line feed or carriage return and line feed that ends it."""
+    """(number, line) of a text file, numbers from 1, without the line feed (or carriage return and line feed)."""
     number = 0
     with open_text(path) as f:
         try:
@@ -204,7 +204,7 @@ def read_lines(path: PathLike) -> Iterator[tuple[int, str]]:
 
 
 def read_jsonl(path: PathLike, columns: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Rows of a jsonl file. Raises DataError naming file and line for a broken line or a missing column."""
+    """The rows of a jsonl file. Raises DataError, with file and line, for a broken line or a missing column."""
     return [_row(path, number, line, columns) for number, line in read_lines(path) if line.strip()]
 
 

@@ -1,9 +1,9 @@
-"""How a process computes: by which kernels, and on how many threads.
+"""Sets which compute kernels and how many threads this process uses, so that other CPUs give the same numbers.
 
-PyTorch, MKL and oneDNN choose their kernels by the CPU that they find, and sums in another order are other numbers.
-`portable` has all of them take the kernels of AVX2, which every x86-64 CPU of the last ten years has, and MKL those of
-them whose results do not depend on the alignment of memory; `native` leaves the choice to them. They read it from the
-environment, once, so it is settled before torch is imported.
+PyTorch, MKL and oneDNN choose kernels by the CPU that they run on, and a sum in another order is another number.
+`portable` makes all three use their AVX2 kernels, which every x86-64 CPU of the last ten years has, and makes MKL use
+those whose results do not depend on memory alignment. `native` leaves the choice to the libraries. They read their
+environment variables once, so these must be set before torch is imported.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 
 def environment(kernels: Kernels = "portable", n_threads: int | None = None) -> dict[str, str]:
-    """What the environment of a process says that computes so; nothing of kernels where this CPU lacks AVX2."""
+    """The environment variables that select kernels and threads; none for kernels if this CPU lacks AVX2."""
     chosen = PORTABLE if kernels == "portable" and has_avx2() else {}
     return chosen | ({} if n_threads is None else dict.fromkeys(THREADS, str(n_threads)))
 
 
 def settle_process(kernels: Kernels = "portable", n_threads: int | None = None) -> None:
-    """Have this process and its children compute so. n_threads: None takes what the environment says, or every core.
+    """Set kernels and threads of this process and its children.
 
-    Where torch is imported already its threads are still set, and without this it takes no more than there are cores;
-    but not its kernels: that is said once, and `process_facts` gives the kernels that there are.
+    n_threads: None takes the number in the environment, at most one a core. If torch is imported already, its threads
+    are set but its kernels cannot be: a warning says so once, and `process_facts` reports the kernels in use.
     """
     torch = sys.modules.get("torch")
     if torch is None:
@@ -49,23 +49,23 @@ def settle_process(kernels: Kernels = "portable", n_threads: int | None = None) 
     else:
         if n_threads is not None:
             torch.set_num_threads(n_threads)
-            os.environ.update(dict.fromkeys(THREADS, str(n_threads)))  # of the children
+            os.environ.update(dict.fromkeys(THREADS, str(n_threads)))  # for child processes
         if kernels != settled_kernels() and has_avx2():
             _warn_late(kernels)
 
 
 def settled_kernels() -> Kernels:
-    """What this process computes with, as far as its environment decides."""
+    """The kernels that this process uses, as far as its environment variables decide."""
     return "portable" if has_avx2() and PORTABLE.items() <= os.environ.items() else "native"
 
 
 def process_facts() -> dict[str, Any]:
-    """What results depend on beside configuration, inputs and code: part of a run's identity and of its manifest."""
+    """Kernels, threads and package versions. Results depend on them, so a run's identity and manifest hold them."""
     return {"kernels": settled_kernels(), "threads": _threads(), "packages": package_versions()}
 
 
 def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
-    """The versions of those packages that are installed."""
+    """Name -> version of the installed ones among `names`."""
     versions = {}
     for name in names:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -80,7 +80,7 @@ def has_avx2() -> bool:
 
 
 def cpu_name() -> str:
-    """The CPU's model in words, for a manifest: its own kernels may give other results than another's."""
+    """The CPU's model in words, for the manifest."""
     facts = _cpu_facts()
     width = "AVX-512" if "avx512f" in facts["flags"].split() else "AVX2" if has_avx2() else "no AVX2"
     family = f", family {facts['cpu family']}, model {facts['model']}" if facts["cpu family"] else ""
@@ -89,7 +89,7 @@ def cpu_name() -> str:
 
 @functools.cache
 def _cpu_facts() -> dict[str, str]:
-    """What the system says of its first CPU."""
+    """The facts that /proc/cpuinfo has about the first CPU; '' for those that it lacks."""
     text = CPU_INFO.read_text(encoding="utf-8", errors="replace") if CPU_INFO.is_file() else ""
     pairs = [line.partition(":") for line in text.partition("\n\n")[0].splitlines()]
     said = {name.strip(): value.strip() for name, _, value in pairs}
@@ -97,16 +97,16 @@ def _cpu_facts() -> dict[str, str]:
 
 
 def _threads() -> int:
-    """Torch's threads: what it says itself, once it is imported, else what it will take."""
+    """The number of threads that torch uses, or will use once it is imported."""
     torch = sys.modules.get("torch")
     if torch is not None:
         return int(torch.get_num_threads())
-    given = [os.environ.get(name, "").split(",")[0] for name in THREADS]  # "4,2": of nested parallel regions
+    given = [os.environ.get(name, "").split(",")[0] for name in THREADS]  # "4,2" is for nested parallel regions
     return next((int(n) for n in given if n.isdecimal() and int(n)), 0) or _n_cores()
 
 
 def _n_cores() -> int:
-    """The cores that this process may use; two hardware threads of one core are one."""
+    """The number of physical cores that this process may use."""
     cpus = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     siblings = [Path(f"/sys/devices/system/cpu/cpu{n}/topology/thread_siblings_list") for n in cpus]
     return len({path.read_text() if path.is_file() else path for path in siblings})

@@ -1,4 +1,4 @@
-"""What a launcher (torchrun, accelerate launch) tells each of its processes; one process alone is rank 0 of 1."""
+"""What a launcher (torchrun, accelerate launch) tells each process; without a launcher, a process is rank 0 of 1."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def launch_rank() -> int:
-    """This process's number within the launch. The first one writes files; the others only compute."""
+    """This process's number within the launch. Only process 0 writes files; the others compute."""
     return int(os.environ.get("RANK", "0"))
 
 
@@ -16,5 +16,5 @@ def launch_size() -> int:
 
 
 def local_rank() -> int:
-    """This process's number on its machine, which is also that of its GPU."""
+    """This process's number on its machine, which is also the number of its GPU."""
     return int(os.environ.get("LOCAL_RANK", "0"))

@@ -1,7 +1,7 @@
-"""One writer a directory: the system's lock of it, or a file that names its owner where the file system has no locks.
+"""Locks a directory for one writer: by `flock`, or by a file with its owner if the file system has no locks.
 
-Either ends with the process that took it: the system drops its lock, and an owner that is dead on this host is taken
-over. Of an owner on another host nobody here can tell.
+Both end when the process ends: the system drops the lock, and the file of an owner that is dead on this host is taken
+over. Whether an owner on another host still lives cannot be known here.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from rl4lms.core.io import SCRATCH, PathLike
 logger = logging.getLogger(__name__)
 
 OWNER = ".owner.json"
-_SETTLE_S = 0.05  # in which another process that took over the same dead owner's file is seen
-_held: set[int] = set()  # descriptors of locks; a forked child must not keep them after its parent is gone
+_SETTLE_S = 0.05  # after this wait, a takeover of the same dead owner's file by another process is visible
+_held: set[int] = set()  # file descriptors of locks, which a forked child closes so as not to outlive the parent's lock
 
 
 def _forget() -> None:
@@ -48,7 +48,7 @@ def locked(directory: PathLike) -> Iterator[bool]:
         except BlockingIOError:
             yield False
             return
-        except OSError as error:  # ENOLCK, ENOTSUP and others, by the file system
+        except OSError as error:  # file systems without locks raise ENOLCK, ENOTSUP or others
             logger.debug("%s: this file system has no locks (%s).", directory, error.strerror)
             owner = Path(directory) / OWNER
             if not _owns(owner):
@@ -65,26 +65,26 @@ def locked(directory: PathLike) -> Iterator[bool]:
 
 
 def holder(directory: PathLike) -> str:
-    """What is known of the process that holds a directory, for the line that says so; '' where the system locks it."""
+    """The owner of a directory's lock, as a part of an error message; '' if the system locks it."""
     path = Path(directory) / OWNER
     found = _read(path)
     if found is None:
         return ""
     return (
-        f", process {found['pid']} on {found['host']} by {path}; where that one no longer runs, delete the file and "
+        f", process {found['pid']} on {found['host']} by {path}; if that process no longer runs, delete the file and "
         "give the same command again"
     )
 
 
 def _owns(path: Path) -> bool:
-    """Whether this process has made the owner file, in the place of a dead process's where there is one."""
-    own = _this_process()
+    """Try to create the owner file, or to take over that of a dead process. Whether this process is now the owner."""
+    own = {"host": platform.node(), "pid": os.getpid(), "started": _started(os.getpid())}
     scratch = path.with_name(f".{path.name}.own.{own['host']}.{os.getpid()}{SCRATCH}")
-    scratch.write_text(json.dumps(own), encoding="utf-8")  # appears whole: half a file would be nobody's for ever
+    scratch.write_text(json.dumps(own), encoding="utf-8")  # linked below, because half an owner file names no owner
     try:
         for _ in range(3):
             try:
-                _appear(scratch, path)
+                _create(path, scratch)
             except FileExistsError:
                 found = _read(path)
                 if found is None or not _is_dead(found):
@@ -101,20 +101,20 @@ def _owns(path: Path) -> bool:
         scratch.unlink(missing_ok=True)
 
 
-def _appear(scratch: Path, path: Path) -> None:
-    """Raises FileExistsError where `path` is there; a file system without hard links gets the bytes instead."""
+def _create(path: Path, scratch: Path) -> None:
+    """Create `path` with the content of `scratch`, by a hard link if possible. Raises FileExistsError if it exists."""
     try:
         os.link(scratch, path)
     except FileExistsError:
         raise
-    except OSError:
+    except OSError:  # the file system has no hard links
         with open(path, "x", encoding="utf-8") as file:
             file.write(scratch.read_text(encoding="utf-8"))
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """An owner file's facts; None where there is none, or none that can be read."""
-    for _ in range(5):  # it is being written
+    """The facts in an owner file; None if there is no file."""
+    for _ in range(5):  # the file may be half written
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -128,12 +128,8 @@ def _read(path: Path) -> dict[str, Any] | None:
     return {"host": "an unknown host", "pid": "an unknown one", "started": None}
 
 
-def _this_process() -> dict[str, Any]:
-    return {"host": platform.node(), "pid": os.getpid(), "started": _started(os.getpid())}
-
-
 def _is_dead(found: dict[str, Any]) -> bool:
-    """Whether a process is known to be gone: one of this host, whose number is free or another's by now."""
+    """Whether an owner is known to be dead: it ran on this host, and its number is free or another process's now."""
     pid = found["pid"]
     if found["host"] != platform.node() or not isinstance(pid, int):
         return False
@@ -147,7 +143,7 @@ def _is_dead(found: dict[str, Any]) -> bool:
 
 
 def _started(pid: int) -> str | None:
-    """When a process began, by this boot's clock; None where the system does not say."""
+    """When a process started, as boot id and clock ticks; None if it is dead or the system does not say."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""Provenance of a run: what code, what versions, what machine, what inputs. Never an output of a DAG."""
+"""Writes a run's manifest: its code, versions, machine and inputs. Neither DAG declares it as an output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MANIFEST_FILE = "manifest.json"
 
 
 def git_revision(directory: str | os.PathLike[str] = ".") -> str | None:
-    """HEAD's hash, with "-dirty" where tracked files differ; None outside a git checkout."""
+    """The hash of HEAD, followed by "-dirty" if tracked files differ; None outside a git checkout."""
     try:
         run = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
@@ -35,9 +35,10 @@ def git_revision(directory: str | os.PathLike[str] = ".") -> str | None:
 def build_manifest(
     *, seed: int | None, device: str, inputs: Mapping[str, str], task_version: int | None = None, **facts: Any
 ) -> dict[str, Any]:
-    """inputs: path -> sha256 of every file that the run reads; seed: None where nothing is drawn.
+    """The content of a manifest.
 
-    facts: what else is known: stage, suite, task, method, and the params of a stage that writes no config.json.
+    seed: None if the run draws nothing. inputs: path -> sha256 of every file that the run reads. facts: whatever else
+    the caller knows: stage, suite, task, method, and the parameters of a stage that writes no config.json.
     """
     return {
         "rl4lms": __version__,
@@ -57,6 +58,6 @@ def build_manifest(
 
 
 def add_to_manifest(directory: PathLike, **facts: Any) -> None:
-    """Put what a stage knows and the training does not into the manifest of `directory`: suite, task, method."""
+    """Add facts to the manifest of `directory` that only the stage knows: suite, task, method."""
     path = Path(directory) / MANIFEST_FILE
     write_json(path, {**(read_json(path) if path.is_file() else {}), **facts})

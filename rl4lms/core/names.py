@@ -1,4 +1,4 @@
-"""Names that become parts of paths and of commands: of runs, tasks, algorithms, models, suites."""
+"""Checks names that become parts of paths and commands: names of runs, tasks, algorithms, models and suites."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ LONGEST = 128
 
 
 def is_safe(name: str) -> bool:
-    """Whether a name is one directory in any path and one word in any shell."""
+    """Whether a name can be one directory of a path and one word of a shell command."""
     return len(name) <= LONGEST and re.fullmatch(PATTERN, name) is not None
 
 
 def check_name(name: str, what: str) -> str:
-    """`name` itself. Raises ConfigError where it could mean anything but one directory to a path or a shell."""
+    """Return `name`. Raises ConfigError if it is not safe. what: the name's key, for the message."""
     if not is_safe(name):
         shown = name if len(name) <= 60 else f"{name[:57]}..."
         raise ConfigError(

@@ -1,9 +1,10 @@
-"""Loading models and tensors: no code of a model's own, no pickle, and one line where it cannot be loaded."""
+"""Loads models and tensors. It runs no code that comes with a model, reads no pickle, and fails with one line."""
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,9 @@ from rl4lms.core.io import read_json
 if TYPE_CHECKING:
     import transformers
 
-# Model types whose positions are relative: no length is too long for them, whatever their files say.
+# Model types with relative positions, which take texts of any length, whatever max_position_embeddings says.
 UNBOUNDED = ("t5", "mt5", "umt5", "bloom", "mpt")
-# Model types that count positions from the padding id.
+# Model types whose positions start after the padding id.
 AFTER_PADDING = (
     "roberta",
     "xlm-roberta",
@@ -26,35 +27,41 @@ AFTER_PADDING = (
     "xmod",
 )
 NO_LIMIT = 10**9  # tokens
-NAMED = 3  # tensors that a message names; of the others it says how many there are
+NAMED = 3  # the most tensors that a message names; it counts the others
 
 
 def from_pretrained(auto: Any, name: str, what: str, *, trust_remote_code: bool = False, **arguments: Any) -> Any:
     """`auto.from_pretrained(name)`, for an auto class of models, configurations or tokenizers.
 
-    what: what `name` is, for the message. trust_remote_code: run the python files that come with a model, which only
-    the user's own configuration may say. Raises ConfigError for whatever the library raises: its parsers have no
-    exception in common.
+    what: what `name` is ("encoder"), for the message. trust_remote_code: run the Python files that come with a model;
+    only a user's configuration may set it. Raises ConfigError for any exception, because transformers has no base class
+    for those of its parsers.
     """
     _check_index(name, what)
-    try:
+    with _loading(name, what):
         return auto.from_pretrained(name, trust_remote_code=trust_remote_code, **arguments)
+
+
+@contextlib.contextmanager
+def _loading(name: str, what: str) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:
         raise ConfigError(f"{what} {name}: cannot be loaded ({reason(error)}){_way_out(name, error)}") from None
 
 
 def model_generation_config(name: str) -> transformers.GenerationConfig:
-    """What a model's directory or hub id says of generation: generation_config.json, else what config.json has of it.
+    """A model's generation settings from generation_config.json, or from config.json if that file is missing.
 
-    Raises ConfigError where neither can be read.
+    Raises ConfigError if neither can be read.
     """
     from transformers import GenerationConfig as Theirs
 
     try:
         return Theirs.from_pretrained(name)
-    except OSError:  # no such file, and so transformers goes on as well
+    except OSError:  # the file is missing
         pass
-    except Exception as error:  # its parsers have no exception in common
+    except Exception as error:  # transformers has no base class for the exceptions of its parsers
         raise ConfigError(f"model {name}: generation_config.json cannot be read ({reason(error)}).") from None
     try:
         return Theirs.from_pretrained(name, config_file_name="config.json", _from_model_config=True)
@@ -63,34 +70,53 @@ def model_generation_config(name: str) -> transformers.GenerationConfig:
 
 
 def model_from_pretrained(auto: Any, name: str, what: str, *, unread: str | None = None, **arguments: Any) -> Any:
-    """`from_pretrained` of weights, whole (docs/numerics.md, line 35), from safetensors: pytorch_model.bin is a pickle.
+    """Load a model with all of its weights (docs/numerics.md, line 35), from safetensors only.
 
     unread: a regular expression of tensors that the caller never reads, which may be missing (an encoder's pooler).
-    Raises ConfigError that names what is missing or has another shape: transformers draws such tensors at random. One
-    that is tied to another tensor of the file is not missing.
+    Raises ConfigError with the names of tensors that are missing or have another shape, because transformers would fill
+    them with random numbers. A tensor that is tied to one in the file is not missing.
     """
     arguments |= {"use_safetensors": True, "output_loading_info": True, "ignore_mismatched_sizes": True}
-    model, report = from_pretrained(auto, name, what, **arguments)
-    _check_whole(model, name, what, report, unread)
-    if getattr(model, "_hf_peft_config_loaded", False):  # the report is of the adapter alone
-        (adapter,) = model.peft_config.values()
-        replaced = "|".join(rf"(^|\.){module}\." for module in adapter.modules_to_save or ())
-        model_from_pretrained(auto, adapter.base_model_name_or_path, what, unread=replaced or unread, **arguments)
+    adapter = _adapter_settings(name, what)
+    if adapter is None:
+        model, loading = from_pretrained(auto, name, what, **arguments)
+    else:
+        replaced = "|".join(rf"(^|\.){module}\." for module in adapter.get("modules_to_save") or ())
+        base = adapter["base_model_name_or_path"]
+        model = model_from_pretrained(auto, base, what, unread=replaced or unread, **arguments)
+        with _loading(name, what):
+            loading = model.load_adapter(name, use_safetensors=True, ignore_mismatched_sizes=True).to_dict()
+    _check_whole(model, name, what, loading, unread)
     return model
 
 
-def _check_whole(model: Any, name: str, what: str, report: Mapping[str, Any], unread: str | None) -> None:
-    tied = getattr(model, "all_tied_weights_keys", {})  # to the tensor that a file has instead, which is named
-    lacking = set(report["missing_keys"]) - set(tied)
+def _adapter_settings(name: str, what: str) -> dict[str, Any] | None:
+    """The settings of a peft adapter by directory or hub id; None if `name` is no adapter, or peft is missing."""
+    from transformers.utils import find_adapter_config_file, is_peft_available
+
+    if not is_peft_available():
+        return None
+    with _loading(name, what):
+        path = find_adapter_config_file(name)
+    if path is None:
+        return None
+    if (Path(name) / "config.json").is_file():
+        raise ConfigError(f"{what} {name}: holds both a model and an adapter; expected one of them in a directory.")
+    return dict(read_json(path))
+
+
+def _check_whole(model: Any, name: str, what: str, loading: Mapping[str, Any], unread: str | None) -> None:
+    tied = getattr(model, "all_tied_weights_keys", {})  # tied tensor -> the one that the file has in its place
+    lacking = set(loading["missing_keys"]) - set(tied)
     missing = [key for key in lacking if not (_is_computed(model, key) or (unread and re.search(unread, key)))]
-    reshaped = [f"{key}, {_shape(found)} for {_shape(own)}" for key, found, own in report["mismatched_keys"]]
+    reshaped = [f"{key}, {_shape(found)} for {_shape(own)}" for key, found, own in loading["mismatched_keys"]]
     if not missing and not reshaped:
         return
     faults = [f"no weights for {_named(missing)}"] if missing else []
     if reshaped:
         faults.append(f"another shape of {_named(reshaped)}")
-    if report["unexpected_keys"]:
-        faults.append(f"some that it has no place for: {_named(report['unexpected_keys'])}")
+    if loading["unexpected_keys"]:
+        faults.append(f"some that it has no place for: {_named(loading['unexpected_keys'])}")
     own = type(model).__name__
     saved_as = [kind for kind in getattr(model.config, "architectures", None) or () if kind != own]
     was = f"; its config.json says that it was saved as {saved_as[0]}" if saved_as else ""
@@ -101,13 +127,13 @@ def _check_whole(model: Any, name: str, what: str, report: Mapping[str, Any], un
 
 
 def _is_computed(model: Any, key: str) -> bool:
-    """Whether transformers computes a tensor where a file lacks it: the sinusoids of Pegasus' published files."""
+    """Whether transformers computes a missing tensor, as the sinusoids that the published files of Pegasus lack."""
     owner = model.get_submodule(key.rpartition(".")[0])
     return type(owner).__name__.endswith("SinusoidalPositionalEmbedding")
 
 
 def _named(keys: Collection[str]) -> str:
-    """The first of them in order, and how many more there are."""
+    """The first NAMED of the sorted keys, and the number of the others."""
     first = ", ".join(sorted(keys)[:NAMED])
     return first if len(keys) <= NAMED else f"{first} and {len(keys) - NAMED} more"
 
@@ -117,7 +143,7 @@ def _shape(size: Any) -> str:
 
 
 def positions(config: Any) -> int | None:
-    """How many tokens a model has positions for; None where it has no limit, or does not say (XLNet says -1)."""
+    """The number of positions that a model has; None if it has no limit or does not say (XLNet says -1)."""
     config = config.get_text_config()
     given = getattr(config, "max_position_embeddings", None)
     if given is None or given <= 0 or config.model_type in UNBOUNDED:
@@ -126,13 +152,16 @@ def positions(config: Any) -> int | None:
 
 
 def longest_text(config: Any, tokenizer: Any) -> int | None:
-    """Tokens, special ones included, that model and tokenizer both take; a tokenizer without a limit says 1e30."""
-    said = [n for n in (positions(config), tokenizer.model_max_length) if n is not None and 0 < n < NO_LIMIT]
-    return int(min(said)) if said else None
+    """The most tokens, special ones included, that model and tokenizer both take; None if neither has a limit.
+
+    A tokenizer without a limit has 1e30 as its model_max_length.
+    """
+    limits = [n for n in (positions(config), tokenizer.model_max_length) if n is not None and 0 < n < NO_LIMIT]
+    return int(min(limits)) if limits else None
 
 
 def _check_index(name: str, what: str) -> None:
-    """Raises ConfigError where an index of a model's files of weights leads out of its directory, or is none."""
+    """Raises ConfigError if the index of a model's weight files is malformed or names a file outside its directory."""
     for index in sorted(Path(name).glob("*.index.json")):
         content = read_json(index)
         files = content.get("weight_map") if isinstance(content, dict) else None
@@ -144,7 +173,7 @@ def _check_index(name: str, what: str) -> None:
 
 
 def read_tensors(path: str, what: str) -> dict[str, Any]:
-    """Name to tensor, of a safetensors file. what: what the file is, for the message. Raises ConfigError."""
+    """The tensors of a safetensors file, by name. what: what the file is, for the message. Raises ConfigError."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -158,7 +187,7 @@ def read_tensors(path: str, what: str) -> dict[str, Any]:
 
 
 def reason(error: BaseException) -> str:
-    """The first line of what an error says, or its kind where it says nothing."""
+    """The first line of an error's message, or its class if it has no message."""
     lines = str(error).strip().splitlines()
     return one_line(lines[0], LONGEST_SAID).rstrip(".") if lines else type(error).__name__
 

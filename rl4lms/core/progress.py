@@ -1,7 +1,6 @@
-"""What this process is doing, as the working code states it while it works.
+"""Holds how far this process is. Working code sets it by the functions below; `progress_view` shows it.
 
-To state it is an assignment, whether anyone looks or not: it draws from no generator and writes nowhere, so results are
-the same. Who looks is `progress_view`.
+Setting it only assigns values: it uses no random numbers and writes no files, so it cannot change results.
 """
 
 from __future__ import annotations
@@ -10,14 +9,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rl4lms.core.errors import plain
+from rl4lms.core.errors import printable
 
 N_HISTORY = 400
 
 
 @dataclass(frozen=True)
 class Count:
-    """`done` of `total` of something; a total of 0 is not known."""
+    """`done` of `total` units of `name`; a total of 0 means unknown."""
 
     name: str = ""
     done: int = 0
@@ -31,8 +30,12 @@ class Count:
 
 @dataclass
 class State:
-    """title: of the run. whole: what the remaining time is of, counted since `first` was done at `first_at`. phase and
-    detail: what happens now. numbers: the last ones said; history: of the first of them. Times: `time.monotonic`."""
+    """Everything that is shown of a run. Times are those of `time.monotonic`.
+
+    whole: the run's progress. The remaining time follows from its pace since `first_at`, when `first` units were done.
+    phase, detail: what happens now, and how far it is. numbers: the latest measured numbers by name; history: earlier
+    values of the first of them.
+    """
 
     title: str = ""
     started_at: float = 0.0
@@ -48,7 +51,7 @@ class State:
         return now - self.started_at
 
     def remaining(self, now: float) -> float | None:
-        """Seconds, at the pace since `first`; None where that is not known yet."""
+        """Estimated seconds until the end; None if they are not known yet."""
         done = self.whole.done - self.first
         if done <= 0 or not self.whole.total:
             return None
@@ -58,43 +61,44 @@ class State:
         return ", ".join(str(count) for count in (self.phase, self.detail) if count.name)
 
     def line(self, now: float) -> str:
-        """All of it on one line."""
+        """The whole state on one line, for a log."""
         parts = [str(self.whole) if self.whole.name else "", self.doing()]
         parts += [f"{name} {figure(value)}" for name, value in self.numbers.items()]
         left = self.remaining(now)
         parts += [f"{clock(self.elapsed(now))} gone", f"{clock(left)} left" if left else ""]
-        said = ", ".join(part for part in parts if part)
-        return f"{self.title}: {said}" if self.title else said
+        text = ", ".join(part for part in parts if part)
+        return f"{self.title}: {text}" if self.title else text
 
 
 _state = State(started_at=time.monotonic())
 
 
 def state() -> State:
-    """What was stated last."""
+    """The current state of this process."""
     return _state
 
 
 def begin(title: str) -> None:
-    """Forget all and start the clock."""
+    """Reset the state and start the clock."""
     now = time.monotonic()
-    vars(_state).update(vars(State(title=plain(title), started_at=now, first_at=now)))
+    vars(_state).update(vars(State(title=printable(title), started_at=now, first_at=now)))
 
 
 def title(text: str) -> None:
-    _state.title = plain(text)
+    """Set the run's title."""
+    _state.title = printable(text)
 
 
 def steps(done: int, total: int, unit: str) -> None:
-    """`done` of `total` units of the whole are done. The clock for what remains starts at the first call."""
+    """Set the run's progress. The remaining time is estimated from the pace since the first call."""
     if (unit, total) != (_state.whole.name, _state.whole.total) or done < _state.first:
         _state.first, _state.first_at = done, time.monotonic()
-    _state.whole = Count(plain(unit), done, total)
+    _state.whole = Count(printable(unit), done, total)
 
 
-def numbers(said: Mapping[str, float]) -> None:
-    """What has just been measured, by name. The first number that a run says is the one whose history is drawn."""
-    new = {plain(name): value for name, value in said.items()}
+def numbers(measured: Mapping[str, float]) -> None:
+    """Set the latest measured numbers. The history of the first one of a run is drawn as a small curve."""
+    new = {printable(name): value for name, value in measured.items()}
     _state.numbers = {**_state.numbers, **new}
     first = next(iter(_state.numbers))
     if first in new:
@@ -102,24 +106,24 @@ def numbers(said: Mapping[str, float]) -> None:
 
 
 def phase(name: str, done: int = 0, total: int = 0) -> None:
-    """What happens now; ends the last phase's detail."""
-    _state.phase, _state.detail = Count(plain(name), done, total), Count()
+    """Set what happens now, without a detail."""
+    _state.phase, _state.detail = Count(printable(name), done, total), Count()
 
 
 def detail(name: str, done: int = 0, total: int = 0) -> None:
-    """How far the phase is, in units of its own."""
-    _state.detail = Count(plain(name), done, total)
+    """Set how far the current phase is."""
+    _state.detail = Count(printable(name), done, total)
 
 
 def figure(value: float) -> str:
-    """A measured number, short: 1,234, 12.3, 0.0123, and 0 for what is as good as that."""
+    """A measured number in short form: 1,234, 12.3, 0.0123; below 1e-5 it is 0."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) >= 1e-5 else "0"
 
 
 def clock(seconds: float) -> str:
-    """0:07, 1:23, 2:03:04."""
+    """A duration as 0:07, 1:23 or 2:03:04."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

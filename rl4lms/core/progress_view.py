@@ -1,6 +1,6 @@
-"""Progress as people see it: a live view at the bottom of a terminal, plain lines in a log, nothing where quiet.
+"""Shows progress to people: a live view at the bottom of a terminal, or plain lines in a log.
 
-Threads of their own read `progress.state()` and write to stderr and the log alone.
+Separate threads read `progress.state()`; they write only to stderr and the log.
 """
 
 from __future__ import annotations
@@ -19,21 +19,24 @@ from rl4lms.core import progress
 from rl4lms.core.launch import launch_rank
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
 
-BEAT_S = 8.0  # the longest silence of a log
+BEAT_S = 8.0  # seconds without a line in the log after which a progress line is written
 REFRESH_HZ = 4
 WIDTH = 78
 _BARS = "▁▂▃▄▅▆▇█"
 
-# Lines that a live view says better: they go to log files, and to stderr where it is no terminal.
+# The logger for progress lines. A live view hides them on a terminal; log files always get them.
 lines = logging.getLogger("rl4lms.progress")
 
 
 @contextlib.contextmanager
 def shown(title: str, *, quiet: bool = False, beat_s: float = BEAT_S) -> Iterator[None]:
-    """Show this process's progress while the block runs: on a terminal live, unless quiet; to `lines` whenever nothing
-    else has been logged for `beat_s`. Of the processes of a launch the first alone is shown."""
+    """Show this process's progress while the block runs.
+
+    A terminal gets a live view, unless quiet. The logger `lines` gets a line whenever nothing else has been logged for
+    `beat_s` seconds. Only the first process of a launch is shown.
+    """
     progress.begin(title)
     if launch_rank() > 0:
         yield
@@ -43,12 +46,12 @@ def shown(title: str, *, quiet: bool = False, beat_s: float = BEAT_S) -> Iterato
 
 
 def is_terminal() -> bool:
-    """Whether stderr is a terminal that can move its cursor."""
+    """Whether stderr is a terminal with a movable cursor."""
     return sys.stderr.isatty() and os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown")
 
 
 class _LastRecord(logging.Handler):
-    """Knows when something was last logged."""
+    """Remembers when something was last logged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +69,7 @@ def _heartbeat(beat_s: float) -> Iterator[None]:
         while not stop.wait(max(last.at + beat_s - time.monotonic(), 0.01)):
             now = time.monotonic()
             if now - last.at >= beat_s:
-                last.at = now  # also where the level keeps the line from the handlers
+                last.at = now  # set here, too, because the log level may drop the line before it reaches a handler
                 lines.info("%s", progress.state().line(now))
 
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
@@ -82,8 +85,10 @@ def _heartbeat(beat_s: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _live() -> Iterator[None]:
-    """The log's lines go above the view, those of `lines` nowhere. After an error the view is gone, so that the error
-    stands alone; else its last state stays."""
+    """Show the live view while the block runs, with the lines of the log above it and without those of `lines`.
+
+    After an error the view disappears, so that only the error is shown; otherwise its last state stays.
+    """
     from rich.console import Console
     from rich.live import Live
 
@@ -95,25 +100,21 @@ def _live() -> Iterator[None]:
     with live, contextlib.ExitStack() as undo:
         for handler in handlers:
             assert isinstance(handler, logging.StreamHandler)
-            handler.setStream(sys.stderr)  # rich's, which prints above the view
+            handler.setStream(sys.stderr)  # rich has replaced sys.stderr by a stream that prints above the view
             undo.callback(handler.setStream, stderr)
             handler.addFilter(_not_progress)
             undo.callback(handler.removeFilter, _not_progress)
         yield
-    _print_last(console)
+    progress.phase("")
+    console.print(view())
 
 
 def _not_progress(record: logging.LogRecord) -> bool:
     return record.name != lines.name
 
 
-def _print_last(console: Console) -> None:
-    progress.phase("")
-    console.print(view())
-
-
 def view() -> RenderableType:
-    """The state as it is now, four lines of at most WIDTH columns."""
+    """The current state in at most four lines of WIDTH columns."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -133,19 +134,19 @@ def view() -> RenderableType:
         bar.add_row(Text(str(state.whole)), ProgressBar(state.whole.total, state.whole.done, width=36), share)
         rows.append(bar)
     if state.numbers:
-        said = Text(no_wrap=True, overflow="ellipsis")
+        numbers = Text(no_wrap=True, overflow="ellipsis")
         for i, (name, value) in enumerate(state.numbers.items()):
-            said.append(f"{name} ", style="dim")
-            said.append(f"{progress.figure(value)} ", style="cyan")
-            said.append(f"{sparkline(state.history)}  " if i == 0 else "  ")
-        rows.append(said)
+            numbers.append(f"{name} ", style="dim")
+            numbers.append(f"{progress.figure(value)} ", style="cyan")
+            numbers.append(f"{sparkline(state.history)}  " if i == 0 else "  ")
+        rows.append(numbers)
     if state.doing():
         rows.append(Text(state.doing(), style="dim", no_wrap=True, overflow="ellipsis"))
     return Group(*rows)
 
 
 def sparkline(values: tuple[float, ...], width: int = 24) -> str:
-    """First to last as bars, low to high; more values than `width` are averaged. Nothing for a single value."""
+    """The values as a row of bars; if there are more than `width`, neighbours are averaged. '' for fewer than two."""
     if len(values) < 2:
         return ""
     n = min(width, len(values))

@@ -1,7 +1,4 @@
-"""Lazy registries: tables of names, loaded on demand.
-
-An entry is either an object or a string "module:attribute"; importing a registry imports none of its entries.
-"""
+"""A lazy registry: a table from ids to objects, or to strings "module:attribute" that are imported on first use."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from rl4lms.core.errors import ConfigError, unknown
 
 
 class Registry:
-    """One table of ids of one kind ("reward function", "metric", ...)."""
+    """The ids of one kind ("reward function", "metric", ...)."""
 
     def __init__(self, kind: str, entries: Mapping[str, Any] | None = None) -> None:
         self.kind = kind
@@ -21,12 +18,12 @@ class Registry:
         self._shipped = set(self._entries)
 
     def add(self, name: str, entry: Any) -> None:
-        """Register `entry` (an object, or "module:attribute"); an existing id is replaced, as RL4LMs does."""
+        """Register `entry`, an object or "module:attribute". As in RL4LMs, it replaces an existing one."""
         self._entries[name] = entry
         self._shipped.discard(name)
 
     def is_shipped(self, name: str) -> bool:
-        """Whether an id is ours and nobody has put something else in its place: its arguments are then known."""
+        """Whether an id still has the entry that the library ships, whose arguments are known."""
         return name in self._shipped
 
     def ids(self) -> list[str]:
@@ -36,7 +33,7 @@ class Registry:
         return name in self._entries
 
     def load(self, name: str, where: str = "") -> Any:
-        """The object of an id. Raises ConfigError with the nearest id for an unknown one."""
+        """The object registered under an id. Raises ConfigError for an unknown id."""
         if name not in self._entries:
             raise ConfigError(unknown(self.kind, name, self._entries, where))
         entry = self._entries[name]

@@ -1,7 +1,8 @@
-"""Digests of what a stage published, so that the next one does not compute with a file that has decayed.
+"""Records digests of the files that a stage published, so that the next stage notices a damaged one.
 
-`.sha256.json` lies beside the files and is an output of neither DAG. It speaks of a file as it was written, which its
-modification time tells: what was edited, pulled or checked out since is somebody's intention, and DVC's to verify.
+The digests are in `.sha256.json` beside the files, which neither DAG declares. They hold only for a file whose
+modification time is still the one recorded: a file that was edited, pulled or checked out later was changed on purpose,
+and DVC verifies it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ SEAL = ".sha256.json"
 
 
 def seal(directory: Path, names: Iterable[str]) -> None:
-    """Record the files of a directory, by name relative to it."""
+    """Record the digests of files of a directory. names: their paths relative to it."""
     write_json(directory / SEAL, {name: _facts(directory / name) for name in sorted(names)})
 
 
@@ -27,13 +28,13 @@ def _facts(file: Path) -> dict[str, Any]:
 
 
 def is_as_sealed(directory: Path, name: str) -> bool:
-    """Whether a file is there with the bytes that the directory's list says."""
+    """Whether a file exists and has the recorded digest."""
     known, file = sealed(directory).get(name), directory / name
     return known is not None and file.is_file() and sha256_file(file) == known["sha256"]
 
 
 def check_seals(paths: Iterable[Path]) -> None:
-    """Raises DataError for the first file, of these and of those in these directories, that is not what was written."""
+    """Raises DataError for the first file, among `paths` and in directories among them, that is damaged."""
     known_in = functools.cache(sealed)
     for path in paths:
         for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
@@ -44,13 +45,13 @@ def check_seals(paths: Iterable[Path]) -> None:
 
 
 def sealed(directory: Path) -> dict[str, Any]:
-    """name -> facts of the files that were published into a directory. Raises DataError for a damaged list."""
+    """The recorded facts of a directory's published files, by name. Raises DataError if the record is malformed."""
     path = directory / SEAL
     if not path.is_file():
         return {}
     found = read_json(path)
     if not isinstance(found, dict) or not all(isinstance(v, dict) and "sha256" in v for v in found.values()):
-        raise DataError(f"{path}: not a list of digests; delete it, and what it speaks of is taken as it is.")
+        raise DataError(f"{path}: not a list of digests; delete it, and the files are used without a check.")
     return found
 
 

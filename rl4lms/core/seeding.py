@@ -1,4 +1,4 @@
-"""Random streams from one seed. Every stream is keyed by what it is for, so no draw shifts another."""
+"""Derives independent random generators from one seed and a purpose, so that no draw changes the others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def derive_seed(*keys: int | str) -> int:
-    """A 63-bit seed from a tuple of keys, e.g. (seed, "rollout", iteration, episode). Pure, stable across versions."""
+    """A 63-bit seed computed from keys such as (seed, "rollout", iteration, episode); the same in every version."""
     digest = hashlib.blake2b("\x1f".join(f"{type(k).__name__}:{k}" for k in keys).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
@@ -31,7 +31,7 @@ def torch_generator(*keys: int | str, device: str = "cpu") -> torch.Generator:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed python, numpy, torch and CUDA. Library code draws from keyed generators; this is for code we do not own."""
+    """Seed the global generators of Python, numpy and torch, which only other libraries and users' code draw from."""
     import numpy as np
     import torch
 

@@ -1,4 +1,4 @@
-"""Processes that a run starts for itself: what a terminal signals to all of them is the first one's to answer."""
+"""Keeps a terminal's signals from the processes that a run starts: only the main process handles them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _OF_A_TERMINAL = (signal.SIGINT, signal.SIGHUP)
 
 @contextlib.contextmanager
 def children_without_ctrl_c() -> Iterator[None]:
-    """Processes that are started in the block go on at Ctrl-C, for the run needs them until it has saved.
+    """Processes that are started in the block ignore Ctrl-C, because the run needs them until it has saved.
 
-    They inherit that the signals are held back; what comes meanwhile reaches this process at the end of the block.
+    They inherit the blocked signals. A signal that arrives meanwhile reaches this process at the end of the block.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_A_TERMINAL)
     try:

@@ -1,4 +1,4 @@
-"""The standard streams: there where a process was started without them, and no text in them commands a terminal."""
+"""Opens missing standard streams, and formats log lines so that no text in them can control a terminal."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import logging
 import os
 import sys
 
-from rl4lms.core.errors import plain
+from rl4lms.core.errors import printable
 
 
 def keep_standard_streams() -> None:
-    """Open /dev/null in place of a standard stream that was closed at the start, before a file of ours gets its number.
+    """Open /dev/null in place of each standard stream that was closed when the process started.
 
-    What a library or a child process writes to "the error stream" would go into that file.
+    Otherwise the next file that is opened gets the stream's number, and the errors of libraries and of child processes
+    are written into that file.
     """
     for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(descriptor)
         except OSError:
-            opened = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+            opened = os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, usually `descriptor` itself
             if opened != descriptor:
                 os.dup2(opened, descriptor)
                 os.close(opened)
@@ -27,7 +28,7 @@ def keep_standard_streams() -> None:
 
 
 class PlainFormatter(logging.Formatter):
-    """Lines of the log in which names, keys and messages of others cannot move a cursor or change a colour."""
+    """Formats log lines so that names and messages in them cannot move a cursor or change a colour."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return plain(super().format(record))
+        return printable(super().format(record))

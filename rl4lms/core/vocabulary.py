@@ -1,4 +1,4 @@
-"""Whether a tokenizer's ids are those of a model: asked once, before any work."""
+"""Checks, before any work, that a model has an embedding row for every id of its tokenizer."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ WAY_OUT = (
 
 
 def embedding_rows(model: Any) -> int:
-    """Ids that a model can read."""
+    """The number of token ids that a model can read."""
     return int(model.get_input_embeddings().weight.shape[0])
 
 
 def check_vocabulary(tokenizer: PreTrainedTokenizerBase, n_rows: int, model_name: str) -> None:
     """Raises ConfigError for a token without an embedding row, such as an added [PAD].
 
-    Special tokens without a role, of which some published tokenizers have more than their models, are met only where a
-    text spells them: there the text is refused.
+    Some published tokenizers have special tokens without a role that their models lack. These are allowed here, because
+    only a text that spells them out contains them; `check_ids` refuses such a text.
     """
     strange = tokens_beyond(tokenizer, n_rows)
     roles = {getattr(tokenizer, role): role for role in _ROLES}
@@ -42,7 +42,7 @@ def check_vocabulary(tokenizer: PreTrainedTokenizerBase, n_rows: int, model_name
 
 
 def check_ids(rows: Iterable[Iterable[int]], n_rows: int, tokenizer: PreTrainedTokenizerBase, model_name: str) -> None:
-    """Raises ConfigError for the first text with an id that the model has no embedding row for."""
+    """Raises ConfigError for the first text with an id that has no embedding row."""
     for number, row in enumerate(rows):
         largest = max(row, default=0)
         if largest >= n_rows:
@@ -53,5 +53,5 @@ def check_ids(rows: Iterable[Iterable[int]], n_rows: int, tokenizer: PreTrainedT
 
 
 def tokens_beyond(tokenizer: PreTrainedTokenizerBase, n_rows: int) -> dict[str, int]:
-    """Tokens whose ids the model has no embedding row for."""
+    """The tokens without an embedding row, with their ids."""
     return {token: i for token, i in tokenizer.get_vocab().items() if i >= n_rows}

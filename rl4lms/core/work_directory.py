@@ -1,8 +1,8 @@
-"""The undeclared directory that a stage works in, and the publishing of what it made.
+"""The directory in which a stage works, and the publishing of its results.
 
-Snakemake deletes the declared outputs of a job that failed, DVC those of a stage that starts: a checkpoint that is to
-survive lies elsewhere. A work directory carries the digest of what determines its run; with another digest it is set
-aside, never resumed.
+Snakemake deletes the declared outputs of a failed job, and DVC those of a stage that starts. So checkpoints are kept in
+a work directory that neither of them knows. It holds digests of everything that determines the run; if one differs, the
+directory is set aside and not resumed.
 """
 
 from __future__ import annotations
@@ -45,18 +45,19 @@ logger = logging.getLogger(__name__)
 
 DIGEST_FILE, LOG_FILE = ".run.json", "log.txt"
 CHECKPOINTS = "checkpoints"
-_OWN = (DIGEST_FILE, LOG_FILE, OWNER)  # done with when the run is, as its checkpoints are
-_FACTS = ("manifest.json", "timing.jsonl", SEAL)  # of one execution: a run that reads a directory does not read them
+_OWN = (DIGEST_FILE, LOG_FILE, OWNER)  # files that are not published
+# Files about the execution and not about its results. A run that reads a directory as input does not read them.
+_FACTS = ("manifest.json", "timing.jsonl", SEAL)
 
 
 def work_path(out: Path) -> Path:
-    """The work directory of a run that publishes into `out`: a hidden sibling, so that publishing is a rename."""
+    """The work directory of a run that publishes into `out`: a hidden sibling, on the same file system."""
     return out.parent / f".{out.name}.work"
 
 
 @functools.cache
 def code_digest() -> str:
-    """sha256 over this package's sources: another version of the code does not resume this one's checkpoints."""
+    """sha256 over this package's sources. Checkpoints of another version of the code are not resumed."""
     root = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256(__version__.encode())
     for path in sorted(root.rglob("*.py")):
@@ -65,7 +66,7 @@ def code_digest() -> str:
 
 
 def input_digests(paths: Iterable[Path]) -> dict[str, str]:
-    """sha256 of every file that a run reads; a directory stands for the files in it. Missing paths are left out."""
+    """path -> sha256 of each of these files, and of those in these directories. Missing paths are left out."""
     digests = {}
     for path in paths:
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
@@ -77,13 +78,13 @@ def input_digests(paths: Iterable[Path]) -> dict[str, str]:
 def work_directory(
     path: Path, config: Mapping[str, Any], inputs: Iterable[Path], parts: Mapping[str, str] | None = None
 ) -> Iterator[Path]:
-    """`path`, new or holding the same run's progress, locked while the block runs.
+    """The work directory `path`, either new or with earlier progress of the same run, locked while the block runs.
 
-    config: the resolved configuration; inputs: files and directories that the run reads; parts: name -> digest of what
-    else determines it. A directory there of another run (another config, input, code, thread count, kernels,
-    packages or part) is renamed to `<path>.stale-<n>`, and said. Raises RunError where another process works there,
-    DataError for an input that has decayed (core/seals.py). Input that is refused before the run has begun leaves no
-    directory behind.
+    config: the resolved configuration; inputs: files and directories that the run reads; parts: name -> digest of
+    whatever else determines it. If `path` belongs to another run (another config, input, code, thread count, kernels,
+    packages or part), it is renamed to `<path>.stale-<n>` with a warning. Raises RunError if another process works in
+    it, and DataError for a damaged input (core/seals.py). If the block refuses its input before it has written
+    anything, the directory is removed again.
     """
     read = list(inputs)
     check_seals(read)
@@ -110,13 +111,13 @@ def work_directory(
 
 
 def _keep_traceback(path: Path, error: BaseException) -> None:
-    """Write what the one line of an error leaves out to the run's log, where the disk takes it."""
+    """Append an error's traceback to the run's log, unless the disk refuses it."""
     with contextlib.suppress(OSError), open(path / LOG_FILE, "a", encoding="utf-8", errors="backslashreplace") as log:
         log.writelines(traceback.format_exception(error))
 
 
 def _sweep(path: Path) -> None:
-    """Remove what a killed process left half done: temporary files, and a directory that it was about to remove."""
+    """Remove temporary files of a killed process, and the directory that it was about to remove."""
     shutil.rmtree(_finished(path.resolve()), ignore_errors=True)
     for file in path.rglob(f".*{SCRATCH}"):
         if file.is_file():
@@ -124,28 +125,28 @@ def _sweep(path: Path) -> None:
 
 
 def _finished(path: Path) -> Path:
-    """Where a work directory goes whose files are all published, on its way out."""
+    """The name that a work directory gets after publishing, before it is removed."""
     return path.with_name(f".{path.name}.done{SCRATCH}")
 
 
 def _remove_unused(made: list[Path]) -> None:
-    """Remove directories that were made for a run, innermost first, as far as the run has left nothing in them."""
+    """Remove directories that were made for a run, innermost first, up to the first that holds something else."""
     for path in made:
-        if path is made[0] and {file.name for file in path.iterdir()} <= {DIGEST_FILE, LOG_FILE, OWNER}:
-            for name in (DIGEST_FILE, LOG_FILE, OWNER):
+        if path is made[0] and {file.name for file in path.iterdir()} <= set(_OWN):
+            for name in _OWN:
                 (path / name).unlink(missing_ok=True)
         if any(path.iterdir()):
             return
         path.rmdir()
 
 
-def publish(work: Path, out: Path, declared: Iterable[str]) -> None:
-    """Put a finished run's files into `out` and remove the work directory.
+def publish_run(work: Path, out: Path, declared: Iterable[str]) -> None:
+    """Move a finished run's files into `out` and remove the work directory.
 
-    declared: files, relative to `work`, that must be there; RunError names one that is not, and nothing is published.
-    Every other file of the run goes along (predictions, timing, manifest), its checkpoints do not. Files appear whole,
-    and until the last one is there the work directory keeps them all. What an earlier run published there and this one
-    does not is removed; files of others stay.
+    declared: files, relative to `work`, that must exist; otherwise RunError names the missing ones and nothing is
+    published. All other files of the run are published, too (predictions, timing, manifest), except its checkpoints.
+    Each file appears whole, and the work directory keeps all of them until the last one is published. Files that an
+    earlier run published and this one does not are removed; other files in `out` stay.
     """
     missing = [name for name in declared if not (work / name).is_file()]
     if missing:
@@ -163,42 +164,42 @@ def publish(work: Path, out: Path, declared: Iterable[str]) -> None:
         give_usual_mode(source)
         _link(source, scratch)
         os.replace(scratch, target)
-        scratch.unlink(missing_ok=True)  # rename leaves it where both names are links to one file
+        scratch.unlink(missing_ok=True)  # if both names are links to one file, `os.replace` does nothing
     names = [str(source.relative_to(work)) for source in files]
     _clear(out, keep=names)
     seal(out, names)
     for directory in {(out / name).parent for name in names}:
         fsync(directory)
-    work = work.resolve()  # what is renamed and removed is the directory itself, not a link to it
+    work = work.resolve()  # if `work` is a link, its target is renamed and removed
     finished = _finished(work)
     shutil.rmtree(finished, ignore_errors=True)
-    os.rename(work, finished)  # at once: half a work directory must not be mistaken for a run's progress
+    os.rename(work, finished)  # because a half removed work directory would look like a run's progress
     shutil.rmtree(finished)
 
 
 def _is_published(name: Path) -> bool:
-    """Whether a file of a work directory, by its name in there, is the run's or somebody's; not ours alone."""
+    """Whether a file of a work directory is to be published. name: its path relative to the directory."""
     return name.parts[0] not in _OWN and not any(is_scratch(Path(part)) for part in name.parts)
 
 
 def _clear(out: Path, keep: Iterable[str]) -> None:
-    """Remove what an earlier run published there and this one did not, as far as nobody has changed it since."""
-    with contextlib.suppress(DataError):  # a damaged list names nothing
+    """Remove files that an earlier run published and this one did not, unless they were changed since."""
+    with contextlib.suppress(DataError):  # without a readable record nothing is removed
         for name in sealed(out).keys() - set(keep):
             file = out / name
             if ".." not in Path(name).parts and is_as_sealed(out, name):
                 file.unlink()
-                with contextlib.suppress(OSError):  # somebody's files are in there, too
+                with contextlib.suppress(OSError):  # the directory is not empty
                     if file.parent != out:
                         file.parent.rmdir()
 
 
 @contextlib.contextmanager
 def publish_directory(target: Path) -> Iterator[Path]:
-    """A scratch directory beside `target` whose files are renamed into it, one by one, when the block succeeds.
+    """A scratch directory beside `target`; if the block succeeds, its files are renamed into `target` one by one.
 
-    Files of `target` that the block did not write stay. On an error nothing of `target` changes. What a killed process
-    left of a scratch directory is removed by the next one.
+    Other files of `target` stay. After an error `target` is unchanged. The scratch directory of a killed process is
+    removed by the next one.
     """
     make_directory(target.parent)
     prefix = f".{target.name}.new."
@@ -226,12 +227,12 @@ def publish_directory(target: Path) -> Iterator[Path]:
 def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
-    except OSError:  # a file system without hard links
+    except OSError:  # the file system has no hard links
         shutil.copy2(source, target)
 
 
 def _differences(path: Path, digests: Mapping[str, str]) -> list[str]:
-    """What `path` was made with that is not so now; nothing for an empty directory."""
+    """The names of the digests in `path` that differ from `digests`; none for an empty directory."""
     if all(file.name == OWNER for file in path.iterdir()):
         return []
     if not (path / DIGEST_FILE).is_file():
@@ -251,7 +252,7 @@ def _set_aside(path: Path, changed: list[str]) -> None:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """The directory `path`, made if need be, locked until the block ends or the process dies."""
+    """Create the directory `path` if needed, and lock it until the block ends or the process dies."""
     make_directory(path)
     with locked(path) as is_ours:
         if not is_ours:

@@ -1,33 +1,33 @@
-"""What a metric is: texts in, named scores out."""
+"""The base classes of metrics, which turn texts into named scores."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from rl4lms.core.errors import DataError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# metric name -> (one score per text, or None where there is no such thing; the score of the whole set)
+# result name -> (one score per text, or None if the metric has none; the score of the whole set)
 MetricResult = dict[str, tuple[list[float] | None, float]]
 MetaInfo = Mapping[str, Any] | None
 
 
 class BaseMetric(ABC):
-    """Scores N generations. Subclasses implement `compute`; those that need no constructor arguments have none.
+    """Scores N generations. Subclasses implement `compute`.
 
-    key: the name of the result of a metric that has one.
+    key: the name of the result, for a metric that has exactly one.
     """
 
     key: ClassVar[str]
 
     @classmethod
     def result_keys(cls, args: Mapping[str, Any]) -> tuple[str, ...] | None:
-        """Every name that `compute` may give of a metric made with `args`; None where only computing can tell."""
+        """The names of all results of a metric constructed with `args`; None if they are not known in advance."""
         key = getattr(cls, "key", None)
         return None if key is None else (key,)
 
@@ -41,69 +41,83 @@ class BaseMetric(ABC):
         model: PreTrainedModel | None = None,
         split_name: str | None = None,
     ) -> MetricResult:
-        """All sequences have length N > 0; a metric may be given None for what it does not read.
+        """The scores of `generated_texts`. All sequences have length N > 0, or are None if the metric ignores them.
 
-        The score of the whole set need not be the mean of the scores per text (corpus BLEU is not).
-        Raises DataError for no texts, unequal lengths, or a text without a reference where one is needed.
+        The score of the whole set need not be the mean of the scores per text; that of corpus BLEU is not. Raises
+        DataError if there are no texts, lengths differ, or a reference that the metric needs is missing.
         """
 
     def labels(self) -> dict[str, str]:
-        """What must be said beside the numbers because they depend on it (a word list, a checkpoint)."""
+        """Result name -> a note to show beside its numbers, because they depend on it (a checkpoint, a word list)."""
         return {}
 
 
-class TextMetric(BaseMetric):
-    """A metric that reads the generations alone; `score` is its hook."""
+class Samples(NamedTuple):
+    """The arguments of `BaseMetric.compute`."""
 
-    name: ClassVar[str]
+    prompts: Sequence[str] | None
+    texts: Sequence[str]
+    references: Sequence[Sequence[str]] | None
+    meta_infos: Sequence[MetaInfo] | None
+    model: PreTrainedModel | None
+    split: str | None
+
+
+class SampleMetric(BaseMetric):
+    """A metric of this library: it implements `score_samples`, or the narrower `score` of a subclass."""
+
+    name: str
+
+    @abstractmethod
+    def score_samples(self, samples: Samples) -> MetricResult:
+        """`compute` with its arguments as one value."""
+
+    def compute(
+        self,
+        prompt_texts: Sequence[str] | None,
+        generated_texts: Sequence[str],
+        reference_texts: Sequence[Sequence[str]] | None,
+        meta_infos: Sequence[MetaInfo] | None = None,
+        model: PreTrainedModel | None = None,
+        split_name: str | None = None,
+    ) -> MetricResult:
+        return self.score_samples(
+            Samples(prompt_texts, generated_texts, reference_texts, meta_infos, model, split_name)
+        )
+
+
+class TextMetric(SampleMetric):
+    """A metric that reads only the generations."""
 
     @abstractmethod
     def score(self, texts: list[str]) -> MetricResult:
-        """texts: N > 0."""
+        """The scores of N > 0 texts."""
 
-    def compute(
-        self,
-        prompt_texts: Sequence[str] | None,
-        generated_texts: Sequence[str],
-        reference_texts: Sequence[Sequence[str]] | None,
-        meta_infos: Sequence[MetaInfo] | None = None,
-        model: PreTrainedModel | None = None,
-        split_name: str | None = None,
-    ) -> MetricResult:
-        check_texts(self.name, generated_texts)
-        return self.score(list(generated_texts))
+    def score_samples(self, samples: Samples) -> MetricResult:
+        check_texts(self.name, samples.texts)
+        return self.score(list(samples.texts))
 
 
-class ReferenceMetric(BaseMetric):
-    """A metric that reads generations and references alone; `score` is its hook."""
-
-    name: ClassVar[str]
+class ReferenceMetric(SampleMetric):
+    """A metric that reads only the generations and their references."""
 
     @abstractmethod
     def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
-        """texts: N > 0; references: N lists of one or more strings."""
+        """The scores of N > 0 texts, each with a list of one or more references."""
 
-    def compute(
-        self,
-        prompt_texts: Sequence[str] | None,
-        generated_texts: Sequence[str],
-        reference_texts: Sequence[Sequence[str]] | None,
-        meta_infos: Sequence[MetaInfo] | None = None,
-        model: PreTrainedModel | None = None,
-        split_name: str | None = None,
-    ) -> MetricResult:
-        return self.score(list(generated_texts), check_references(self.name, generated_texts, reference_texts))
+    def score_samples(self, samples: Samples) -> MetricResult:
+        return self.score(list(samples.texts), check_references(self.name, samples.texts, samples.references))
 
 
 def mean(scores: Sequence[float]) -> float:
-    """Correctly rounded sum over n, so that the order of the samples cannot move it. Empty: ValueError."""
+    """The mean, with a correctly rounded sum that the order of the scores cannot change. Raises ValueError for none."""
     if not scores:
         raise ValueError("mean of no scores")
     return math.fsum(scores) / len(scores)
 
 
 def check_texts(metric: str, generated_texts: Sequence[str], **columns: Sequence[Any] | None) -> None:
-    """Raise DataError unless there is a text and every column has one entry a text."""
+    """Raises DataError unless there is at least one text and every column has one entry per text."""
     if not generated_texts:
         raise DataError(f"metric {metric}: no texts to score; expected at least one.")
     for name, column in columns.items():
@@ -116,7 +130,7 @@ def check_texts(metric: str, generated_texts: Sequence[str], **columns: Sequence
 def check_references(
     metric: str, generated_texts: Sequence[str], reference_texts: Sequence[Sequence[str]] | None
 ) -> list[list[str]]:
-    """The references as lists, one or more (possibly empty strings) for each text, or DataError."""
+    """The references as lists. Raises DataError unless each text has one or more strings (which may be empty)."""
     check_texts(metric, generated_texts, references=reference_texts)
     checked = []
     for index, references in enumerate(reference_texts or ()):

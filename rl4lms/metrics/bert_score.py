@@ -1,9 +1,9 @@
 """BERTScore (Zhang et al., 2020, arXiv:1904.09675): greedy matching of contextual token embeddings by cosine.
 
-Encoders, their tuned layers and the languages' defaults are the bert-score package's (extra `bert`), and so are the
-scores. Its front end is not used: under transformers 5 it fails on an empty text and loses the space that RoBERTa's
-first word must have before it, and it batches in the order of a set of strings, so that last digits change from
-process to process.
+The encoders, their tuned layers and the defaults per language come from the package bert-score (extra `bert`), and the
+scores are equal to its scores. Its `score` function is not used, for three reasons: with transformers 5 it fails on an
+empty text, it loses the space that RoBERTa needs before the first word, and it batches in the order of a set of
+strings, so that the last digits differ between processes.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from rl4lms.metrics.classifier import default_device, longest_input, model_label
 if TYPE_CHECKING:
     from torch import Tensor
 
-CHUNK = 512  # pairs whose token embeddings are held at once
-SPACE_BEFORE_FIRST_WORD = ("roberta", "gpt2")  # model types; published scores have it
+CHUNK = 512  # pairs whose token embeddings are in memory at the same time
+SPACE_BEFORE_FIRST_WORD = ("roberta", "gpt2")  # model types whose published scores have a space before the first word
 Pair = tuple[str, str]
 Item = TypeVar("Item")
 
 
 class Tokens(NamedTuple):
-    """Of one text: embeddings (L, D), weights (L,): 1, but 0 for the tokens that frame the text."""
+    """The L tokens of one text: embeddings (L, D), and weights (L,) that are 0 for the special tokens, else 1."""
 
     states: Tensor
     weights: Tensor
@@ -45,19 +45,19 @@ def _package() -> Any:
 
 
 class Encoder:
-    """Token embeddings of one layer of an encoder, and the scores of pairs of texts by them."""
+    """Scores pairs of texts by the token embeddings of one layer of an encoder."""
 
     def __init__(self, model_name: str, num_layers: int | None = None, device: str | None = None) -> None:
-        """num_layers: the layer to read; None: the one that bert-score has tuned for this hub id.
+        """num_layers: the layer to read; None means the one that bert-score has tuned for this hub id.
 
-        Raises ConfigError for a model that cannot be loaded, a layer that it lacks, or none given where none is tuned.
+        Raises ConfigError if the model cannot be loaded, lacks the layer, or no layer is given or tuned.
         """
         self._package = _package()
         layer = self._package.model2layers.get(model_name) if num_layers is None else num_layers
         if layer is None:
             raise ConfigError(
-                f'metric bert_score: num_layers is missing: bert-score has tuned no layer for "{model_name}"; say '
-                "which to read, e.g. one near two thirds of its layers."
+                f'metric bert_score: num_layers is missing: bert-score has tuned no layer for "{model_name}"; give '
+                "the layer to read, e.g. one near two thirds of its layers."
             )
         self.model_name, self.num_layers = model_name, int(layer)
         self.device = device or default_device()
@@ -66,9 +66,9 @@ class Encoder:
         self._frame = {self._tokenizer.cls_token_id, self._tokenizer.sep_token_id}
 
     def _load(self) -> tuple[Any, Any]:
-        """Tokenizer, and the encoder up to the layer that is read: of one with fewer layers, those above are no part.
+        """The tokenizer, and the encoder without the layers above the one that is read.
 
-        A pooler is never asked, and many encoders are published without one.
+        A pooler may be missing: it is not used, and many encoders are published without one.
         """
         from transformers import AutoConfig, AutoModel, AutoTokenizer, T5EncoderModel
 
@@ -87,10 +87,10 @@ class Encoder:
         return tokenizer, only_encoder.to(self.device)
 
     def scores(self, pairs: Sequence[Pair], batch_size: int) -> dict[Pair, float]:
-        """F of each (text, reference); 0 where either has no word, as bert-score has it.
+        """F of each (text, reference); 0 if either has no word, as in bert-score.
 
-        Distinct pairs are worked on in an order of their own: the order in which they come moves no number, and what
-        else is scored moves one by rounding alone.
+        The distinct pairs are sorted first. So the order of the arguments changes no number, and other pairs change a
+        number only by rounding.
         """
         found: dict[Pair, float] = {}
         for chunk in _batches(sorted(set(pairs), key=lambda pair: (len(pair[0]), pair)), CHUNK):
@@ -106,7 +106,7 @@ class Encoder:
 
         rows = self._tokenizer([text.strip() for text in texts], truncation=True, max_length=self._max_length).input_ids
         by_length = sorted(range(len(texts)), key=lambda i: (len(rows[i]), i))
-        pad_id = self._tokenizer.pad_token_id or 0  # masked
+        pad_id = self._tokenizer.pad_token_id or 0  # any id will do, because padding is masked
         tokens = {}
         for places in _batches(by_length, batch_size):
             longest = max(len(rows[places[-1]]), 1)
@@ -131,10 +131,11 @@ class Encoder:
 def greedy_f(
     states: Tensor, mask: Tensor, weights: Tensor, other_states: Tensor, other_mask: Tensor, other_weights: Tensor
 ) -> Tensor:
-    """Eq. 1 to 4: (B,) F of texts, states (B, T, D), and references, (B, R, D), by each token's most similar other.
+    """Eq. 1 to 4: F, (B,), of texts with states (B, T, D) and references with other_states (B, R, D).
 
-    bert-score takes padding for a token of similarity 0, which is the best match where all others are negative: there
-    it scores a pair otherwise in a batch than alone. 0 where precision and recall differ in sign, or are both 0.
+    Each token is matched with the most similar token of the other text. F is 0 if precision and recall differ in sign
+    or are both 0. Padding never matches; in bert-score it has similarity 0, which wins if all others are negative, so
+    that a pair's score depends on its batch.
     """
     from torch import where
     from torch.nn.functional import normalize
@@ -164,18 +165,16 @@ def _pad(rows: Sequence[Tokens], device: str) -> tuple[Tensor, Tensor, Tensor]:
     return states.to(device), mask.to(device), weights.to(device)
 
 
-@functools.cache
-def load_encoder(model_name: str, num_layers: int | None, device: str | None) -> Encoder:
-    """One copy in a process, however many metrics and rewards name it."""
-    return Encoder(model_name, num_layers, device)
+load_encoder = functools.cache(Encoder)  # metrics and rewards with the same model share it
 
 
 class BertScoreMetric(ReferenceMetric):
-    """`semantic/bert_score`: F, per text the best over its references, for the set the mean; cosines, so in [-1, 1].
+    """`semantic/bert_score` in [-1, 1]: a text's best F over its references, and the mean over the texts.
 
-    language: chooses bert-score's encoder for it ("en": roberta-large, layer 17; "de": bert-base-multilingual-cased,
-    layer 9). model_name: another one, hub id or directory; num_layers: the layer that is read, needed where bert-score
-    has tuned none. Without IDF weights or rescaling, as published. Texts are cut to the encoder's length.
+    language: selects bert-score's encoder for it ("en": roberta-large, layer 17; "de": bert-base-multilingual-cased,
+    layer 9). model_name: another encoder, by hub id or directory. num_layers: the layer to read, required if bert-score
+    has tuned none for the encoder. There are no IDF weights and no rescaling, as published. Texts are cut to the
+    encoder's length.
     """
 
     name = "bert_score"

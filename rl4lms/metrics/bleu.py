@@ -1,4 +1,4 @@
-"""BLEU over words split at white space, as RL4LMs reports it under `lexical/bleu` (Papineni et al., 2002)."""
+"""BLEU (Papineni et al., 2002) over words split at white space, as RL4LMs reports it under `lexical/bleu`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def ngram_counts(words: Sequence[str], order: int) -> Counter[tuple[str, ...]]:
 
 
 def _all_ngrams(words: Sequence[str]) -> Counter[tuple[str, ...]]:
-    """Of orders 1 to 4, in one table: an n-gram's length is its order."""
+    """The counts of the n-grams of orders 1 to 4 in one table."""
     orders = (zip(*(words[i:] for i in range(order)), strict=False) for order in range(1, MAX_ORDER + 1))
     return Counter(itertools.chain.from_iterable(orders))
 
 
 def bleu_statistics(text: str, references: Sequence[str]) -> list[int]:
-    """[words of the text, words of the shortest reference, clipped matches x 4, n-grams of the text x 4]."""
+    """[words of the text, words of the shortest reference, 4 counts of clipped matches, 4 of the text's n-grams]."""
     words, reference_words = text.split(), [r.split() for r in references]
     counts, allowed = _all_ngrams(words), _all_ngrams(reference_words[0])
     for reference in reference_words[1:]:
@@ -36,9 +36,10 @@ def bleu_statistics(text: str, references: Sequence[str]) -> list[int]:
 
 
 def bleu(statistics: Sequence[int]) -> float:
-    """Geometric mean of the four precisions times the brevity penalty; unsmoothed, so 0 where one has no match.
+    """The geometric mean of the four precisions times the brevity penalty.
 
-    An empty text scores 0 (RL4LMs divided by its length and reported "n/a").
+    It is not smoothed, so it is 0 if one order has no match. An empty text scores 0; RL4LMs divided by its length and
+    reported "n/a".
     """
     length, reference_length = statistics[:2]
     matches, totals = statistics[2 : 2 + MAX_ORDER], statistics[2 + MAX_ORDER :]
@@ -50,7 +51,7 @@ def bleu(statistics: Sequence[int]) -> float:
 
 
 class BLEUMetric(ReferenceMetric):
-    """`lexical/bleu` in [0, 1]: corpus BLEU for the set, the same formula on each pair for the texts."""
+    """`lexical/bleu` in [0, 1]: corpus BLEU for the set, and the same formula for each text."""
 
     name = "bleu"
     key = "lexical/bleu"

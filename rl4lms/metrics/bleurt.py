@@ -1,9 +1,10 @@
-"""BLEURT (Sellam et al., 2020, arXiv:2004.04696): a BERT that was trained to rate a text beside its reference.
+"""BLEURT (Sellam et al., 2020, arXiv:2004.04696): a BERT that was trained to rate a text, given its reference.
 
-The checkpoints are the PyTorch conversions of the published ones, in either of two forms, or any classifier with one
-label that takes (reference, text):
-- model_type "bleurt" (hub: lucadiliello/BLEURT-20 and others): BERT, or with an `embedding_size` of its own RemBERT's
-  shape, under other names. The package that wrote them does not run under transformers 5 and is not needed.
+A checkpoint is a PyTorch conversion of a published one in either of two forms, or any classifier with one label that
+takes (reference, text):
+- model_type "bleurt" (hub: lucadiliello/BLEURT-20 and others): BERT with other tensor names, or RemBERT if
+  `embedding_size` differs from `hidden_size`. The package that wrote these files does not run with transformers 5, and
+  is not needed.
 - BertForSequenceClassification (hub: Elron/bleurt-base-512 and others).
 """
 
@@ -19,18 +20,18 @@ from rl4lms.core.pretrained import from_pretrained, model_from_pretrained, reaso
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
 from rl4lms.metrics.classifier import TextClassifier, model_label
 
-# Published checkpoint -> tokens of its input (google-research/bleurt, checkpoints.md).
+# Published checkpoint -> length of its input in tokens (google-research/bleurt, checkpoints.md).
 CHECKPOINTS: Mapping[str, int] = {
     **{f"bleurt-{size}-{length}": length for size in ("tiny", "base", "large") for length in (128, 512)},
     **dict.fromkeys(("BLEURT-20-D3", "BLEURT-20-D6", "BLEURT-20-D12", "BLEURT-20"), 512),
 }
-DEFAULT_CHECKPOINT = "bleurt-base-128"  # of the metric script that RL4LMs loads
-CONVERSIONS = "lucadiliello"  # the hub's account that holds them
+DEFAULT_CHECKPOINT = "bleurt-base-128"  # the default of the metric script that RL4LMs loads
+CONVERSIONS = "lucadiliello"  # the hub account with the conversions
 BLEURT = "bleurt"
 
 
 class BleurtModel(TextClassifier):
-    """logits: (N, 1), the score of each (reference, text)."""
+    """Rates pairs: `logits(references, ..., texts)` is (N, 1)."""
 
     kind: ClassVar[str] = "BLEURT model"
     truncation_side: ClassVar[str] = "right"
@@ -66,7 +67,7 @@ class BleurtModel(TextClassifier):
         return self._load_tokenizer(), model
 
     def _load_tokenizer(self) -> Any:
-        """BLEURT-20 splits with SentencePiece as DeBERTa does, the older ones into BERT's lower-cased word pieces."""
+        """The tokenizer: SentencePiece as in DeBERTa for BLEURT-20, lower-cased word pieces for older checkpoints."""
         from transformers import BertTokenizer, DebertaV2Tokenizer
 
         if self._file("spm.model") is None:
@@ -85,7 +86,7 @@ class BleurtModel(TextClassifier):
 
 
 def _settings(config: Mapping[str, Any], factorised: bool) -> dict[str, Any]:
-    """The configuration in the names of the architecture that takes the weights."""
+    """The configuration, renamed to that of the architecture into which the weights are loaded."""
     unwanted = ("model_type", "architectures", "embedding_size", "transformers_version", "dtype", "torch_dtype")
     settings = {name: value for name, value in config.items() if name not in unwanted}
     if factorised:
@@ -93,23 +94,21 @@ def _settings(config: Mapping[str, Any], factorised: bool) -> dict[str, Any]:
     return settings | {"num_labels": 1, "bos_token_id": None, "eos_token_id": None}
 
 
-@functools.cache
-def load_bleurt(model_name: str, device: str | None) -> BleurtModel:
-    return BleurtModel(model_name, device)
+load_bleurt = functools.cache(BleurtModel)  # metrics and rewards with the same model share it
 
 
 def checkpoint_model(checkpoint: str | None) -> str:
-    """Hub id of a published checkpoint's conversion (None: the published default); a directory or hub id as it is."""
+    """The hub id of a published checkpoint (None: the published default); another name is returned unchanged."""
     name = checkpoint or DEFAULT_CHECKPOINT
     published = {known.lower(): known for known in CHECKPOINTS}.get(name.lower())
     return f"{CONVERSIONS}/{published}" if published else name
 
 
 class BleurtMetric(ReferenceMetric):
-    """`semantic/bleurt`: per text the best over its references, for the set the mean; about 0 to 1, not bounded.
+    """`semantic/bleurt`, usually between 0 and 1: a text's best score over its references, and the mean over the texts.
 
-    config_name: a published checkpoint ("bleurt-large-512", "BLEURT-20"), a hub id or a directory. RL4LMs handed the
-    list of references to a scorer that takes one.
+    config_name: a published checkpoint ("bleurt-large-512", "BLEURT-20"), a hub id or a directory. RL4LMs passed the
+    list of references to a scorer that takes one reference.
     """
 
     name = "bleurt"

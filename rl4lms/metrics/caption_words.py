@@ -1,8 +1,8 @@
-"""The words that CIDEr and SPICE read: one choice of tokenizer for both.
+"""The tokenizers of CIDEr and SPICE.
 
-pycocoevalcap's scores are over Java's PTB tokens, lower case and without punctuation; RL4LMs' are over spaCy's, as
-written. Neither comes with what is installed, so the default is `word_tokenize`: of 5,011 texts of CommonGen it cuts 44
-otherwise than spaCy ("non-fiction" whole, "thats" whole).
+pycocoevalcap scores the tokens of Java's PTB tokenizer, in lower case and without punctuation; RL4LMs those of spaCy,
+unchanged. Neither is installed by default, so the default is `word_tokenize`. It differs from spaCy on 44 of 5,011
+texts of CommonGen (it does not split "non-fiction" and "thats").
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rl4lms.metrics.words import word_tokenize
 Words = tuple[str, ...]
 Tokenize = Callable[[Sequence[str]], list[Words]]
 
-# What pycocoevalcap drops from the PTB tokens.
+# The PTB tokens that pycocoevalcap drops.
 PTB_PUNCTUATION = frozenset("'' ' `` ` -LRB- -RRB- -LCB- -RCB- . ? ! , : - -- ... ;".split())
 _PTB_JAR = "stanford-corenlp-3.4.1.jar"
 
@@ -27,12 +27,8 @@ def _each(tokenize: Callable[[str], Sequence[str]], texts: Sequence[str]) -> lis
     return [tuple(tokenize(text)) for text in texts]
 
 
-def _split(text: str) -> list[str]:
-    return text.split()
-
-
 def _ptb(where: str, texts: Sequence[str]) -> list[Words]:
-    """One run of Java for all texts, a line each; about half a second to start."""
+    """The PTB tokens of all texts by one run of Java, which takes about half a second to start."""
     lines = [" ".join(text.split()) for text in texts]
     program = ["-cp", _PTB_JAR, "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase"]
     output = run_java("java", program, where, package_folder("tokenizer", where), "\n".join(lines) + "\n")
@@ -59,18 +55,19 @@ def _check_ptb(where: str) -> None:
     java_version("java", where)
     folder = package_folder("tokenizer", where)
     if not (folder / _PTB_JAR).is_file():
-        raise ConfigError(f"{where}: {folder / _PTB_JAR} is missing; install pycocoevalcap anew.")
+        raise ConfigError(f"{where}: {folder / _PTB_JAR} is missing; reinstall pycocoevalcap.")
 
 
 def caption_tokenizer(name: str, where: str) -> Tokenize:
-    """From texts to the words of each. Raises ConfigError, here and not at the first text, for what is not installed.
+    """A function from texts to the words of each. Raises ConfigError, before the first text, if it is not installed.
 
-    name: "words" (`word_tokenize`, case and punctuation kept), "whitespace" (text that is tokenized already), "ptb"
-    (pycocoevalcap's, by Java), "spacy" (the rules of spaCy's English models, as RL4LMs and CommonGen's own script).
+    name: "words" (`word_tokenize`, which keeps case and punctuation), "whitespace" (for text that is tokenized
+    already), "ptb" (that of pycocoevalcap, by Java), "spacy" (the rules of spaCy's English models, as RL4LMs and
+    CommonGen's script have them).
     """
     tokenizers: dict[str, Tokenize] = {
         "words": functools.partial(_each, word_tokenize),
-        "whitespace": functools.partial(_each, _split),
+        "whitespace": functools.partial(_each, str.split),
         "ptb": functools.partial(_ptb, where),
         "spacy": functools.partial(_each, functools.partial(_spacy, where)),
     }

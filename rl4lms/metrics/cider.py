@@ -1,7 +1,7 @@
 """CIDEr-D (Vedantam et al., 2015, arXiv:1411.5726): TF-IDF weighted n-grams shared with each reference.
 
-As pycocoevalcap's `Cider` computes it, on equal tokens to 1e-6. Scores belong to samples: two samples with one prompt
-have each their own (RL4LMs gave both the score of the last).
+On the same tokens it equals pycocoevalcap's `Cider` to 1e-6. Two samples with the same prompt have separate scores;
+RL4LMs gave both the score of the last one.
 """
 
 from __future__ import annotations
@@ -19,25 +19,26 @@ from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
 from rl4lms.metrics.bleu import MAX_ORDER, ngram_counts
 from rl4lms.metrics.caption_words import Words, caption_tokenizer
 
-SIGMA = 6.0  # words of difference in length, of the Gaussian penalty
+SIGMA = 6.0  # width of the Gaussian penalty for a difference in length, in words
 _CACHE = 1 << 14
 Ngram = tuple[str, ...]
 
 
 @functools.lru_cache(maxsize=8)
 def _idf_by_count(n_documents: int) -> list[float]:
+    """log(documents / documents that contain an n-gram), by the latter count; 0 counts as 1."""
     return [math.log(n_documents) - math.log(max(1, count)) for count in range(n_documents + 1)]
 
 
 class DocumentFrequencies(NamedTuple):
-    """In how many of `n_documents` samples some reference holds an n-gram (of order 1 to 4)."""
+    """For each n-gram of order 1 to 4, the number of samples, of n_documents, with a reference that contains it."""
 
     n_documents: int
     counts: Mapping[Ngram, int]
 
     @classmethod
     def of(cls, references: Iterable[Sequence[Words]]) -> DocumentFrequencies:
-        """references: of each sample, one or more word sequences. Raises DataError for none."""
+        """Count the n-grams of the references: one or more word sequences per sample. Raises DataError for none."""
         counts: Counter[Ngram] = Counter()
         n_documents = 0
         for texts in references:
@@ -47,13 +48,9 @@ class DocumentFrequencies(NamedTuple):
             raise DataError("metric cider: no references to take document frequencies from; expected at least one.")
         return cls(n_documents, counts)
 
-    def idf(self, ngram: Ngram) -> float:
-        """log(documents / documents that hold it), in [0, log documents]; an unseen n-gram counts as seen once."""
-        return _idf_by_count(self.n_documents)[self.counts.get(ngram, 0)]
-
 
 class _Vector(NamedTuple):
-    """TF-IDF weights and their norm for each order; words beyond the first, the measure of length in use."""
+    """TF-IDF weights and their norm for each order. length: the number of words minus one, as in pycocoevalcap."""
 
     weights: list[dict[Ngram, float]]
     norms: list[float]
@@ -71,7 +68,7 @@ def _vector(words: Words, frequencies: DocumentFrequencies) -> _Vector:
 
 
 def _similarity(text: _Vector, reference: _Vector) -> float:
-    """Mean over the orders of the cosine with weights clipped to the reference's, times the length penalty."""
+    """The cosine with weights clipped to the reference's, averaged over the orders, times the length penalty."""
     cosines = 0.0
     for ours, theirs, norm, other_norm in zip(
         text.weights, reference.weights, text.norms, reference.norms, strict=True
@@ -84,11 +81,11 @@ def _similarity(text: _Vector, reference: _Vector) -> float:
 
 
 class CiderMetric(ReferenceMetric):
-    """`lexical/cider` in [0, 10]: per text the mean over its references, for the set the mean.
+    """`lexical/cider` in [0, 10]: the mean over a text's references, and the mean over the texts.
 
-    idf: None takes document frequencies from the references of the set that is scored, as published; then a text's
-    score depends on its neighbours, and one sample alone scores 0. A reward must not drift with its batch: give the
-    path of a references file (`read_references`), or call `fit` once. tokenizer: see `caption_tokenizer`.
+    idf: the path of a file of references (`read_references`) for the document frequencies. None takes them from the
+    references of the scored set, as published; then a text's score depends on the other texts, and a single sample
+    scores 0. A reward should not depend on its batch: give a file, or call `fit`. tokenizer: see `caption_tokenizer`.
     """
 
     name = "cider"
@@ -104,13 +101,13 @@ class CiderMetric(ReferenceMetric):
 
     @property
     def depends_on_batch(self) -> bool:
-        """Whether a text's score depends on what it is scored with."""
+        """Whether a text's score depends on the other texts of the call."""
         return self._frequencies is None
 
     def fit(self, references: Iterable[Sequence[str]], source: str = "a fixed corpus") -> None:
-        """Take the document frequencies from these references (one or more texts a sample), once and for all.
+        """Take the document frequencies from these references, one or more texts per sample, for all later scores.
 
-        source: what to call them beside the numbers.
+        source: their name, shown beside the numbers.
         """
         samples = [list(texts) for texts in references]
         self._frequencies = DocumentFrequencies.of(self._words(samples))
@@ -120,7 +117,7 @@ class CiderMetric(ReferenceMetric):
         return {self.key: f"CIDEr-D, tokens: {self._tokenizer_name}, IDF: {self._source}"}
 
     def _words(self, samples: Sequence[Sequence[str]]) -> list[list[Words]]:
-        """Tokenized in one call, for a tokenizer may be another program."""
+        """The words of all texts, tokenized in one call, because the tokenizer may be an external program."""
         flat = iter(self._tokenize([text for texts in samples for text in texts]))
         return [[next(flat) for _ in texts] for texts in samples]
 
@@ -136,9 +133,9 @@ class CiderMetric(ReferenceMetric):
 
 
 def read_references(path: str) -> list[list[str]]:
-    """The references of each sample from a file: a JSON list of strings a line (.jsonl), else one reference a line."""
+    """The references of each sample. A line of a .jsonl file is a list of strings; of another file, one reference."""
     if not Path(path).is_file():
-        raise ConfigError(f"metric cider: idf: {path}: cannot be read, for there is no such file.")
+        raise ConfigError(f"metric cider: idf: {path}: cannot be read, because there is no such file.")
     lines = [(number, line) for number, line in read_lines(path) if line.strip()]
     if Path(path).suffix.lower() != ".jsonl":
         return [[line] for _, line in lines]
@@ -151,5 +148,5 @@ def _reference_list(line: str, where: str) -> list[str]:
     except ValueError as error:
         raise DataError(f"{where}: not valid JSON ({error}).") from None
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
-        raise DataError(f"{where}: expected a list of reference strings of one sample, found {line[:60]!r}.")
+        raise DataError(f"{where}: expected a list with the reference strings of a sample, found {line[:60]!r}.")
     return texts

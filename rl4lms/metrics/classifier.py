@@ -1,4 +1,4 @@
-"""A sequence classifier from a directory or the hub, asked for logits or probabilities of many texts or text pairs."""
+"""A sequence classifier from a directory or the hub: logits and probabilities of many texts or pairs of texts."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-UNSAID = 512  # tokens that are read of a text where a model sets no limit
-Row = tuple[list[int], list[int]]  # token ids, and which of two texts each belongs to
+UNSAID = 512  # tokens that are read of a text if the model has no limit
+Row = tuple[list[int], list[int]]  # token ids, and for each of them the number of its text in a pair (0 or 1)
 
 
 def model_label(model_name: str) -> str:
-    """What to call a model beside its numbers: its hub id, or the last two parts of its path."""
+    """A model's name to show beside its numbers: its hub id, or the last two parts of its path."""
     return "/".join(Path(model_name).parts[-2:]) if Path(model_name).is_dir() else model_name
 
 
 def longest_input(config: Any, tokenizer: Any) -> int:
-    """Tokens, special ones included, that tokenizer and model allow; at most 512 of a model without a limit."""
+    """The most tokens of a text, special ones included, that tokenizer and model allow; 512 if there is no limit."""
     longest = longest_text(config, tokenizer) or UNSAID
     return longest if positions(config) else min(longest, UNSAID)
 
 
 class TextClassifier:
-    """Numbers in float32, whatever the model's dtype; a text's numbers do not depend on its neighbours.
+    """A classifier whose float32 results for a text do not depend on the other texts of the batch.
 
-    Texts are cut to what both the tokenizer and the model's positions allow, on `truncation_side`: a classifier of
-    generations keeps their end. Batches are padded at the right and masked, and made of texts of like length.
+    Texts are cut to the length that tokenizer and model allow, on `truncation_side`: the default keeps the end, which
+    is the generation. Batches are made of texts of similar length, padded at the right and masked.
     """
 
     kind: ClassVar[str] = "classifier"
     truncation_side: ClassVar[str] = "left"
 
     def __init__(self, model_name: str, device: str | None = None) -> None:
-        """Raises ConfigError where `model_name` is neither a directory with a classifier nor a hub id in reach."""
+        """model_name: a directory or hub id. Raises ConfigError if there is no such classifier."""
         self.model_name = model_name
         self.device = device or default_device()
         self._tokenizer, self._model = self._load()
@@ -61,7 +61,7 @@ class TextClassifier:
         self.n_labels = self._count_labels()
 
     def _load(self) -> tuple[Any, Any]:
-        """Tokenizer and model of `model_name`. Raises ConfigError where there are none."""
+        """The tokenizer and the model."""
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
         tokenizer = from_pretrained(AutoTokenizer, self.model_name, self.kind)
@@ -71,7 +71,7 @@ class TextClassifier:
         return int(self._model.config.num_labels)
 
     def _choose_pad_id(self) -> int:
-        """The model finds the end of a padded text by this id, so model and tokenizer must agree on it."""
+        """The padding id, set in the model's configuration, too: the model finds the end of a padded text by it."""
         for pad_id in (self._tokenizer.pad_token_id, self._model.config.pad_token_id, self._tokenizer.eos_token_id):
             if pad_id is not None:
                 self._model.config.pad_token_id = pad_id
@@ -87,10 +87,10 @@ class TextClassifier:
     def probabilities(
         self, texts: Sequence[str], batch_size: int = 32, second_texts: Sequence[str] | None = None
     ) -> torch.Tensor:
-        """-> (N, labels) float32 on the CPU, rows in the order of `texts`.
+        """(N, labels) float32 on the CPU, as the text-classification pipeline of transformers computes them.
 
-        By the model's kind, as transformers' text-classification pipeline has it: raw scores of a regression (its
-        problem_type says so), a sigmoid of each label where there is one or a text may have several, else a softmax.
+        These are the raw scores if the model's problem_type is "regression", the sigmoid of each label if there is only
+        one or a text may have several, else a softmax.
         """
         return self._chances(self.logits(texts, batch_size, second_texts))
 
@@ -105,9 +105,10 @@ class TextClassifier:
     def logits(
         self, texts: Sequence[str], batch_size: int = 32, second_texts: Sequence[str] | None = None
     ) -> torch.Tensor:
-        """-> (N, labels) float32 on the CPU. second_texts: the other halves; of a long pair the longer half is cut.
+        """(N, labels) float32 on the CPU.
 
-        Pairs are for models with truncation_side "right".
+        second_texts: the second texts of pairs, for models with truncation_side "right". Of a pair that is too long,
+        the longer text is cut.
         """
         import torch
 
@@ -131,8 +132,8 @@ class TextClassifier:
         return [(list(ids), list(types)) if ids else ([self._pad_id], [0]) for ids, types in rows]
 
     def _shortened(self, texts: Sequence[str]) -> list[str]:
-        """Without what a pair has no room for anyway: tokenizers takes minutes to cut a pair of 10,000-word texts."""
-        limit = 2 * self.max_length  # tokens; twice, so that a word cut in two is not among those that stay
+        """The texts without their far end, because tokenizers takes minutes to cut a pair of 10,000-word texts."""
+        limit = 2 * self.max_length  # tokens; twice the length, so that the word that is cut in two is not read
         shortened = list(texts)
         long = [i for i, text in enumerate(shortened) if len(text) > limit]
         if long and self._tokenizer.is_fast:
@@ -144,12 +145,12 @@ class TextClassifier:
         return shortened
 
     def _inputs(self, rows: list[Row]) -> dict[str, torch.Tensor]:
-        """input_ids, attention_mask and, where the model tells two texts apart by it, token_type_ids: (B, L) each."""
+        """input_ids, attention_mask and, for models that read them, token_type_ids: (B, L) each."""
         import torch
 
         config = self._model.config
         longest = max(len(ids) for ids, _ in rows)
-        reads_last = getattr(config, "summary_type", None) == "last"  # XLNet: the last column is the text's summary
+        reads_last = getattr(config, "summary_type", None) == "last"  # XLNet classifies the state of the last column
 
         def padded(row: list[int], padding: int) -> list[int]:
             filled = [padding] * (longest - len(row))
@@ -169,7 +170,4 @@ class TextClassifier:
             return logits.float().cpu()
 
 
-@functools.cache
-def load_classifier(model_name: str, device: str | None = None) -> TextClassifier:
-    """One copy of a classifier in a process: a reward and a metric with the same model share it."""
-    return TextClassifier(model_name, device)
+load_classifier = functools.cache(TextClassifier)  # metrics and rewards with the same model share it

@@ -1,7 +1,7 @@
-"""The English rules of the Moses detokenizer, which the ToTTo authors run over every line before they score it.
+"""The English rules of the Moses detokenizer, which the ToTTo authors apply to every line before they score it.
 
-Same result as `detokenizer.perl -l en` of mosesdecoder (revision 4134), of which the rules are taken. On text that was
-never tokenized it mostly does nothing; what it moves is punctuation that stands alone, and what it undoes is escaping.
+The result equals that of `detokenizer.perl -l en` of mosesdecoder (revision 4134). Text that was never tokenized mostly
+stays as it is: only separate punctuation is attached, and escapes are undone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _is_opening(word: str) -> bool:
 
 
 def _is_contraction(word: str, before: str) -> bool:
-    """ "'s" after a word."""
+    """Whether `word` is like "'s" and follows a letter or digit."""
     follows = before[-1:].isalpha() or before[-1:].isdecimal()
     return follows and word[0] == "'" and word[1:2].isalpha()
 
@@ -37,7 +37,7 @@ def _joins_cjk(word: str, before: str) -> bool:
 
 
 class _Line:
-    """A line under construction: words are set with or without a space before them."""
+    """A line that is put together from words, with or without a space before each."""
 
     def __init__(self) -> None:
         self.text, self._gap = "", " "
@@ -48,7 +48,7 @@ class _Line:
         self._gap = " " if space_after else ""
 
     def add_quote(self, word: str, before: str) -> None:
-        """Quotation marks of one kind open and close in turn; the apostrophe after an s is no mark."""
+        """Add a quotation mark. Marks of one kind open and close in turn; an apostrophe after an s is not one."""
         kind = '"' if _SAME_QUOTE.fullmatch(word) else word
         is_open = self._quotes.get(kind, 0) % 2 == 1
         if not is_open and word == "'" and before.endswith("s"):
@@ -59,7 +59,7 @@ class _Line:
 
 
 def moses_detokenize(line: str) -> str:
-    """One line, without its line break. A line that is one tag ("<null>") is left alone, as a blank one."""
+    """One line, detokenized. A blank line and a line that is one tag ("<null>") stay as they are."""
     if _TAG.fullmatch(line) or not line.strip():
         return line
     text = f" {line} ".replace(" @-@ ", "-")

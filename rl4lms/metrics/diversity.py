@@ -1,6 +1,7 @@
-"""How varied a set of texts is: the statistics and names of GEM-metrics (MSTTR, NGramStats), used by RL4LMs.
+"""The diversity of a set of texts: the statistics of GEM-metrics (MSTTR, NGramStats) that RL4LMs reports.
 
-Words are `word_tokenize`'s in lower case; each statistic comes with and without punctuation. None has a score per text.
+Words are those of `word_tokenize` in lower case. Each statistic is given with and without punctuation, and only for the
+whole set.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ Ngrams = Counter[tuple[str, ...]]
 
 
 def msttr(texts: Sequence[Sequence[str]], window: int) -> float:
-    """Mean type-token ratio of the joined words, cut into segments of `window`; an incomplete last one is dropped.
+    """The mean type-token ratio of the joined words over segments of `window` words, without an incomplete last one.
 
-    Fewer words than one segment: the ratio of what there is, 0 for none (GEM gives nan).
+    If there are fewer words, it is their ratio, and 0 for none (GEM gives nan).
     """
     words = list(itertools.chain.from_iterable(texts))
     if len(words) < window:
@@ -35,16 +36,16 @@ def msttr(texts: Sequence[Sequence[str]], window: int) -> float:
     return mean([len(set(words[start : start + window])) / window for start in starts])
 
 
-def entropy(ngrams: Ngrams) -> float:
-    """Shannon entropy of the n-gram frequencies, in bits; 0 for none."""
+def ngram_entropy(ngrams: Ngrams) -> float:
+    """The Shannon entropy of the n-gram frequencies, in bits; 0 for none."""
     total = ngrams.total()
     return math.fsum(n / total * math.log2(total / n) for n in ngrams.values())
 
 
 def conditional_entropy(ngrams: Ngrams, contexts: Ngrams) -> float:
-    """H(last word | words before) in bits, with p(context) from all (n-1)-grams as GEM has it.
+    """H(last word | words before) in bits, with p(context) estimated from all (n-1)-grams, as in GEM.
 
-    The last words of texts are contexts that nothing follows, so it can fall below 0 for a few short texts.
+    These include the ends of texts, which nothing follows, so it can be negative for a few short texts.
     """
     total, total_contexts = ngrams.total(), contexts.total()
     return math.fsum(
@@ -65,7 +66,7 @@ def length_statistics(texts: Sequence[Sequence[str]], suffix: str) -> dict[str, 
 
 
 def ngram_statistics(texts: Sequence[Sequence[str]], suffix: str) -> dict[str, float]:
-    """distinct-n: kinds over occurrences; unique-n: kinds that occur once; no n-gram at all gives 0."""
+    """distinct-n: distinct n-grams over occurrences; unique-n: n-grams that occur once. They are 0 without n-grams."""
     result: dict[str, float] = {}
     contexts: Ngrams = Counter()
     for order in ORDERS:
@@ -75,7 +76,7 @@ def ngram_statistics(texts: Sequence[Sequence[str]], suffix: str) -> dict[str, f
         result[f"distinct-{order}{suffix}"] = len(ngrams) / ngrams.total() if ngrams else 0.0
         result[f"vocab_size-{order}{suffix}"] = len(ngrams)
         result[f"unique-{order}{suffix}"] = sum(1 for n in ngrams.values() if n == 1)
-        result[f"entropy-{order}{suffix}"] = entropy(ngrams)
+        result[f"entropy-{order}{suffix}"] = ngram_entropy(ngrams)
         if order > 1:
             result[f"cond_entropy-{order}{suffix}"] = conditional_entropy(ngrams, contexts)
         contexts = ngrams
@@ -83,7 +84,7 @@ def ngram_statistics(texts: Sequence[Sequence[str]], suffix: str) -> dict[str, f
 
 
 class DiversityMetrics(TextMetric):
-    """`diversity_metrics/<statistic>`; window_size: words of a segment of MSTTR (100 as published)."""
+    """`diversity_metrics/<statistic>`. window_size: words in a segment of MSTTR (100 as published)."""
 
     name = "diversity"
 

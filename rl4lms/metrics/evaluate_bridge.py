@@ -1,6 +1,7 @@
-"""Any metric of the `evaluate` library as one of ours. Only this bridge and its way back import that library.
+"""Makes any metric of the `evaluate` library usable by the id `evaluate`.
 
-Its import takes about 7 CPU-seconds, so it waits until such a metric is made.
+Only this module and evaluate_module.py import that library, which takes about 7 CPU-seconds, and this one does so only
+when such a metric is constructed.
 """
 
 from __future__ import annotations
@@ -8,22 +9,20 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rl4lms.core.errors import ConfigError, DataError, told, unknown
-from rl4lms.metrics.base import BaseMetric, MetaInfo, MetricResult, check_references, mean
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from rl4lms.core.errors import ConfigError, DataError, message_of, unknown
+from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
 
 
-class EvaluateMetric(BaseMetric):
+class EvaluateMetric(ReferenceMetric):
     """`evaluate/<name>/<key>` for each numeric result of a metric of `evaluate`.
 
-    path: a hub id ("rouge") or a local module file; config_name: its configuration; key: the result(s) to report,
-    all numeric ones if left out; compute_args: passed to its `compute`. A result that is a list of one number a text
-    becomes the scores per text, and its mean the score. Metrics that take one reference get the first; those that
-    take lists get all. Raises ConfigError for a metric that cannot be loaded, an unknown key, or a failed compute.
+    path: a hub id ("rouge") or a local module file; config_name: its configuration; key: the result or results to
+    report (default: all numeric ones); compute_args: passed to its `compute`. A result that is a list with one number
+    per text gives the scores per text, and its mean is the score. A metric that takes one reference per text gets the
+    first; one that takes lists gets all. Raises ConfigError for a metric that cannot be loaded and for an unknown key,
+    and DataError if its `compute` fails.
     """
 
     def __init__(
@@ -37,9 +36,9 @@ class EvaluateMetric(BaseMetric):
 
         try:
             self._module: Any = evaluate.load(path, config_name=config_name, keep_in_memory=True)
-        except Exception as error:  # loading runs foreign code, which may raise anything
+        except Exception as error:  # loading runs code of the metric, which may raise anything
             raise ConfigError(
-                f'metric evaluate: "{path}" cannot be loaded ({told(error)}). Give a hub id in reach or a local '
+                f'metric evaluate: "{path}" cannot be loaded ({message_of(error)}). Give a hub id in reach or a local '
                 "module file."
             ) from None
         self.name = str(self._module.name)
@@ -47,32 +46,22 @@ class EvaluateMetric(BaseMetric):
         self._compute_args = dict(compute_args or {})
 
     def _takes_lists(self) -> bool:
-        """Whether some accepted format has a list of references for each text."""
+        """Whether the metric accepts a list of references for each text."""
         import datasets
 
         formats = self._module.features if isinstance(self._module.features, list) else [self._module.features]
         kinds = (list, datasets.Sequence, datasets.List)
         return any(isinstance(f.get("references"), kinds) for f in formats)
 
-    def compute(
-        self,
-        prompt_texts: Sequence[str] | None,
-        generated_texts: Sequence[str],
-        reference_texts: Sequence[Sequence[str]] | None,
-        meta_infos: Sequence[MetaInfo] | None = None,
-        model: PreTrainedModel | None = None,
-        split_name: str | None = None,
-    ) -> MetricResult:
-        references: list[Any] = check_references(self.name, generated_texts, reference_texts)
-        if not self._takes_lists():
-            references = [refs[0] for refs in references]
+    def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
+        given: list[Any] = references if self._takes_lists() else [refs[0] for refs in references]
         try:
-            result = self._module.compute(
-                predictions=list(generated_texts), references=references, **self._compute_args
-            )
-        except Exception as error:  # foreign code
-            raise DataError(f"metric evaluate: {self.name} failed ({type(error).__name__}: {told(error)}).") from error
-        return self._named(result or {}, len(generated_texts))
+            result = self._module.compute(predictions=texts, references=given, **self._compute_args)
+        except Exception as error:  # the metric's code may raise anything
+            raise DataError(
+                f"metric evaluate: {self.name} failed ({type(error).__name__}: {message_of(error)})."
+            ) from error
+        return self._named(result or {}, len(texts))
 
     def _named(self, result: Mapping[str, Any], n_texts: int) -> MetricResult:
         named: MetricResult = {}

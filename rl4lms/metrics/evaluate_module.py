@@ -1,8 +1,9 @@
-"""The metrics of this project as metrics of the `evaluate` library, without network:
+"""The metrics of this project as metrics of the `evaluate` library, without network access:
 
     evaluate.load("rl4lms/metrics/evaluate_module.py", config_name="meteor").compute(predictions=..., references=...)
 
-or `RL4LMsMetric("rouge_l_max", max_n=4)` by import. One import a line: evaluate reads this file with a regex.
+or, imported, `RL4LMsMetric("rouge_l_max", {"max_n": 4})`. evaluate finds the imports of this file by a regular
+expression, so each is on one line.
 """
 
 from typing import Any
@@ -19,10 +20,10 @@ _FEATURES = [
 
 
 class RL4LMsMetric(evaluate.Metric):
-    """config_name: the id of a metric; metric_args: its constructor's arguments.
+    """A metric by its id. config_name: the id; metric_args: the arguments of its constructor.
 
-    `compute` takes predictions, references (a string or a list of strings each) and, for metrics that read them,
-    prompts, meta_infos, model. It returns {key: score of the set}; per_text=True adds {key/per_text: scores}.
+    `compute` takes predictions, references (each a string or a list of strings) and, for metrics that read them,
+    prompts, meta_infos and model. It returns {key: score of the set}; per_text=True adds {key/per_text: scores}.
     """
 
     def __init__(self, config_name: str = "default", metric_args: dict[str, Any] | None = None, **kwargs: Any) -> None:

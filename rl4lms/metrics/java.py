@@ -1,6 +1,6 @@
-"""The Java programs inside pycocoevalcap: the PTB tokenizer and SPICE.
+"""Finds and runs the Java programs inside the package pycocoevalcap: the PTB tokenizer and SPICE.
 
-They are found through the package's metadata; its Python code is not imported.
+The package's Python code is not imported; its metadata says where the programs are.
 """
 
 from __future__ import annotations
@@ -21,17 +21,16 @@ _VERSION = re.compile(r'version "(?:1\.)?(\d+)')
 
 
 def package_folder(name: str, where: str) -> Path:
-    """A folder of the installed package. Raises ConfigError, naming the command, where it is not installed."""
+    """A folder of the installed package. Raises ConfigError, with the command that installs it, if it is missing."""
     try:
-        folder = Path(str(importlib.metadata.distribution(PACKAGE).locate_file(f"{PACKAGE}/{name}")))
+        return Path(str(importlib.metadata.distribution(PACKAGE).locate_file(f"{PACKAGE}/{name}")))
     except importlib.metadata.PackageNotFoundError:
         raise ConfigError(f'{where}: {PACKAGE} is not installed; "{INSTALL}" brings it (104 MB).') from None
-    return folder
 
 
 @functools.cache
 def java_version(java: str, where: str) -> int:
-    """The feature release (8, 11, 17) of a Java program by name or path; ConfigError where it does not run."""
+    """The feature release (8, 11, 17) of a Java program by name or path. Raises ConfigError if it does not run."""
     program = shutil.which(java)
     if program is None:
         raise ConfigError(f'{where}: no "{java}" on PATH; install a Java runtime, or give its path as java.')
@@ -43,7 +42,7 @@ def java_version(java: str, where: str) -> int:
 
 
 def run_java(java: str, arguments: Sequence[str], where: str, folder: Path, text: str = "") -> str:
-    """What the program prints, given `text` on its standard input; RunError with its own words where it fails."""
+    """What the program prints, given `text` on its standard input. Raises RunError, with its message, if it fails."""
     command = [java, "-Dfile.encoding=UTF-8", *arguments]
     answer = subprocess.run(command, input=text, capture_output=True, encoding="utf-8", cwd=folder, check=False)
     if answer.returncode:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 from rl4lms.core.errors import ConfigError, DataError
-from rl4lms.metrics.base import BaseMetric, MetaInfo, MetricResult, check_texts, mean
+from rl4lms.metrics.base import MetaInfo, MetricResult, SampleMetric, Samples, check_texts, mean
 from rl4lms.metrics.classifier import load_classifier
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 INTENT_MODEL = "rajkumarrrk/roberta-daily-dialog-intent-classifier"
 EOU_TOKEN = "<EOU>"
 
 
-class LearnedRewardMetric(BaseMetric):
+class LearnedRewardMetric(SampleMetric):
     """`semantic/learned_automodel_metric`: the score of label `label_ix`, per text and on average.
 
-    What transformers' text-classification pipeline gives: a probability, but the raw score of a model whose
-    problem_type is "regression".
+    The score is a probability, or the raw score if the model's problem_type is "regression", as in the
+    text-classification pipeline of transformers.
 
     model_name: directory or hub id of a sequence classifier; include_prompt_for_eval: score prompt + generation.
     """
@@ -42,34 +36,26 @@ class LearnedRewardMetric(BaseMetric):
         self._batch_size = batch_size
         self._include_prompt = include_prompt_for_eval
 
-    def compute(
-        self,
-        prompt_texts: Sequence[str] | None,
-        generated_texts: Sequence[str],
-        reference_texts: Sequence[Sequence[str]] | None,
-        meta_infos: Sequence[MetaInfo] | None = None,
-        model: PreTrainedModel | None = None,
-        split_name: str | None = None,
-    ) -> MetricResult:
-        texts = list(generated_texts)
+    def score_samples(self, samples: Samples) -> MetricResult:
+        texts = list(samples.texts)
         check_texts(self.name, texts)
         if self._include_prompt:
-            check_texts(self.name, texts, prompts=prompt_texts)
-            texts = [prompt + text for prompt, text in zip(prompt_texts or (), texts, strict=True)]
+            check_texts(self.name, texts, prompts=samples.prompts)
+            texts = [prompt + text for prompt, text in zip(samples.prompts or (), texts, strict=True)]
         scores = self._classifier.probabilities(texts, self._batch_size)[:, self._label_ix].tolist()
         return {self.key: (scores, mean(scores))}
 
 
 def intent_classifier_input(prompt: str, generated_text: str) -> str:
-    """The last utterance of the dialogue so far and the answer: what an intent classifier is trained on and asked."""
+    """The text that an intent classifier reads: the last utterance of the dialogue and the answer."""
     utterances = [utterance for utterance in prompt.split(EOU_TOKEN) if utterance]
     return (utterances[-1] if utterances else "") + generated_text
 
 
-class IntentAccuracyDailyDialog(BaseMetric):
-    """`intent/accuracy`: share of answers whose classified act is the one the human answer had.
+class IntentAccuracyDailyDialog(SampleMetric):
+    """`intent/accuracy`: the share of answers whose classified dialogue act is that of the human answer.
 
-    meta_infos hold it as `intent`: [act], acts counted from 1 as DailyDialog does; the classifier's labels from 0.
+    meta_infos have it as `intent`: [act]. DailyDialog counts acts from 1, the classifier its labels from 0.
     """
 
     name = "intent_accuracy"
@@ -93,18 +79,10 @@ class IntentAccuracyDailyDialog(BaseMetric):
             raise DataError(f"metric {self.name}: intent {label + 1} of text {index}, expected 1 to {n_labels}.")
         return label
 
-    def compute(
-        self,
-        prompt_texts: Sequence[str] | None,
-        generated_texts: Sequence[str],
-        reference_texts: Sequence[Sequence[str]] | None,
-        meta_infos: Sequence[MetaInfo] | None = None,
-        model: PreTrainedModel | None = None,
-        split_name: str | None = None,
-    ) -> MetricResult:
-        check_texts(self.name, generated_texts, prompts=prompt_texts, **{"meta infos": meta_infos})
-        targets = [self._target(i, info) for i, info in enumerate(meta_infos or ())]
-        pairs = zip(prompt_texts or (), generated_texts, strict=True)
+    def score_samples(self, samples: Samples) -> MetricResult:
+        check_texts(self.name, samples.texts, prompts=samples.prompts, **{"meta infos": samples.meta_infos})
+        targets = [self._target(i, info) for i, info in enumerate(samples.meta_infos or ())]
+        pairs = zip(samples.prompts or (), samples.texts, strict=True)
         texts = [intent_classifier_input(prompt, text) for prompt, text in pairs]
         predicted = self._classifier.probabilities(texts, self._batch_size).argmax(dim=-1).tolist()
         scores = [float(p == t) for p, t in zip(predicted, targets, strict=True)]

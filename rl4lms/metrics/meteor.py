@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
 from rl4lms.metrics.synonyms import synonym_source
 from rl4lms.metrics.words import stem, word_tokenize
 
 
-class _Stemmer:
-    """What nltk asks for: an object with `stem`."""
-
-    def stem(self, word: str) -> str:
-        return stem(word)
-
-
 class MeteorMetric(ReferenceMetric):
-    """`lexical/meteor` in [0, 1]: per text the best over its references, for the set the mean.
+    """`lexical/meteor` in [0, 1]: a text's best score over its references, and the mean over the texts.
 
-    wordnet: "auto" (the WordNet of nltk where installed, else METEOR's tables), "wordnet" or "tables"; the numbers
-    differ slightly (30 of 4,018 pairs of CommonGen, means .5593 and .5599), so `wordnet_source` names the one in use.
-    RL4LMs handed the printed list of references to the scorer.
+    wordnet: the source of synonyms: "auto" (nltk's WordNet if it is installed, else METEOR's tables), "wordnet" or
+    "tables". The scores differ slightly (on 30 of 4,018 pairs of CommonGen, means .5593 and .5599), so `labels` names
+    the source. RL4LMs passed the printed list of references to the scorer.
     """
 
     name = "meteor"
@@ -27,14 +22,10 @@ class MeteorMetric(ReferenceMetric):
 
     def __init__(self, wordnet: str = "auto") -> None:
         self._synonyms = synonym_source(wordnet)
-        self._stemmer = _Stemmer()
-
-    @property
-    def wordnet_source(self) -> str:
-        return self._synonyms.name
+        self._stemmer = SimpleNamespace(stem=stem)
 
     def labels(self) -> dict[str, str]:
-        return {self.key: f"synonyms: {self.wordnet_source}"}
+        return {self.key: f"synonyms: {self._synonyms.name}"}
 
     def pair(self, text: str, references: list[str]) -> float:
         from nltk.translate.meteor_score import meteor_score

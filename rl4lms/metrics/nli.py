@@ -1,4 +1,4 @@
-"""Natural-language inference: the chance that a premise entails, or contradicts, a hypothesis."""
+"""Natural-language inference: the probabilities that a premise entails or contradicts a hypothesis."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from rl4lms.metrics.classifier import TextClassifier
 if TYPE_CHECKING:
     import numpy as np
 
-MAX_TOKENS = 500  # of a pair, as published
-BLOCK = 8192  # pairs that are tokenized at once
+MAX_TOKENS = 500  # the longest pair, as published
+BLOCK = 8192  # pairs that are tokenized in one call
 
 
 class Published(NamedTuple):
-    """A model by SummaC's short name: its hub id, and which labels entail and contradict."""
+    """A published model: its hub id, and the numbers of its labels for entailment and contradiction."""
 
     model_name: str
     entailment: int
     contradiction: int
 
 
-# SummaC (github.com/tingofurro/summac), model_map.
+# Short name -> model, from `model_map` of SummaC (github.com/tingofurro/summac).
 PUBLISHED = {
     "snli-base": Published("boychaboy/SNLI_roberta-base", 0, 2),
     "snli-large": Published("boychaboy/SNLI_roberta-large", 0, 2),
@@ -69,9 +69,10 @@ class NliModel(TextClassifier):
     def images(
         self, documents: Sequence[Sequence[str]], texts: Sequence[Sequence[str]], batch_size: int
     ) -> list[np.ndarray]:
-        """One (3, D, S) float64 for each document of D chunks and text of S: entailment, contradiction, neutrality.
+        """A float64 array (3, D, S) for each document of D chunks and its text of S chunks.
 
-        (3, 1, 1) zeros where either has no chunk, as published. Each distinct pair is asked once.
+        It has the probabilities of entailment, contradiction and neutrality. If either has no chunk, it is (3, 1, 1)
+        zeros, as published. Each distinct pair is computed once.
         """
         import numpy as np
 
@@ -91,6 +92,4 @@ class NliModel(TextClassifier):
         return images
 
 
-@functools.cache
-def load_nli(model_name: str, device: str | None) -> NliModel:
-    return NliModel(model_name, device)
+load_nli = functools.cache(NliModel)  # metrics with the same model share it

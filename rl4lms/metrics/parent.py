@@ -1,7 +1,7 @@
-"""PARENT (Dhingra et al., 2019) with the word-overlap entailment model, as ToTTo's evaluation uses it.
+"""PARENT (Dhingra et al., 2019) with the word-overlap model of entailment, as in ToTTo's evaluation.
 
-A text is precise where its n-grams are in the reference or entailed by the table, and complete where it recalls the
-reference's entailed n-grams and mentions the table's highlighted entries. All texts are sequences of words here.
+A text is precise if its n-grams are in the reference or entailed by the table. It is complete if it has the reference's
+entailed n-grams and mentions the table's highlighted entries. Texts are sequences of words here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rl4lms.metrics.base import mean
 from rl4lms.metrics.bleu import ngram_counts
 
 MAX_ORDER = 4
-SMOOTHING = 1e-5  # stands for a precision or recall of 0 in a geometric mean
+SMOOTHING = 1e-5  # replaces a precision or recall of 0 in a geometric mean
 
 Words = Sequence[str]
 Ngrams = Counter[tuple[str, ...]]
@@ -30,17 +30,17 @@ class Parent(NamedTuple):
 
 
 def entailment(ngram: Words, table_words: frozenset[str]) -> float:
-    """Share of the n-gram's words that are somewhere in the table's values."""
+    """The share of the n-gram's words that occur in the table's values."""
     return sum(word in table_words for word in ngram) / len(ngram)
 
 
 def mention(entry: Words, text: Words) -> float:
-    """Share of a table entry that the text holds in order: LCS over the length of the entry (> 0)."""
+    """The share of a table entry that the text contains in order: the LCS over the length of the entry (> 0)."""
     return lcs_length(list(entry), list(text)) / len(entry)
 
 
 def entailed_precision(text: Ngrams, reference: Ngrams, table_words: frozenset[str]) -> float:
-    """Eq. 3-4 of the paper, one order: an n-gram counts for P(in reference) + P(not in reference) * P(entailed)."""
+    """Eq. 3-4 for one order: an n-gram counts P(in reference) + P(not in reference) * P(entailed)."""
     if not text:
         return 0.0
     gained = 0.0
@@ -51,7 +51,7 @@ def entailed_precision(text: Ngrams, reference: Ngrams, table_words: frozenset[s
 
 
 def entailed_recall(text: Ngrams, reference: Ngrams, table_words: frozenset[str]) -> float:
-    """Eq. 5, one order: recall of the reference's n-grams weighted by their entailment; 1 where none is entailed."""
+    """Eq. 5 for one order: recall of the reference's n-grams, weighted by their entailment; 1 if none is entailed."""
     weights = {ngram: count * entailment(ngram, table_words) for ngram, count in reference.items()}
     total = sum(weights.values())
     if total == 0.0:
@@ -60,7 +60,7 @@ def entailed_recall(text: Ngrams, reference: Ngrams, table_words: frozenset[str]
 
 
 def geometric_mean(values: Sequence[float]) -> float:
-    """0 where the first (unigram) value is 0; later zeros are smoothed."""
+    """The geometric mean over the orders: 0 if the first (unigram) value is 0; later zeros are smoothed."""
     if values[0] == 0.0:
         return 0.0
     return math.exp(math.fsum(math.log(v or SMOOTHING) for v in values) / len(values))
@@ -69,9 +69,9 @@ def geometric_mean(values: Sequence[float]) -> float:
 def parent_of_pair(text: Words, reference: Words, table_words: frozenset[str], entries: Sequence[Words]) -> Parent:
     """PARENT against one reference.
 
-    table_words: words of all values that may support the text; entries: the values it should mention, none empty.
-    The table's share of the recall (lambda) is what of the entries the reference itself leaves out, per example.
-    Without entries only the reference is recalled.
+    table_words: the words of all values that may support the text; entries: the values that it should mention, none of
+    them empty. The table's weight in the recall (lambda) is the share of the entries that the reference leaves out.
+    Without entries, the recall is that of the reference.
     """
     ngrams = [(ngram_counts(text, n), ngram_counts(reference, n)) for n in range(1, MAX_ORDER + 1)]
     precision = geometric_mean([entailed_precision(t, r, table_words) for t, r in ngrams])
@@ -84,5 +84,5 @@ def parent_of_pair(text: Words, reference: Words, table_words: frozenset[str], e
 
 
 def parent(text: Words, references: Sequence[Words], table_words: frozenset[str], entries: Sequence[Words]) -> Parent:
-    """The best of the references by F, the first of equals."""
+    """PARENT against the reference with the highest F; of equal ones, the first."""
     return max((parent_of_pair(text, r, table_words, entries) for r in references), key=lambda p: p.f_score)

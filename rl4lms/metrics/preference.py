@@ -1,6 +1,6 @@
-"""A seq2seq model that rates a text: the chance that its first decoded token is "good" rather than "bad".
+"""A seq2seq model that rates a text by the probability that its first decoded token is "good" rather than "bad".
 
-The form of RL4LMs' CommonGen preference model, T5-11B: the text in, the word out, read at the first position alone.
+RL4LMs' preference model for CommonGen, a T5-11B, works like this.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PUBLISHED_WEIGHTS = "https://storage.googleapis.com/ai2-jack-public/rl4lms_prefe
 
 
 def verdict_ids(tokenizer: Any, model_name: str) -> list[int]:
-    """The first token of "bad" and of "good", special tokens aside. Raises ConfigError where they begin alike."""
+    """The first tokens of "bad" and of "good". Raises ConfigError if they are the same."""
     ids = [int(tokenizer(word, add_special_tokens=False).input_ids[0]) for word in VERDICTS]
     if ids[0] == ids[1]:
         raise ConfigError(f'preference model "{model_name}": "good" and "bad" begin with the same token.')
@@ -30,9 +30,9 @@ def verdict_ids(tokenizer: Any, model_name: str) -> list[int]:
 
 
 class PreferenceModel(TextClassifier):
-    """logits: (N, 2), of "bad" and "good"; probabilities(texts)[:, 1] is the chance of "good".
+    """A model with two labels, "bad" and "good".
 
-    weights: a safetensors file of the model's tensors, for the published model, which is not in the hub's format.
+    weights: a safetensors file with the model's tensors, for the published model, which is not in the hub's format.
     """
 
     kind: ClassVar[str] = "preference model"
@@ -76,7 +76,7 @@ class PreferenceModel(TextClassifier):
 
 
 def load_weights(model: Any, vocab_size: int, path: str) -> None:
-    """Put a safetensors file's tensors into `model`. vocab_size: rows that its embeddings were trained with."""
+    """Load a safetensors file into `model`. vocab_size: the number of rows that its embeddings were trained with."""
     state = read_tensors(path, "preference model: weights")
     try:
         model.resize_token_embeddings(vocab_size)
@@ -85,7 +85,4 @@ def load_weights(model: Any, vocab_size: int, path: str) -> None:
         raise ConfigError(f"preference model: weights: {path}: they do not fit the model ({reason(error)}).") from None
 
 
-@functools.cache
-def load_preference_model(model_name: str, device: str | None = None, weights: str | None = None) -> PreferenceModel:
-    """One copy in a process."""
-    return PreferenceModel(model_name, device, weights)
+load_preference_model = functools.cache(PreferenceModel)  # metrics and rewards with the same model share it

@@ -1,10 +1,11 @@
-"""ROUGE-1, -2, -L, -Lsum (Lin, 2004), with the values of Google's rouge-score."""
+"""ROUGE-1, -2, -L and -Lsum (Lin, 2004), equal to those of Google's rouge-score."""
 
 from __future__ import annotations
 
 import functools
 import re
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import rapidrouge
@@ -20,23 +21,16 @@ _KNOWN_TYPE = re.compile(r"rouge([1-9]|L|Lsum)$")
 
 @functools.lru_cache(maxsize=1 << 14)
 def rouge_words(text: str) -> list[str]:
-    """rouge-score's tokens: lower case, [a-z0-9]+, words of more than three letters stemmed. Not to be changed."""
+    """rouge-score's tokens: lower case, [a-z0-9]+, words of more than three letters stemmed. Do not change the list."""
     words = _NOT_ALPHANUMERIC.sub(" ", text.lower()).split()
     return [stem(word) if len(word) > 3 else word for word in words]
-
-
-class _Tokenizer:
-    """What rouge-score asks for: an object with `tokenize`."""
-
-    def tokenize(self, text: str) -> list[str]:
-        return rouge_words(text)
 
 
 class RougeScorer:
     """F-measures of one text against its references.
 
-    The scoring is rapidrouge's, which equals rouge-score bit for bit and needs no quadratic table for ROUGE-L.
-    Two texts of one line each have ROUGE-Lsum equal to ROUGE-L, so that is not computed twice.
+    They are computed by rapidrouge, which equals rouge-score bit for bit and needs no quadratic table for ROUGE-L.
+    For two texts of one line each, ROUGE-Lsum equals ROUGE-L and is not computed again.
     """
 
     def __init__(self, rouge_types: Sequence[str]) -> None:
@@ -44,7 +38,7 @@ class RougeScorer:
             if not _KNOWN_TYPE.match(str(rouge_type)):
                 raise ConfigError(unknown("rouge_type", rouge_type, ROUGE_TYPES))
         self.rouge_types = tuple(rouge_types)
-        tokenizer = _Tokenizer()
+        tokenizer = SimpleNamespace(tokenize=rouge_words)
         scorer: Any = rapidrouge.RougeScorer
         self._scorer = scorer(list(self.rouge_types), tokenizer=tokenizer)
         one_line = [t for t in self.rouge_types if t != "rougeLsum"]
@@ -61,16 +55,16 @@ class RougeScorer:
         return {t: float(scores[t].fmeasure) for t in self.rouge_types}
 
     def best(self, references: Sequence[str], text: str) -> dict[str, float]:
-        """The maximum over references, for each type by itself."""
+        """The maximum over the references, for each type separately."""
         scores = [self.score(reference, text) for reference in references]
         return {t: max(s[t] for s in scores) for t in self.rouge_types}
 
 
 class RougeMetric(ReferenceMetric):
-    """`lexical/rouge_<type>`: F-measure with Porter stemming; the set's score is the plain mean.
+    """`lexical/rouge_<type>`: the F-measure with Porter stemming, and its mean over the texts.
 
-    use_single_ref: True (published default) scores against the first reference, False takes the best one.
-    RL4LMs averaged by a random bootstrap on numpy's global generator, and with False scored the printed list.
+    use_single_ref: True (the published default) scores against the first reference, False takes the best one. RL4LMs
+    averaged by a random bootstrap with numpy's global generator, and with False it scored the printed list.
     """
 
     name = "rouge"

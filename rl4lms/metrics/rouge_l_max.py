@@ -1,7 +1,10 @@
 """ROUGE-L as the Perl script ROUGE-1.5.5 and py-rouge compute it, the best over references (UnifiedQA's NarrativeQA).
 
-It is not the ROUGE-L of `rouge`: words are stemmed by Porter's original algorithm after WordNet's irregular forms,
+It differs from the ROUGE-L of `rouge`: words are stemmed by WordNet's irregular forms and Porter's original algorithm,
 texts are cut at a length limit, and precision and recall are both raised to 1 / weight_factor.
+
+Of py-rouge only the word tables are used: the package imports pkg_resources, which current setuptools lacks, and needs
+a Punkt model to be downloaded for its word tokenizer.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from rl4lms.metrics.words import stem
 _PACKAGE, _VERSION = "py-rouge", "1.1"
 _TABLES = ("rouge/wordnet_key_value.txt", "rouge/wordnet_key_value_special_cases.txt")
 _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]+")
-# What Treebank tokenization does to a text of letters and digits only; "cannot" stays whole, as in the Perl script.
+# The only words of letters that Treebank tokenization splits. The Perl script does not split "cannot".
 _CONTRACTIONS = re.compile(r"\b(?:(gim|lem)(me)|(gon|wan)(na)|(got)(ta))\b")
 _WITH_CANNOT = re.compile(r"\b(?:(gim|lem)(me)|(gon|wan)(na)|(got)(ta)|(can)(not))\b")
 _LENGTH_TYPES = ("words", "bytes")
@@ -31,9 +34,9 @@ _LENGTH_TYPES = ("words", "bytes")
 
 @functools.cache
 def irregular_forms(compatible: bool = True) -> dict[str, str]:
-    """Word -> stem that no stemmer finds; py-rouge's tables, read without importing it.
+    """Word -> stem, for words with irregular forms, from py-rouge's tables.
 
-    compatible: with the second table, of words where Porter's algorithm and the Perl script part.
+    compatible: also read the second table, with the words that the Perl script stems differently from Porter.
     """
     try:
         distribution = importlib.metadata.distribution(_PACKAGE)
@@ -52,7 +55,7 @@ def _split_contraction(match: re.Match[str]) -> str:
 
 
 def _longest_common_positions(reference: Sequence[str], text: Sequence[str]) -> set[int]:
-    """Positions in `reference` of one longest common subsequence; of several, the one the Perl script walks to."""
+    """The positions in `reference` of the longest common subsequence that the Perl script finds first."""
     rows = [[0] * (len(text) + 1)]
     for word in reference:
         above, row = rows[-1], [0]
@@ -72,7 +75,10 @@ def _longest_common_positions(reference: Sequence[str], text: Sequence[str]) -> 
 
 
 def common_words(reference: Sequence[Sequence[str]], text: Sequence[Sequence[str]]) -> int:
-    """Words of the union LCS of each reference line with all lines of the text, each word of the text used once."""
+    """The number of words in the union LCS of each reference line with all lines of the text.
+
+    Each word of the text counts once.
+    """
     if len(reference) == len(text) == 1:
         return lcs_length(list(reference[0]), list(text[0]))
     left = Counter(word for line in text for word in line)
@@ -98,7 +104,7 @@ def _words(line: str, stemming: bool, compatible: bool) -> list[str]:
 def preprocess(
     text: str, limit: int | None, limit_in_words: bool, stemming: bool, compatible: bool = True
 ) -> list[list[str]]:
-    """The words of each line (sentence where not compatible), the text cut to `limit` words or characters over all."""
+    """The words of each line (of each sentence if not compatible). The text is cut to `limit` words or characters."""
     lines: list[str] = []
     length = 0
     for line in text.split("\n") if compatible else sentence_splitter().split(text):
@@ -114,12 +120,12 @@ def preprocess(
 
 
 class RougeLMax(ReferenceMetric):
-    """`lexical/rouge_l_max`: F of ROUGE-L, per text the best over its references, for the set the mean.
+    """`lexical/rouge_l_max`: a text's best F of ROUGE-L over its references, and the mean over the texts.
 
-    The arguments are py-rouge's. P = (LCS / words of the text) ** (1 / weight_factor), R likewise over the words of
-    the reference, F = P R / ((1 - alpha) P + alpha R). max_n, apply_avg and apply_best choose how py-rouge merges
-    several references; here each is scored by itself, so they change nothing. ensure_compatibility: true is the Perl
-    script's way; false has nltk's own stems, "can not" for "cannot", and cuts sentences with Punkt instead of at line
+    The arguments are those of py-rouge. P = (LCS / words of the text) ** (1 / weight_factor), R is the same over the
+    words of the reference, and F = P R / ((1 - alpha) P + alpha R). max_n, apply_avg and apply_best have no effect:
+    they select how py-rouge merges several references, and here each is scored separately. ensure_compatibility: true
+    follows the Perl script; false takes nltk's stems, splits "cannot", and splits sentences by Punkt instead of at line
     breaks.
     """
 
@@ -147,7 +153,7 @@ class RougeLMax(ReferenceMetric):
                 f"{where}: weight_factor must be above 0 and alpha in [0, 1]; found {weight_factor}, {alpha}."
             )
         if not ensure_compatibility:
-            sentence_splitter()  # say now if it is missing, and so of the tables
+            sentence_splitter()  # so that a missing model, or a missing table below, is an error before any work
         if stemming:
             irregular_forms(ensure_compatibility)
         limit = length_limit if limit_length and length_limit else None

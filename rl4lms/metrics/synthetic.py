@@ -1,4 +1,4 @@
-"""Scores of the synthetic tasks: numbers that increase, texts with a date."""
+"""The metrics of the synthetic tasks: increasing numbers, and texts with a date."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ def _number(word: str) -> float | None:
         value = float(word)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None  # "nan" and "infinity" are words
+    return value if math.isfinite(value) else None  # "nan" and "infinity" count as words
 
 
 def increasing_numbers(text: str, min_tokens: int) -> float:
-    """Length of the increasing run that the numbers of `text` start with, over max(words, min_tokens / 2).
+    """The length of the increasing run at the start of the numbers of `text`, over max(words, min_tokens / 2).
 
-    Words are split at white space; words that are no numbers count in the length only. In [0, 1]; 0 without a number.
+    It is in [0, 1], and 0 without a number. Words are split at white space; those that are no numbers only count in the
+    denominator.
     """
     words = text.split()
     numbers = [n for n in map(_number, words) if n is not None]
@@ -34,7 +35,7 @@ def increasing_numbers(text: str, min_tokens: int) -> float:
 
 
 def date_in_text(text: str) -> float:
-    """1 where the text has a date like 2022-10-03 (digits only, no calendar is consulted), else 0."""
+    """1 if the text has a date like 2022-10-03, else 0. Only the pattern of digits is checked, not the calendar."""
     return float(_DATE.search(text) is not None)
 
 

@@ -1,21 +1,20 @@
-"""PARENT and BLEU on ToTTo, with the preparation of the ToTTo authors' evaluation scripts."""
+"""PARENT and BLEU on ToTTo, with texts prepared as in the evaluation scripts of the ToTTo authors."""
 
 from __future__ import annotations
 
 import functools
+import itertools
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from sacrebleu.metrics.bleu import BLEU
 
 from rl4lms.core.errors import DataError
-from rl4lms.metrics.base import BaseMetric, MetaInfo, MetricResult, check_texts, mean
+from rl4lms.metrics.base import MetaInfo, MetricResult, SampleMetric, Samples, check_texts, mean
 from rl4lms.metrics.detokenize import moses_detokenize
 from rl4lms.metrics.parent import Parent, parent
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from rl4lms.metrics.sacre_bleu import fraction
 
 NULL = "<null>"
 N_REFERENCES = 3
@@ -34,26 +33,26 @@ def _tokenizer() -> Any:
 
 
 def detokenized(text: str) -> str:
-    """One line in lower case, as the authors' scripts hand it to their scorers."""
+    """`text` detokenized, as one line in lower case."""
     return moses_detokenize(" ".join(text.strip().splitlines()).lower())
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def words(text: str) -> Words:
-    """The words of a detokenized text, split as mteval-v13a does. Cached: references come back with every text."""
+def mteval_words(text: str) -> Words:
+    """The words of a detokenized text, split as by mteval-v13a. Cached, because references are scored repeatedly."""
     return tuple(str(_tokenizer()(text.strip())).split())
 
 
 @functools.lru_cache(maxsize=1 << 12)
 def _table_words(values: Words) -> list[Words]:
-    """The words of each value that has any. The authors detokenize a table as one line, its values behind tabs."""
+    """The words of each value that has any. As in the authors' scripts, a table is detokenized as one line."""
     line = moses_detokenize("\t".join(f"cell|||{value}" for value in values).lower())
-    tokenized = (words(entry.partition("|||")[2]) for entry in line.split("\t"))
+    tokenized = (mteval_words(entry.partition("|||")[2]) for entry in line.split("\t"))
     return [value for value in tokenized if value]
 
 
 class TableExample(NamedTuple):
-    """What PARENT needs of a ToTTo row."""
+    """The parts of a ToTTo row that PARENT reads."""
 
     table_words: frozenset[str]
     entries: list[Words]
@@ -71,9 +70,9 @@ def _field(row: Row, name: str) -> Any:
 
 
 def final_sentences(row: Row) -> list[str]:
-    """The references, from the authors' list of annotations or the hub's dict of lists, detokenized.
+    """The detokenized references, from the authors' list of annotations or the hub's dict of lists.
 
-    As the authors do, a row with fewer than three is filled up with "<null>".
+    As in the authors' scripts, a row with fewer than three gets "<null>" for the others.
     """
     annotations = _field(row, "sentence_annotations")
     if isinstance(annotations, Mapping):
@@ -96,10 +95,10 @@ def _values(cells: Iterable[Mapping[str, Any]], *texts: str | None) -> list[Word
 
 
 def read_example(row: Row) -> TableExample:
-    """row: one ToTTo row. Raises DataError for a missing field or a highlighted cell outside the table.
+    """The words of a ToTTo row. Raises DataError for a missing field or a highlighted cell outside the table.
 
-    Supporting words: every cell, page title, section title and section text. Entries to mention: the highlighted
-    cells and the two titles. Against a reference "<null>" a text is scored by the table alone.
+    All cells, the page title, the section title and the section text support a text. The entries to mention are the
+    highlighted cells and the two titles.
     """
     table, titles = _field(row, "table"), (_field(row, "table_page_title"), _field(row, "table_section_title"))
     supporting = _values((cell for line in table for cell in line), *titles, _field(row, "table_section_text"))
@@ -110,18 +109,16 @@ def read_example(row: Row) -> TableExample:
     return TableExample(
         table_words=frozenset(word for value in supporting for word in value),
         entries=_values(highlighted, *titles),
-        references=[words(sentence) for sentence in final_sentences(row)],
+        references=[mteval_words(sentence) for sentence in final_sentences(row)],
     )
 
 
-class _TableMetric(BaseMetric):
-    """The common part: meta_infos hold each text's row as `raw_table`; `score` is the hook."""
-
-    name: ClassVar[str]
+class _TableMetric(SampleMetric):
+    """A metric that reads each text's ToTTo row, which is `raw_table` in its meta info."""
 
     @abstractmethod
     def score(self, texts: list[str], rows: list[Row]) -> MetricResult:
-        """texts: N > 0, as generated; rows: the N tables."""
+        """The scores of N > 0 texts, given their rows."""
 
     def _row(self, index: int, info: MetaInfo) -> Row:
         known = info if isinstance(info, Mapping) else {}
@@ -131,17 +128,9 @@ class _TableMetric(BaseMetric):
             raise DataError(f'metric {self.name}: meta info of text {index} has no table "raw_table"; found {found}.')
         return row
 
-    def compute(
-        self,
-        prompt_texts: Sequence[str] | None,
-        generated_texts: Sequence[str],
-        reference_texts: Sequence[Sequence[str]] | None,
-        meta_infos: Sequence[MetaInfo] | None = None,
-        model: PreTrainedModel | None = None,
-        split_name: str | None = None,
-    ) -> MetricResult:
-        check_texts(self.name, generated_texts, **{"meta infos": meta_infos})
-        return self.score(list(generated_texts), [self._row(i, info) for i, info in enumerate(meta_infos or ())])
+    def score_samples(self, samples: Samples) -> MetricResult:
+        check_texts(self.name, samples.texts, **{"meta infos": samples.meta_infos})
+        return self.score(list(samples.texts), [self._row(i, info) for i, info in enumerate(samples.meta_infos or ())])
 
 
 def _subset(items: Sequence[Any], rows: Sequence[Row], overlap: bool | None) -> list[Any]:
@@ -151,8 +140,8 @@ def _subset(items: Sequence[Any], rows: Sequence[Row], overlap: bool | None) -> 
 class ParentToTTo(_TableMetric):
     """`table_to_text/parent_<subset>/precision`, `.../recall` and `table_to_text/parent_<subset>_f_score`.
 
-    Subsets: overall, overlap and non_overlap (rows whose header combination was, or was not, seen in training); a
-    subset without rows has no keys. Fractions; the authors' script prints per cent.
+    The subsets are overall, overlap and non_overlap (rows whose header combination was, or was not, seen in training).
+    A subset without rows has no keys. The scores are fractions; the authors' script prints per cent.
     """
 
     name = "parent_totto"
@@ -166,7 +155,7 @@ class ParentToTTo(_TableMetric):
     def score(self, texts: list[str], rows: list[Row]) -> MetricResult:
         examples = [read_example(row) for row in rows]
         scores = [
-            parent(words(detokenized(text) or NULL), example.references, example.table_words, example.entries)
+            parent(mteval_words(detokenized(text) or NULL), example.references, example.table_words, example.entries)
             for text, example in zip(texts, examples, strict=True)
         ]
         result: MetricResult = {}
@@ -189,8 +178,8 @@ class ParentToTTo(_TableMetric):
 class BLEUToTTo(_TableMetric):
     """`table_to_text/bleu_<subset>` in [0, 1]: sacrebleu's corpus BLEU against the row's three references.
 
-    Subsets and keys as of `ParentToTTo`; each text's own BLEU is given for overall. A "<null>" that fills a row up is
-    a reference like any other, so for a text of one to three words it is the closest in length, as for the authors.
+    Subsets and keys are like those of `ParentToTTo`; overall has each text's BLEU, too. As in the authors' script, a
+    "<null>" in place of a missing reference counts as a reference, also as the one closest in length to a short text.
     """
 
     name = "bleu_totto"
@@ -202,19 +191,13 @@ class BLEUToTTo(_TableMetric):
     def score(self, texts: list[str], rows: list[Row]) -> MetricResult:
         scorer: Any = BLEU()
         references = [final_sentences(row) for row in rows]
-        most = max(map(len, references))
-        streams = [[refs[i] if i < len(refs) else None for refs in references] for i in range(most)]
+        streams = list(itertools.zip_longest(*references))
         statistics = scorer._extract_corpus_statistics([detokenized(text) or NULL for text in texts], streams)
-        scores = [_fraction(scorer._compute_score_from_stats(row)) for row in statistics]
+        scores = [fraction(scorer._compute_score_from_stats(row)) for row in statistics]
         result: MetricResult = {}
         for subset, overlap in SUBSETS.items():
             chosen = _subset(statistics, rows, overlap)
             if chosen:
-                value = _fraction(scorer._aggregate_and_compute(chosen))
+                value = fraction(scorer._aggregate_and_compute(chosen))
                 result[f"table_to_text/bleu_{subset}"] = (scores if overlap is None else None, value)
         return result
-
-
-def _fraction(score: Any) -> float:
-    """Of sacrebleu's per cent, which rounding can take past 100."""
-    return min(float(score.score) / 100, 1.0)

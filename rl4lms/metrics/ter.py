@@ -1,11 +1,11 @@
-"""Translation edit rate (Snover et al., 2006), edit for edit the number of sacrebleu, at a fraction of its time.
+"""Translation edit rate (Snover et al., 2006), equal to sacrebleu's and much faster.
 
-TER looks for block shifts greedily: each round tries up to 1,000 shifts of the hypothesis and keeps the one that
-lowers the edit distance most. sacrebleu measures one candidate after the other in Python, 40 ms for a shuffled
-sentence of 14 words and 440 ms for an edited one of 70; here the candidates of a round are measured together.
+TER searches block shifts greedily: each round tries up to 1,000 shifts of the hypothesis and keeps the one that lowers
+the edit distance most. sacrebleu measures one candidate after the other in Python, which takes 40 ms for a shuffled
+sentence of 14 words and 440 ms for an edited one of 70. Here the candidates of a round are measured together.
 
-The time is bounded by work, never by a clock: beside the 1,000 candidates, rounds end once they have read 200,000 words
-of a hypothesis. A round lowers the distance, so a pair of up to 447 words never gets there.
+The work for a pair is bounded: rounds end after 1,000 candidates, or once 200,000 words of a hypothesis have been read.
+Each round lowers the distance, so a pair of up to 447 words never reaches the second bound.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import numpy as np
 from sacrebleu.metrics import lib_ter
 from sacrebleu.metrics.ter import TER
 
-tercom: Any = lib_ter  # its type hints say words are strings; any hashable will do
+tercom: Any = lib_ter  # as Any, because its type hints demand strings and words are numbers here
 _FAR = np.int32(1 << 20)
 _NEVER = 1 << 40
-MAX_WORDS_READ = 200_000  # of one hypothesis, over all rounds of the search for shifts
-_FEW = 4  # candidates of a round up to which measuring one after the other is the faster way
+MAX_WORDS_READ = 200_000  # words of one hypothesis, over all rounds of the search for shifts
+_FEW = 4  # up to this number of candidates, measuring one after the other is faster
 
 
 def band(row: int, n_rows: int, n_columns: int) -> tuple[int, int]:
-    """Columns [first, last) that the beam around the diagonal leaves open in a row of the edit matrix."""
+    """The columns [first, last) of a row of the edit matrix that are inside the beam around the diagonal."""
     ratio = n_columns / n_rows
     width = math.ceil(ratio / 2 + tercom._BEAM_WIDTH) if ratio / 2 > tercom._BEAM_WIDTH else tercom._BEAM_WIDTH
     diagonal = math.floor(row * ratio)
@@ -36,10 +36,11 @@ def band(row: int, n_rows: int, n_columns: int) -> tuple[int, int]:
 
 
 def edit_distances(hypotheses: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Beam-limited Levenshtein distances. hypotheses: (C, H) int32; reference: (R,) int32 -> (C,) int32.
+    """Beam-limited Levenshtein distances (C,) int32. hypotheses: (C, H) int32; reference: (R,) int32.
 
-    Row by row of the edit matrix for all C at once. A run of insertions, d[j] = min_k (d[k] + j - k), is a running
-    minimum of d[k] - k. Two rows are kept; only their open columns are written, for the others are never nearer.
+    The rows of the edit matrix are computed one after the other, for all C hypotheses at once. Insertions,
+    d[j] = min_k (d[k] + j - k), are a running minimum of d[k] - k. Only two rows are kept. Only their columns inside
+    the beam are written, because the others never have a smaller distance.
     """
     n_candidates, n_rows = hypotheses.shape
     words = np.ascontiguousarray(hypotheses.T)  # (H, C)
@@ -50,7 +51,7 @@ def edit_distances(hypotheses: np.ndarray, reference: np.ndarray) -> np.ndarray:
         first, last = band(row, n_rows, len(reference))
         current = rows[row % 2]
         if first:
-            current[first - 1] = _FAR  # open two rows ago
+            current[first - 1] = _FAR  # it was inside the beam two rows ago
         inside = current[first:last]
         np.add(previous[first:last], 1, out=inside)
         start = max(first, 1)
@@ -65,11 +66,11 @@ def edit_distances(hypotheses: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 
 def distance_and_trace(words: Sequence[int], reference: Sequence[int]) -> tuple[int, str]:
-    """The beam-limited Levenshtein distance and its edits, which are those of `lib_ter.BeamEditDistance`.
+    """The beam-limited Levenshtein distance and its edits, equal to those of `lib_ter.BeamEditDistance`.
 
-    That class keeps rows of the reference's whole length, for every prefix that it has met: 1.6 GB and a quarter of a
-    minute for a text of 20,000 words. Here a row is as wide as the beam. Substitution comes before deletion before
-    insertion, where they cost the same.
+    That class keeps a row as long as the reference for every prefix that it has seen: 1.6 GB and a quarter of a minute
+    for a text of 20,000 words. Here a row is as wide as the beam. At equal costs, substitution precedes deletion, and
+    deletion precedes insertion.
     """
     first, costs = 0, list(range(len(reference) + 1))
     rows: list[tuple[int, str]] = [(0, tercom._OP_INS * len(costs))]
@@ -96,7 +97,7 @@ def distance_and_trace(words: Sequence[int], reference: Sequence[int]) -> tuple[
 
 
 def _trace(rows: Sequence[tuple[int, str]], row: int, column: int) -> str:
-    """The edits from the first cell to the last; rows: the first column that is open, and each cell's edit."""
+    """The edits from the first cell to the last. rows: the first column inside the beam, and each cell's edit."""
     backwards = []
     while row or column:
         first, edits = rows[row]
@@ -115,8 +116,8 @@ def matching_runs(
 ) -> Iterator[tuple[int, int, int]]:
     """(start, reference_start, length) of all equal runs of up to 10 words, at most 50 places apart.
 
-    In the order of `lib_ter._find_shifted_pairs`, which compares every word of one text with every word of the other.
-    errors, reference_errors: one flag for each word of a text; only runs that hold one in both are given.
+    They come in the order of `lib_ter._find_shifted_pairs`, which compares all words with all words. errors,
+    reference_errors: one flag per word; if given, only runs with an error in both texts are returned.
     """
     to_error, reference_to_error = _steps_to_error(errors, words), _steps_to_error(reference_errors, reference)
     places: dict[int, list[int]] = {}
@@ -139,7 +140,7 @@ def matching_runs(
 
 
 def _steps_to_error(errors: Sequence[int] | None, words: Sequence[int]) -> list[int]:
-    """From each word, how many steps to the next with an error; 0 everywhere where no errors are told."""
+    """For each word, the distance to the next word with an error; 0 everywhere if errors is None."""
     if errors is None:
         return [0] * len(words)
     steps, distance = [0] * len(words), tercom._MAX_SHIFT_SIZE
@@ -150,7 +151,7 @@ def _steps_to_error(errors: Sequence[int] | None, words: Sequence[int]) -> list[
 
 
 def _shifts(words: Sequence[int], reference: Sequence[int], trace: str, tried: int) -> Iterator[tuple[int, int, int]]:
-    """(start, length, target) of Tercom's candidate shifts, in its order, until 1,000 were tried in all rounds."""
+    """(start, length, target) of Tercom's candidate shifts, in its order, until 1,000 in all rounds have been tried."""
     align, reference_errors, errors = tercom.trace_to_alignment(trace)
     for start, reference_start, length in matching_runs(words, reference, errors, reference_errors):
         if start <= align[reference_start] < start + length:
@@ -175,7 +176,7 @@ def edit_rate(hypothesis: list[str], reference: list[str]) -> tuple[int, int]:
     """(edits, words of the reference); equals `sacrebleu.metrics.lib_ter.translation_edit_rate`."""
     if not reference:
         return len(hypothesis), 0
-    vocabulary = {word: i for i, word in enumerate(sorted({*hypothesis, *reference}))}  # order decides ties
+    vocabulary = {word: i for i, word in enumerate(sorted({*hypothesis, *reference}))}  # sorted, because it breaks ties
     words = [vocabulary[w] for w in hypothesis]
     target = [vocabulary[w] for w in reference]
     target_array = np.array(target, dtype=np.int32)
@@ -203,7 +204,7 @@ def edit_rate(hypothesis: list[str], reference: list[str]) -> tuple[int, int]:
 
 
 class FastTER(TER):
-    """sacrebleu's TER with `edit_rate` in place of its own search."""
+    """sacrebleu's TER with `edit_rate` instead of its own search."""
 
     def _compute_segment_statistics(self, hypothesis: str, ref_kwargs: dict[str, Any]) -> list[float]:
         edits, lengths = zip(*(edit_rate(hypothesis.split(), words) for words in ref_kwargs["ref_words"]), strict=True)

@@ -19,12 +19,12 @@ def masked_logits(logits: Tensor, mask: Tensor | None, temperature: float = 1.0)
 
 
 def action_logprobs(logits: Tensor, actions: Tensor) -> Tensor:
-    """log softmax(logits)[action]. logits: (..., V), -inf where masked; actions: (...) int64. Returns (...)."""
+    """log softmax(logits)[action]. logits: (..., V), -inf if masked; actions: (...) int64. Returns (...)."""
     return torch.log_softmax(logits, dim=-1).gather(-1, actions.unsqueeze(-1)).squeeze(-1)
 
 
 def entropy(logits: Tensor) -> Tensor:
-    """Entropy in nats on the support of (..., V) logits: -sum p log p, finite where places are -inf. Returns (...)."""
+    """Entropy in nats on the support of (..., V) logits: -sum p log p, finite if places are -inf. Returns (...)."""
     return _entropy(torch.log_softmax(logits, dim=-1), truncated=True)
 
 

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @contextlib.contextmanager
 def process_group() -> Iterator[None]:
-    """Join the processes of the launch while the block runs: nccl where each has a GPU of its own, else gloo."""
+    """Join the processes of the launch while the block runs: nccl if each has a GPU of its own, else gloo."""
     if launch_size() == 1 or dist.is_initialized():
         yield
         return
@@ -78,7 +78,7 @@ def sum_numbers(numbers: Mapping[str, float]) -> dict[str, float]:
 
 
 def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """`.grad` of every parameter becomes the sum over processes; it stays None where none of them has one."""
+    """`.grad` of every parameter becomes the sum over processes; it stays None if none of them has one."""
     if world_size() == 1:
         return
     held = list(parameters)

@@ -12,12 +12,12 @@ def masked_sum(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the real places; nan where there is none, as `torch.mean` of an empty tensor."""
+    """Mean over the real places; nan if there is none, as `torch.mean` of an empty tensor."""
     return masked_sum(values, mask) / mask.sum()
 
 
 def masked_std(values: Tensor, mask: Tensor, unbiased: bool = True) -> Tensor:
-    """Standard deviation over the real places (denominator n - 1 where `unbiased`, as torch and SB3)."""
+    """Standard deviation over the real places (denominator n - 1 if `unbiased`, as torch and SB3)."""
     n = mask.sum()
     squares = masked_sum((values - masked_mean(values, mask)) ** 2, mask)
     return torch.sqrt(squares / (n - int(unbiased)))

@@ -176,7 +176,7 @@ class LMActorCriticPolicy(BasePolicy):
     # -- scoring -----------------------------------------------------------------------------------------------------
 
     def arithmetic(self, *models: nn.Module) -> AbstractContextManager[None]:
-        """What every forward of the policy's models runs under: autocast to bfloat16 where the dtype says so.
+        """What every forward of the policy's models runs under: autocast to bfloat16 if the dtype says so.
 
         models: those that the block uses again and again, without gradients (see `rl4lms.policies.precision`).
         """
@@ -219,7 +219,7 @@ class LMActorCriticPolicy(BasePolicy):
         return EvaluateActionsOutput(values, log_prob, entropy)
 
     def action_logits(self, observations: TokenView) -> Tensor:
-        """(N, V) float32 logits of the distributions that were sampled, -inf where masked."""
+        """(N, V) float32 logits of the distributions that were sampled, -inf if masked."""
         return masked_logits(self._logits(observations)[0], observations.action_mask(self.vocab_size), self.temperature)
 
     def evaluate_values(self, observations: TokenView) -> Tensor:
@@ -301,7 +301,7 @@ class LMActorCriticPolicy(BasePolicy):
             )  # fmt: skip
 
     def get_language_model(self) -> Any:
-        """The Hugging Face model that is trained (with its adapters, where there are some)."""
+        """The Hugging Face model that is trained (with its adapters, if there are some)."""
         return self.policy_model
 
     # -- Stable-Baselines3's stepping interface ----------------------------------------------------------------------

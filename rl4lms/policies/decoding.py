@@ -82,7 +82,7 @@ def decode(
     """Continue B left-padded prompts. prompt_ids: (B, P) int64; prompt_mask: (B, P) bool.
 
     eos_id: every token that ends a row, as one id or several.
-    uniforms: (B, max_new_tokens) float64 in [0, 1), one draw a token, required where `spec.do_sample`: a row's
+    uniforms: (B, max_new_tokens) float64 in [0, 1), one draw a token, required if `spec.do_sample`: a row's
     tokens depend on its own draws alone. Rows that have ended leave the batch once half of it is idle.
     """
     stop_ids = token_set(eos_id)

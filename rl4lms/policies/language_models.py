@@ -25,7 +25,7 @@ def load_language_model(
 ) -> PreTrainedModel:
     """A causal or sequence-to-sequence model by local directory or hub id, in eval mode.
 
-    Raises ConfigError where there is no such model, or it is of the other kind.
+    Raises ConfigError if there is no such model, or it is of the other kind.
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
     from transformers.utils.logging import disable_progress_bar
@@ -69,7 +69,7 @@ def position_ids(mask: Tensor) -> Tensor:
 
 
 def _mask_or_none(mask: Tensor) -> Tensor | None:
-    """None where nothing is padded: attention then takes its fast causal path."""
+    """None if nothing is padded: attention then takes its fast causal path."""
     return None if bool(mask.all()) else mask
 
 
@@ -134,7 +134,7 @@ class CausalScorer:
     def inputs(model: Any, sequences: Sequences) -> dict[str, Any]:
         """The tokens that predict the T response tokens: prompt and all but the last response token.
 
-        That one is kept where it makes a length of whole eights, as configured lengths mostly are, for the kernels of
+        That one is kept if it makes a length of whole eights, as configured lengths mostly are, for the kernels of
         attention are faster there than at one less. What it predicts, nothing reads.
         """
         ids = torch.cat([sequences.prompt_ids, sequences.response_ids], dim=1)
@@ -143,7 +143,7 @@ class CausalScorer:
             ids, mask = ids[:, :-1], mask[:, :-1]
         inputs = {"input_ids": ids, "attention_mask": _mask_or_none(mask), "use_cache": False}
         if inputs["attention_mask"] is not None and _accepts_positions(model):
-            inputs["position_ids"] = position_ids(mask)  # where nothing is padded, the model's own are the same
+            inputs["position_ids"] = position_ids(mask)  # if nothing is padded, the model's own are the same
         return inputs
 
     @classmethod
@@ -215,7 +215,7 @@ class Seq2SeqScorer:
 
 
 def start_token(model: Any) -> int:
-    """The decoder's start token. Raises ConfigError where the configuration names none."""
+    """The decoder's start token. Raises ConfigError if the configuration names none."""
     config = model.config
     start = getattr(config, "decoder_start_token_id", None)
     start = getattr(config, "bos_token_id", None) if start is None else start

@@ -14,7 +14,7 @@ def bfloat16(device_type: str, *models: nn.Module) -> Iterator[None]:
     """Autocast to bfloat16 while the block runs.
 
     models: whose weights the block, which takes no gradients, uses more than once. Autocast keeps the cast of a weight
-    to the end of its block only where the weight requires a gradient; a frozen one it would cast for every token.
+    to the end of its block only if the weight requires a gradient; a frozen one it would cast for every token.
     """
     frozen = [p for model in models for p in model.parameters() if not p.requires_grad and p.is_floating_point()]
     try:

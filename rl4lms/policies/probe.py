@@ -31,7 +31,7 @@ class _Compare(Protocol):
 def check_decodes_as_it_scores(model: Any) -> None:
     """Two prompts, one of them padded, with three tokens each: scored at once, scored alone, and decoded with a cache.
 
-    Raises ConfigError where the model cannot do one of these, or its numbers differ: docs/numerics.md, lines 1, 2 and
+    Raises ConfigError if the model cannot do one of these, or its numbers differ: docs/numerics.md, lines 1, 2 and
     4. By what it does, not by its name; a model is asked once in a process. No generator of random numbers moves.
     """
     if model in _passed:
@@ -55,7 +55,7 @@ def check_decodes_as_it_scores(model: Any) -> None:
 
 
 def check_gives_states(model: Any) -> None:
-    """Raises ConfigError where the model does not give the last hidden states that a value model of its own reads."""
+    """Raises ConfigError if the model does not give the last hidden states that a value model of its own reads."""
     scorer, sequences = _scorer(model), _sequences(model)
     with torch.no_grad(), torch.random.fork_rng(devices=[]), _doing(model, "be a separate value model"):
         hidden = scorer.hidden(scorer.trunk(model), sequences)

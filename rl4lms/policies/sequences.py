@@ -72,7 +72,7 @@ class TokenView:
         return values[self.rows, self.cols]
 
     def action_mask(self, vocab_size: int) -> Tensor | None:
-        """(N, V) bool, or None where every action was allowed."""
+        """(N, V) bool, or None if every action was allowed."""
         bits = self.sequences.action_mask_bits
         return None if bits is None else unpack_bits(self.gather(bits), vocab_size)
 

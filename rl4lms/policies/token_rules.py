@@ -78,7 +78,7 @@ class TokenRules:
         return self.no_repeat_ngram_size > 0 or any(len(word) > 1 for word in self.bad_words)
 
     def forced(self, step: int, last: bool) -> tuple[int, ...]:
-        """What the token of this step must be one of; () where it is free."""
+        """What the token of this step must be one of; () if it is free."""
         if step == 0 and self.forced_first is not None:
             return (self.forced_first,)
         return self.forced_last if last else ()
@@ -86,7 +86,7 @@ class TokenRules:
     def allowed(
         self, logits: Tensor, step: int, last: bool, history: History | None, forbidden: Collection[int] = ()
     ) -> Tensor | None:
-        """(B, V) bool, True = may be chosen as token `step` (from 0) of a response; None where all may.
+        """(B, V) bool, True = may be chosen as token `step` (from 0) of a response; None if all may.
 
         logits: (B, V), whose shape and device count; last: the token fills the response's length; forbidden: what may
         not be chosen at this step either (stop tokens before a minimum length). A row of which nothing would be left
@@ -129,6 +129,6 @@ class TokenRules:
 
 
 def penalise_repetition(logits: Tensor, history: History, penalty: float) -> Tensor:
-    """Logits of tokens in the history divided by the penalty where positive, else multiplied (arXiv:1909.05858)."""
+    """Logits of tokens in the history divided by the penalty if positive, else multiplied (arXiv:1909.05858)."""
     counts = torch.zeros_like(logits).scatter_add_(1, history.ids, history.mask.to(logits.dtype))
     return torch.where(counts > 0, torch.where(logits < 0, logits * penalty, logits / penalty), logits)

@@ -92,7 +92,7 @@ def truncation_mask(
 ) -> Tensor | None:
     """(B, V) bool, True = may be sampled, or None for all. logits: (B, V) float32, untempered.
 
-    eos_id: every stop token; history: what went before, where `spec.reads_history`.
+    eos_id: every stop token; history: what went before, if `spec.reads_history`.
     """
     forbidden = token_set(eos_id) if step < spec.min_length else ()
     mask = spec.rules.allowed(logits, step, step + 1 == spec.max_new_tokens, history, forbidden)

@@ -118,7 +118,7 @@ class BatchedMetricReward(MetricScores, BatchedEpisodeReward):
 class MetricRewardFunction(BatchedMetricReward):
     """offset + scale * score of any registered metric, plus shaping.
 
-    metric: its id; args: its constructor's arguments; key: which of its results (needed where it has several). For a
+    metric: its id; args: its constructor's arguments; key: which of its results (needed if it has several). For a
     metric that falls as texts get better give a negative scale, e.g. metric: ter, scale: -1, offset: 1.
     """
 

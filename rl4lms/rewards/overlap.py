@@ -79,7 +79,7 @@ class SacreBleu(MetricReward):
 
 
 class TER(MetricReward):
-    """1 - edits per reference word: 1 for a perfect text, below 0 where there are more edits than reference words.
+    """1 - edits per reference word: 1 for a perfect text, below 0 if there are more edits than reference words.
 
     Its time is bounded: at most 1,000 shifts are tried a text, as in sacrebleu, and they are measured together.
     """

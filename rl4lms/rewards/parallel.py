@@ -25,7 +25,7 @@ from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]
 
-from rl4lms.core.errors import RunError, UserError, told
+from rl4lms.core.errors import RunError, UserError, message_of
 from rl4lms.core.guard import guarded
 from rl4lms.core.kernels import THREADS
 from rl4lms.core.signals import children_without_ctrl_c
@@ -163,7 +163,7 @@ class ParallelReward:
         return [value for start in sorted(results) for value in results[start]]
 
     def _answered(self, busy: dict[Any, _Worker], started: dict[Any, float], n_calls: int) -> list[Any]:
-        """Connections with an answer; waits for one. Raises RunError where a worker is over the time of its calls."""
+        """Connections with an answer; waits for one. Raises RunError if a worker is over the time of its calls."""
         if self._timeout_s is None:
             return wait(list(busy))
         limit_s = self._timeout_s * n_calls
@@ -198,12 +198,12 @@ class ParallelReward:
 
 
 def _sendable(value: Any, shared: Sequence[Any], reward_fn: object) -> bytes:
-    """`value` pickled. Raises RunError where it cannot be: what is pickled is asked for it, and may raise anything."""
+    """`value` pickled. Raises RunError if it cannot be: what is pickled is asked for it, and may raise anything."""
     try:
         return _dump(value, shared)
     except Exception as error:
         raise RunError(
-            f"reward {reward_name(reward_fn)} cannot be sent to worker processes ({told(error)}). Set "
+            f"reward {reward_name(reward_fn)} cannot be sent to worker processes ({message_of(error)}). Set "
             "env.n_reward_workers to 1, or in_parent = True on its class."
         ) from error
 
@@ -239,7 +239,7 @@ def _reply(start: int, values: list[Any], error: UserError | None = None) -> byt
         pickle.loads(reply)
         return reply
     except Exception as reason:  # an error or result that cannot travel is told in words
-        return _dump((start, [], RunError(told(error or reason)), trace))
+        return _dump((start, [], RunError(message_of(error or reason)), trace))
 
 
 def _answer(reward_fn: Any, shared: Sequence[Any], calls: bytes) -> bytes:

@@ -14,7 +14,7 @@ COMMON_GEN_PREFIX = "generate a sentence with: "
 
 
 class Shaping:
-    """The reward function of an id, per episode or batched, added to finished texts; 0 where the id is None."""
+    """The reward function of an id, per episode or batched, added to finished texts; 0 if the id is None."""
 
     def __init__(self, shaping_fn: str | None) -> None:
         self._function: Any = None if shaping_fn is None else RewardFunctionRegistry.get(shaping_fn, {})
@@ -41,7 +41,7 @@ class Shaping:
 
 
 def repeat_penalty(prompt: str, text: str, prefix: str = COMMON_GEN_PREFIX) -> float:
-    """-1 where a CommonGen text repeats its prompt instead of answering it, else 0.
+    """-1 if a CommonGen text repeats its prompt instead of answering it, else 0.
 
     It repeats the prompt if it holds, in any case, all concepts as the prompt lists them, the prefix, or one of the
     words "generate" and "sentence". The prompt's last character is the concept end token. Raises DataError for a

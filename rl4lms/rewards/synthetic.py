@@ -24,7 +24,7 @@ class IncreasingNumbersReward(EpisodeReward):
 
 
 class SentencesWithDatesReward(EpisodeReward):
-    """1 where the text has a date like 2022-10-03, else 0."""
+    """1 if the text has a date like 2022-10-03, else 0."""
 
     name = "sentences_with_dates"
 

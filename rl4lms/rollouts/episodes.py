@@ -23,9 +23,9 @@ class EpisodeBatch:
     scores: the reward function's part of the reward, at the step where it was given.
     rewards: scores - kl_coef * (raw_logprobs - ref_logprobs).
     ended: (B,) bool, False for an episode cut because the buffer was full.
-    bootstrap: (B,) float32, V of the state after the last step where it was cut, else 0.
+    bootstrap: (B,) float32, V of the state after the last step if it was cut, else 0.
     prompt_index: (B,) the sample of each episode in the training pool; texts: the decoded responses.
-    sampler_logprobs: as logprobs, but as the sampler computed them token by token; None where those are the logprobs.
+    sampler_logprobs: as logprobs, but as the sampler computed them token by token; None if those are the logprobs.
     In half precision logprobs are of the update's own forward, which rounds otherwise.
     """
 
@@ -57,7 +57,7 @@ class RolloutSamples:
     """A minibatch under SB3's field names: N real tokens, every field (N,) but `observations`.
 
     observations: the handle that `policy.evaluate_actions` accepts; old_values, old_log_prob: of the rollout;
-    advantages: whitened already where the algorithm has `normalize_advantage`.
+    advantages: whitened already if the algorithm has `normalize_advantage`.
     """
 
     observations: TokenView

@@ -9,7 +9,7 @@ from rl4lms.core.errors import ConfigError, RunError
 
 
 class KLController:
-    """Fixed where `target_kl` is None, else Ziegler et al.'s proportional controller (arXiv:1909.08593, sec. 2.2).
+    """Fixed if `target_kl` is None, else Ziegler et al.'s proportional controller (arXiv:1909.08593, sec. 2.2).
 
     coef *= 1 + 0.1 * clip((kl - target) / target, -0.2, 0.2); the factor is at least 0.98, so coef stays > 0.
     target_kl is in nats, the mean per token over the trained steps (RL4LMs' meaning).

@@ -15,7 +15,7 @@ from rl4lms.rollouts.episodes import EpisodeBatch
 if TYPE_CHECKING:
     from rl4lms.policies.base import LMActorCriticPolicy
 
-# docs/numerics.md, lines 4, 13 and 29. The tolerance is relative to what is compared, where that is above 1.
+# docs/numerics.md, lines 4, 13 and 29. The tolerance is relative to what is compared, if that is above 1.
 TOLERANCE = 1e-4
 HALF_WARN, HALF_RAISE = 0.02, 0.2
 N_CHECKED_EPISODES = 2
@@ -36,7 +36,7 @@ def check_reproduction(
     index = batch.sequences.prompt_mask.sum(1).argsort(stable=True)[:N_CHECKED_EPISODES]
     if policy.half_precision:
         logprobs, sampler = batch.logprobs[batch.mask], sampled[batch.mask]
-        worst = float((logprobs - sampler).abs().mean()) + 0 * float(batch.values.sum())  # nan where a value is
+        worst = float((logprobs - sampler).abs().mean()) + 0 * float(batch.values.sum())  # nan if a value is
         limit, what = HALF_RAISE, "log-probabilities differ on average"
     else:
         view = all_tokens(batch.sequences.rows(index))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def until_stop(ids: Sequence[int], stop_ids: Collection[int]) -> Sequence[int]:
-    """The tokens up to and with the first stop token; all of them where there is none."""
+    """The tokens up to and with the first stop token; all of them if there is none."""
     end = next((i for i, token in enumerate(ids) if token in stop_ids), len(ids) - 1)
     return ids[: end + 1]
 
@@ -23,7 +23,7 @@ class Continuation:
     adds to decoding the prompt, by longest common prefix (docs/numerics.md, line 34), for a token may stand for other
     text at the beginning than after something: a Llama-style tokenizer loses the first space, WordPiece shows "##", and
     a byte may complete a character of the prompt. An encoder-decoder's response is a text of its own: its prompt_ids
-    are left empty. stop_ids: a response's text ends before the first of these, also where an episode goes on after it
+    are left empty. stop_ids: a response's text ends before the first of these, also if an episode goes on after it
     (`terminate_on_eos: false`). Special tokens are skipped, and ids past the tokenizer's vocabulary (a model's padded
     embedding rows) have no text.
     """

@@ -31,7 +31,7 @@ def encode_prompts(
     """Token ids of each prompt, truncated to `max_length`, unpadded; the tokenizer's settings are left as they were.
 
     An empty prompt becomes one start token (bos, else eos): a language model needs something to continue. Raises
-    DataError where there is neither, ConfigError where `max_length` has no room for what the tokenizer always adds.
+    DataError if there is neither, ConfigError if `max_length` has no room for what the tokenizer always adds.
     """
     previous = tokenizer.truncation_side
     tokenizer.truncation_side = truncation_side
@@ -106,7 +106,7 @@ class Observation:
     ) -> Observation:
         """The first state of an episode: an empty context. The episode has copies of what a reward could change.
 
-        encoder_decoder: whether responses are texts of their own; None says so where there is a context_start_token.
+        encoder_decoder: whether responses are texts of their own; None says so if there is a context_start_token.
         stop_ids: the tokens that end a response's text.
         """
         separate = context_start_token is not None if encoder_decoder is None else encoder_decoder

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def check_prompts(
     tokenizer: PreTrainedTokenizerBase, samples: Iterable[SampleLike], n_rows: int, max_length: int
 ) -> None:
-    """Raises ConfigError where no prompt fits, and DataError for the first sample whose prompt cannot be encoded."""
+    """Raises ConfigError if no prompt fits, and DataError for the first sample whose prompt cannot be encoded."""
     encode_prompts(tokenizer, ["a b c d"], max_length)
     strange = tokens_beyond(tokenizer, n_rows)
     startless = tokenizer.bos_token_id is None and tokenizer.eos_token_id is None

@@ -20,7 +20,7 @@ class TextTask:
     terminate_on_eos: an episode ends with its first stop token, which counts; without it (the published default) every
     episode runs to max_episode_length. stop_ids: every token that ends a text; the tokenizer's eos is one of them.
     encoder_decoder: whether responses are texts of their own rather than continuations of their prompts; None says so
-    where there is a context_start_token.
+    if there is a context_start_token.
     """
 
     tokenizer: PreTrainedTokenizerBase

@@ -45,7 +45,7 @@ def train_bpe(
     vocab_size: tokens in all, specials and the 256 bytes among them; fewer if the texts hold too few pairs.
     lowercase: for classifiers only, as it cannot be undone.
 
-    Raises ConfigError where `vocab_size` has no room for the specials and the bytes.
+    Raises ConfigError if `vocab_size` has no room for the specials and the bytes.
     """
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -107,7 +107,7 @@ def _with_frame(
 
 
 def load_tokenizer(name: str, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
-    """A tokenizer by local directory or hub id. Raises ConfigError where there is none.
+    """A tokenizer by local directory or hub id. Raises ConfigError if there is none.
 
     A directory whose tokenizer is plain (tokenizer.json says all) is read without the auto classes, which import the
     whole table of models: 0.3 CPU-seconds a process.

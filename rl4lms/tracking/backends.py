@@ -64,7 +64,7 @@ class WandB:
     """One wandb run in RUN/wandb, whose id is kept there: a resumed run goes on under the same one.
 
     settings: `project`, `name`, `entity`, `config` and whatever else `wandb.init` takes. What the run prints is not
-    captured. Raises ConfigError where wandb refuses to begin (nobody is logged in).
+    captured. Raises ConfigError if wandb refuses to begin (nobody is logged in).
     """
 
     def __init__(self, run_dir: Path, /, **settings: Any) -> None:
@@ -125,7 +125,7 @@ def check_backends(names: Iterable[str]) -> None:
 
 
 def open_backend(name: str, run_dir: Path, /, **settings: Any) -> Backend:
-    """A backend by name. Raises ConfigError as `check_backends`, and where the backend itself refuses."""
+    """A backend by name. Raises ConfigError as `check_backends`, and if the backend itself refuses."""
     with untouched_generators():
         check_backends([name])
         return BACKENDS[name](run_dir, **settings)

@@ -79,7 +79,7 @@ class Tracker:
     def state_dict(self) -> dict[str, dict[str, Any]]:
         """Bytes and sha256 of every file of the run, which are on the disk when this returns.
 
-        Raises RunError where a growing file is not as long as this run has made it: another process writes it, too.
+        Raises RunError if a growing file is not as long as this run has made it: another process writes it, too.
         """
         state = {}
         for path in self._own(_GROWING):
@@ -102,7 +102,7 @@ class Tracker:
     def load_state_dict(self, state: Mapping[str, Mapping[str, Any]]) -> None:
         """Cut every growing file back to its length in `state`, and remove those of the run that it does not know.
 
-        Raises RunError where a file does not begin with what it held, or predictions are not those that the run made:
+        Raises RunError if a file does not begin with what it held, or predictions are not those that the run made:
         it cannot go on from there.
         """
         for name, known in state.items():
@@ -167,7 +167,7 @@ def _sorted(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any, key: str) -> Any:
-    """`value` as JSON: scalars of numpy and torch as Python numbers. Raises RunError naming `key` where not finite."""
+    """`value` as JSON: scalars of numpy and torch as Python numbers. Raises RunError naming `key` if not finite."""
     if isinstance(value, Mapping):
         return {str(k): _plain(v, f"{key}: {k}") for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -15,7 +15,7 @@ from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.io import canonical_json, sha256_text, write_json
 from rl4lms.core.pretrained import model_from_pretrained, positions
 from rl4lms.core.seeding import derive_seed
-from rl4lms.core.work_directory import publish, work_directory, work_path
+from rl4lms.core.work_directory import publish_run, work_directory, work_path
 from rl4lms.tokenization.tokenizer import load_tokenizer, save_tokenizer, sentinel_tokens, train_bpe
 from rl4lms.training.fitting import FitCheckpoints, Optimisation, fit
 from rl4lms.training.lm_data import (
@@ -128,11 +128,11 @@ def train(settings: BaseModelSettings, data_dir: Path, out_dir: Path) -> None:
         model.save_pretrained(work)
         save_tokenizer(tokenizer, work)
         write_json(work / "metrics.json", metrics)
-        publish(work, out_dir, DECLARED)
+        publish_run(work, out_dir, DECLARED)
 
 
 def load_model(name: str, kind: Literal["causal", "seq2seq"]) -> PreTrainedModel:
-    """A model by directory or hub id, float32, in eval mode. Raises ConfigError where there is none of that kind."""
+    """A model by directory or hub id, float32, in eval mode. Raises ConfigError if there is none of that kind."""
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     auto = AutoModelForCausalLM if kind == "causal" else AutoModelForSeq2SeqLM

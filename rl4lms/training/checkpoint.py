@@ -54,7 +54,7 @@ def parameters_of(module: nn.Module, skip: tuple[str, ...] = ()) -> dict[str, Te
 
 
 def load_parameters(module: nn.Module, tensors: Mapping[str, Tensor], skip: tuple[str, ...] = ()) -> None:
-    """Copy tensors into the module's own, in place. Raises RunError where names or shapes differ."""
+    """Copy tensors into the module's own, in place. Raises RunError if names or shapes differ."""
     own = parameters_of(module, skip)
     if own.keys() != tensors.keys():
         odd = sorted(own.keys() ^ tensors.keys())[:3]
@@ -232,9 +232,9 @@ def _checkpoints(directory: Path) -> list[Path]:
 
 
 def load_newest_checkpoint(directory: Path, digest: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """The newest checkpoint that is whole and of this configuration, or None where there is none at all.
+    """The newest checkpoint that is whole and of this configuration, or None if there is none at all.
 
-    A damaged one is reported and the one before it is used. Raises RunError where all are damaged: a run that has
+    A damaged one is reported and the one before it is used. Raises RunError if all are damaged: a run that has
     lost its state never starts over silently.
     """
     found = _checkpoints(directory)

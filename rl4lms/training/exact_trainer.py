@@ -50,7 +50,7 @@ class ExactTrainer(Trainer):
         self._found: tuple[dict[str, torch.Tensor], dict[str, Any]] | None = None
 
     def run(self, resume: bool) -> None:
-        """Train to the end, from the newest checkpoint where there is one."""
+        """Train to the end, from the newest checkpoint if there is one."""
         self._found = load_newest_checkpoint(self.checkpoints, self.digest) if resume else None
         if self._found is None:
             self.tracker.load_state_dict({})  # lines of a run that was killed before its first checkpoint

@@ -40,7 +40,7 @@ N_SAVES = 10  # in a run
 class Optimisation:
     """AdamW (fused), linear warm-up, cosine decay to 0, gradients clipped to norm 1.
 
-    embedding_learning_rate: of the token embeddings where it differs. T5 draws them with unit scale and divides its
+    embedding_learning_rate: of the token embeddings if it differs. T5 draws them with unit scale and divides its
     output by sqrt(d_model); its own optimiser, Adafactor, steps in proportion to a parameter's scale. AdamW does not.
     """
 
@@ -90,7 +90,7 @@ class FitCheckpoints:
         save_checkpoint(self.directory, len(fitting.losses), tensors, state)
 
     def load(self, fitting: Fitting, n_steps: int) -> None:
-        """Restore the newest checkpoint, where there is one."""
+        """Restore the newest checkpoint, if there is one."""
         found = load_newest_checkpoint(self.directory, self.digest)
         if found is None:
             return

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def model_config(name: str, trust_remote_code: bool = False) -> PreTrainedConfig:
-    """A model's configuration by local directory or hub id. Raises ConfigError where there is none."""
+    """A model's configuration by local directory or hub id. Raises ConfigError if there is none."""
     from transformers import AutoConfig
 
     config: PreTrainedConfig = from_pretrained(AutoConfig, name, "model", trust_remote_code=trust_remote_code)
@@ -24,7 +24,7 @@ def check_lengths(
     model: PreTrainedConfig, name: str, max_prompt_length: int, max_length: int,
     key: str = "env.args.max_episode_length",
 ) -> None:  # fmt: skip
-    """Raises ConfigError where prompt and response cannot fit the model's positions. key: what says `max_length`."""
+    """Raises ConfigError if prompt and response cannot fit the model's positions. key: what says `max_length`."""
     limit = positions(model)
     if limit is None:
         return
@@ -41,7 +41,7 @@ def check_lengths(
 
 
 def check_kind(model: PreTrainedConfig, name: str, seq2seq: bool, key: str) -> None:
-    """Raises ConfigError where an encoder-decoder stands for a causal model, or the other way round."""
+    """Raises ConfigError if an encoder-decoder stands for a causal model, or the other way round."""
     if bool(model.is_encoder_decoder) != seq2seq:
         found = "an encoder-decoder" if model.is_encoder_decoder else "a causal model"
         raise ConfigError(f"{key}: {name} is {found} ({model.model_type}); choose its sibling for those.")

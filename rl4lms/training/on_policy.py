@@ -49,7 +49,7 @@ class OnPolicyTrainer:
     """One run of an on-policy algorithm in a directory, with the published file names.
 
     evaluate_test: also score the test split before and after (RL4LMs does; in the pipeline the evaluate stage does).
-    identity: the run's where it is known already.
+    identity: the run's if it is known already.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class OnPolicyTrainer:
         assert self.evaluation.n_iters is not None and self.evaluation.eval_every is not None
         self.n_iters: int = self.evaluation.n_iters
         self.eval_every: int = self.evaluation.eval_every
-        self.best: dict[str, Any] | None = None  # {iteration, value} of the best evaluation, where one is kept
+        self.best: dict[str, Any] | None = None  # {iteration, value} of the best evaluation, if one is kept
         self.writes = rank() == 0  # of the processes of a launch, the first alone
         seed_everything(config.seed)
         self.pools = self.identity.pools
@@ -97,7 +97,7 @@ class OnPolicyTrainer:
         return self.out_dir / "checkpoints"
 
     def train(self, resume: bool = True) -> None:
-        """Train to the end, from the newest checkpoint where there is one, and save the model."""
+        """Train to the end, from the newest checkpoint if there is one, and save the model."""
         for notice in self.config.notices:
             self.tracker.log_info(notice)
         if self.writes:
@@ -127,7 +127,7 @@ class OnPolicyTrainer:
         return build_manifest(seed=self.config.seed, device=device, inputs=self.identity.inputs)
 
     def evaluate_splits(self, epoch: int, ends: bool) -> None:
-        """Score val (and at the run's ends test, where asked for) with the policy after `epoch` iterations."""
+        """Score val (and at the run's ends test, if asked for) with the policy after `epoch` iterations."""
         model = self.algorithm.policy.get_language_model()
         for split in ["val", "test"] if ends and self.evaluate_test else ["val"]:
             result = self.splits.score(model, split, epoch)
@@ -181,7 +181,7 @@ class OnPolicyTrainer:
         save_checkpoint(self.checkpoints, self.algorithm.iteration, tensors, state, is_best=self.is_best)
 
     def load(self) -> int:
-        """Restore the newest checkpoint; returns the iterations done, 0 where there is none."""
+        """Restore the newest checkpoint; returns the iterations done, 0 if there is none."""
         found = load_newest_checkpoint(self.checkpoints, self.digest)
         if found is None:
             return 0
@@ -274,7 +274,7 @@ def train(
     evaluate_test: bool = True,
     identity: RunIdentity | None = None,
 ) -> None:
-    """Run an on-policy configuration in `out_dir`, resuming from its checkpoints where there are some.
+    """Run an on-policy configuration in `out_dir`, resuming from its checkpoints if there are some.
 
     Under torchrun or accelerate launch every process calls this, and the first one writes.
     """

@@ -14,7 +14,7 @@ from rl4lms.data_pools.text_generation_pool import TextGenPool, check_samples
 
 
 def build_pool(config: ComponentConfig, split: str) -> TextGenPool:
-    """The pool of a split. Raises DataError where it has no samples, or one with a field of another type."""
+    """The pool of a split. Raises DataError if it has no samples, or one with a field of another type."""
     pool: TextGenPool = DataPoolRegistry.get(config.id, {**config.args, "split": split})
     if not len(pool):
         raise DataError(f"datapool {config.id}, split {split}: no samples; check its data and arguments.")

@@ -16,7 +16,7 @@ from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.io import canonical_json, read_jsonl, sha256_text, write_json
 from rl4lms.core.pretrained import model_from_pretrained
 from rl4lms.core.seeding import derive_seed, numpy_generator
-from rl4lms.core.work_directory import publish, work_directory, work_path
+from rl4lms.core.work_directory import publish_run, work_directory, work_path
 from rl4lms.data_pools.published import DATASETS
 from rl4lms.data_pools.row_check import cells_complaint
 from rl4lms.metrics.learned import EOU_TOKEN, intent_classifier_input
@@ -147,11 +147,11 @@ def train(settings: RewardModelSettings, data_dir: Path, out_dir: Path) -> None:
         model.save_pretrained(work)
         save_tokenizer(tokenizer, work)
         write_json(work / "metrics.json", metrics)
-        publish(work, out_dir, DECLARED)
+        publish_run(work, out_dir, DECLARED)
 
 
 def _load(settings: RewardModelSettings) -> PreTrainedModel:
-    """A classifier that was trained elsewhere. Raises ConfigError where it lacks one of the settings' labels."""
+    """A classifier that was trained elsewhere. Raises ConfigError if it lacks one of the settings' labels."""
     from transformers import AutoModelForSequenceClassification
 
     name, auto = str(settings.model_name), AutoModelForSequenceClassification
@@ -278,7 +278,7 @@ def _accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
 
 
 def _logits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> torch.Tensor:
-    """(N, labels) float32; texts keep their end where they are too long, as in the reward."""
+    """(N, labels) float32; texts keep their end if they are too long, as in the reward."""
     tokenizer.truncation_side = "left"
     rows = tokenizer(list(texts), truncation=True)["input_ids"]
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))

@@ -68,10 +68,10 @@ def train(
     """Fine-tune as `config` says: config.json, manifest.json, model/, training_info.jsonl, val_split_metrics.jsonl.
 
     One line of training_info.jsonl per `logging_steps`; one of val_split_metrics.jsonl per `eval_every` epochs, 0 being
-    the start: `eval/loss`, nats per reference token, and the metrics, where there are some. These score the test split
+    the start: `eval/loss`, nats per reference token, and the metrics, if there are some. These score the test split
     as well, at the start and at the end, and each evaluation writes its predictions. The same call in the same
     directory goes on from the last checkpoint; with `save_strategy` "no" there is one after SIGTERM alone. Raises
-    ConfigError for a configuration of another algorithm, RunError where the loss is not finite; SystemExit, once it has
+    ConfigError for a configuration of another algorithm, RunError if the loss is not finite; SystemExit, once it has
     saved, after SIGTERM.
     """
     alg = config.alg
@@ -162,7 +162,7 @@ def _build(config: RunConfig, alg: SupervisedConfig, pools: Pools, tracker: Trac
 
 
 def _decoding(config: RunConfig, alg: SupervisedConfig, limit: int) -> dict[str, Any]:
-    """`generation` and `max_prompt_length` of an evaluation; nothing where there are no metrics to generate for.
+    """`generation` and `max_prompt_length` of an evaluation; nothing if there are no metrics to generate for.
 
     limit: of the context, in tokens. As in RL4LMs a prompt of a causal model is cut to what the response leaves of it.
     """

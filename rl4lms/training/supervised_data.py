@@ -1,6 +1,6 @@
 """Prompts and references as token ids with labels, and batches of them, for supervised fine-tuning.
 
-One example per reference. Masks are explicit: where pad and eos are one id, the eos that ends a text is learnt and the
+One example per reference. Masks are explicit: if pad and eos are one id, the eos that ends a text is learnt and the
 padding after it is not.
 """
 
@@ -25,7 +25,7 @@ Example = dict[str, list[int]]
 def pairs(samples: Iterable[Sample]) -> tuple[list[str], list[str]]:
     """(prompts, references), one entry per reference, as RL4LMs; references without text are left out.
 
-    Raises DataError where none is left.
+    Raises DataError if none is left.
     """
     both = [(s.prompt_or_input_text, r) for s in samples for r in s.references if r.strip()]
     if not both:
@@ -40,7 +40,7 @@ def causal_examples(
 
     The loss is on the whole text, prompt included, as in RL4LMs. Where prompt and reference meet without white space, a
     space is put between them (RL4LMs glues two words into one). The reference's tokens are what it adds to those of its
-    prompt, for a tokenizer may put a space of its own in front of a text; where the two would share a token they are
+    prompt, for a tokenizer may put a space of its own in front of a text; if the two would share a token they are
     encoded apart, as at generation. RL4LMs adds no eos; here the model learns to stop. A text that is too long loses
     the prompt's start, then its own end (and with it the eos). "n_prompt": [the number of prompt tokens].
     """

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rl4lms.core import progress
-from rl4lms.core.errors import ConfigError, RunError, one_line, plain, report
+from rl4lms.core.errors import ConfigError, RunError, one_line, printable, report_error
 from rl4lms.core.pretrained import from_pretrained
 from rl4lms.core.streams import PlainFormatter
 
@@ -21,17 +21,17 @@ HOSTILE = "\x1b[2J\x1b]0;title\x07 \u202egnp.exe \x9b31m \ud800 \u2028 \x00"
 
 @pytest.mark.parametrize("text", ["plain", "\u65e5\u672c", "\U0001f468\u200d\U0001f469", "a\xa0b", "a  b"])
 def test_text_stays_text(text: str) -> None:
-    assert plain(text) == text == one_line(text)
+    assert printable(text) == text == one_line(text)
 
 
 def test_nothing_that_a_terminal_obeys_is_left() -> None:
-    assert plain(HOSTILE) == r"\x1b[2J\x1b]0;title\x07 \u202egnp.exe \x9b31m \ud800 \u2028 \x00"
-    assert plain("two\nlines") == "two\nlines"
+    assert printable(HOSTILE) == r"\x1b[2J\x1b]0;title\x07 \u202egnp.exe \x9b31m \ud800 \u2028 \x00"
+    assert printable("two\nlines") == "two\nlines"
     assert one_line("two\n  lines\r\n\u2028and more") == "two lines and more"
 
 
 def test_an_error_is_one_short_line_whatever_it_says(capsys: Any) -> None:
-    assert report(RunError(f"{HOSTILE}\n{'x' * 100_000}")) == 1
+    assert report_error(RunError(f"{HOSTILE}\n{'x' * 100_000}")) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: \\x1b[2J") and said.count("\n") == 1 and len(said) < 9_000
     assert "... (92," in said and "characters more" in said

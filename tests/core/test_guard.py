@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rl4lms.core.errors import DataError, RunError, report
+from rl4lms.core.errors import DataError, RunError, report_error
 from rl4lms.core.guard import copied, guarded
 from rl4lms.core.registry import Registry
 
@@ -108,7 +108,7 @@ def test_code_of_the_users_outside_of_a_guarded_call_is_named_by_its_line(capsys
 
     with pytest.raises(SystemExit) as left:
         Registry("policy", Policy())  # type: ignore[arg-type]  # ours calls the user's
-    assert report(left.value) == 1
+    assert report_error(left.value) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: ") and said.count("\n") == 1
     assert "Policy.__getattr__: raised SystemExit (0), at test_guard.py, line" in said
@@ -118,7 +118,7 @@ def test_an_exit_that_nobody_but_python_asked_for_passes() -> None:
     with pytest.raises(SystemExit) as left:
         argparse.ArgumentParser().parse_args(["--unknown"])
     with pytest.raises(SystemExit) as reported:
-        report(left.value)
+        report_error(left.value)
     assert reported.value is left.value
 
 

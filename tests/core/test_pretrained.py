@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from rl4lms.metrics.bert_score import Encoder
 from rl4lms.metrics.bleurt import BleurtModel
 from rl4lms.metrics.classifier import TextClassifier
 from rl4lms.metrics.nli import NliModel
-from rl4lms.metrics.perplexity import load_language_model as load_for_perplexity
+from rl4lms.metrics.perplexity import perplexity_model
 from rl4lms.metrics.preference import PreferenceModel
 from rl4lms.policies.language_models import load_language_model
 from rl4lms.training import base_model
@@ -44,7 +45,7 @@ USES: dict[str, tuple[Callable[[Path], Any], Callable[[str], Any]]] = {
     "policy": (save_language_model, lambda d: load_language_model(d, seq2seq=False)),
     "seq2seq policy": (lambda d: save_language_model(d, "t5"), lambda d: load_language_model(d, seq2seq=True)),
     "base model": (save_language_model, lambda d: base_model.load_model(d, "causal")),
-    "perplexity": (save_language_model, load_for_perplexity),
+    "perplexity": (save_language_model, perplexity_model),
     "classifier": (save_classifier, lambda d: TextClassifier(d, "cpu")),
     "roberta classifier": (lambda d: save_classifier(d, "roberta"), lambda d: TextClassifier(d, "cpu")),
     "NLI": (lambda d: save_bert(d, "ForSequenceClassification", id2label=NLI), lambda d: NliModel(d, "cpu")),
@@ -197,17 +198,20 @@ def test_a_shard_that_is_missing_or_lacks_a_tensor(tmp_path: Path) -> None:
 
 
 def test_an_adapter_and_its_base_are_whole(tmp_path: Path) -> None:
-    """A head that the adapter brings with it may be missing from the base, which is a plain language model."""
+    """The base may lack a head that the adapter has: it is a plain language model. It is loaded once."""
     peft = pytest.importorskip("peft", reason="the extra peft is not installed")
     from transformers import AutoModelForSequenceClassification
 
     base, adapter = tmp_path / "base", tmp_path / "adapter"
+    load = AutoModelForSequenceClassification.from_pretrained
     save_language_model(base)
     model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=2)
     lora = peft.LoraConfig(task_type="SEQ_CLS", r=2, fan_in_fan_out=True)
     peft.get_peft_model(model, lora).save_pretrained(adapter)
     word_tokenizer().save_pretrained(adapter)
-    assert TextClassifier(str(adapter), "cpu").n_labels == 2
+    with patch.object(AutoModelForSequenceClassification, "from_pretrained", wraps=load) as loaded:
+        assert TextClassifier(str(adapter), "cpu").n_labels == 2
+    assert loaded.call_count == 1
     file = adapter / "adapter_model.safetensors"
     whole = load_file(file)
     for gone, named in ((sorted(whole)[0], "score"), (sorted(whole)[2], "lora_B")):

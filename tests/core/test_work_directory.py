@@ -21,8 +21,8 @@ from rl4lms.core.seals import SEAL, seal
 from rl4lms.core.work_directory import (
     DIGEST_FILE,
     input_digests,
-    publish,
     publish_directory,
+    publish_run,
     work_directory,
     work_path,
 )
@@ -120,7 +120,7 @@ def test_publishing_moves_a_finished_run_and_keeps_what_others_wrote(tmp_path: P
     seal(out, ["epoch_9_val_split_predictions.json", "best_model/config.json", "model/edited.json"])
     (out / "model" / "edited.json").write_text("by somebody, since then")
     (out / "epoch_8_val_split_predictions.json").write_text("of somebody")
-    publish(work, out, ["config.json", "model/model.safetensors"])
+    publish_run(work, out, ["config.json", "model/model.safetensors"])
     assert not work.exists()
     files = {str(p.relative_to(out)): p.read_text() for p in out.rglob("*") if p.is_file() and p.name != SEAL}
     assert files == {
@@ -138,7 +138,7 @@ def test_publishing_moves_a_finished_run_and_keeps_what_others_wrote(tmp_path: P
 def test_a_run_without_a_declared_file_publishes_nothing(tmp_path: Path) -> None:
     work, out = finished(tmp_path)
     with pytest.raises(RunError, match=r"ended without rollout_info\.jsonl; nothing is published"):
-        publish(work, out, ["config.json", "rollout_info.jsonl"])
+        publish_run(work, out, ["config.json", "rollout_info.jsonl"])
     assert not out.exists()
     assert (work / "checkpoints" / "00000001").exists()
 
@@ -155,10 +155,10 @@ def test_killed_while_publishing_it_publishes_again(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(os, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
-        publish(work, out, ["config.json"])
+        publish_run(work, out, ["config.json"])
     monkeypatch.undo()
     assert (work / "config.json").exists()
-    publish(work, out, ["config.json"])
+    publish_run(work, out, ["config.json"])
     assert (out / "model" / "model.safetensors").read_text() == "model/model.safetensors"
     assert not list(out.rglob("*~rl4lms"))
 
@@ -177,7 +177,7 @@ def test_killed_while_it_removes_its_work_directory_it_begins_clean(
 
     monkeypatch.setattr(shutil, "rmtree", killed)
     with pytest.raises(KeyboardInterrupt):
-        publish(work, out, ["config.json"])
+        publish_run(work, out, ["config.json"])
     monkeypatch.undo()
     assert (out / "config.json").exists() and not work.exists()
     with work_directory(work, CONFIG, ()) as path:
@@ -224,7 +224,7 @@ def test_somebodys_copy_of_a_checkpoint_is_not_thrown_away_with_ours(tmp_path: P
         (work / "checkpoints" / name).parent.mkdir()
         (work / "checkpoints" / name).write_text('{"iteration": 1, "tensors_sha256": ""}')
     (work / "checkpoints" / "20240101" / "tensors.safetensors").write_text("weights")
-    publish(work, out, ["config.json"])
+    publish_run(work, out, ["config.json"])
     found = sorted(str(p.relative_to(out / "checkpoints")) for p in (out / "checkpoints").rglob("*") if p.is_file())
     assert found == sorted([*kept, "20240101/tensors.safetensors"])
     assert not (out / "checkpoints" / "00000001").exists() and not work.exists()
@@ -318,7 +318,7 @@ def test_a_target_that_is_a_link_to_another_disk_is_filled(other_disk: Path, tmp
     out.symlink_to(other_disk / "runs")
     work_path(out).symlink_to(other_disk / "work")
     finished(tmp_path)
-    publish(work_path(out), out, ["config.json"])
+    publish_run(work_path(out), out, ["config.json"])
     assert (other_disk / "runs" / "model" / "model.safetensors").is_file()
     assert not (other_disk / "work").exists() and not list(tmp_path.rglob("*~rl4lms"))
 

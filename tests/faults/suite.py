@@ -56,7 +56,7 @@ def make(directory: Path) -> Path:
 
 def run(directory: Path, stage: Sequence[str]) -> int:
     """The exit code of a stage, run in `directory` and in this process; an exception that it lets out comes along."""
-    for cached in (perplexity.load_language_model, perplexity.load_tokenizer, classifier.load_classifier):
+    for cached in (perplexity.perplexity_model, perplexity.perplexity_tokenizer, classifier.load_classifier):
         cached.cache_clear()  # a process of its own would read its models anew
     before = Path.cwd()
     os.chdir(directory)

@@ -5,7 +5,7 @@ import pytest
 
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.tables import MetricRegistry
-from rl4lms.metrics.cider import CiderMetric, DocumentFrequencies, read_references
+from rl4lms.metrics.cider import CiderMetric, DocumentFrequencies, _idf_by_count, read_references
 from tests.metrics.conftest import random_pairs
 
 KEY = "lexical/cider"
@@ -63,8 +63,7 @@ def test_without_a_corpus_a_score_depends_on_the_set_and_with_one_it_does_not() 
 def test_document_frequencies_count_samples_not_occurrences() -> None:
     frequencies = DocumentFrequencies.of([[("a", "a", "b"), ("a",)], [("b",)]])
     assert (frequencies.n_documents, frequencies.counts["a",], frequencies.counts["b",]) == (2, 1, 2)
-    assert frequencies.idf(("b",)) == 0.0
-    assert frequencies.idf(("never",)) == frequencies.idf(("a",)) == math.log(2)
+    assert _idf_by_count(2) == [math.log(2), math.log(2), 0.0]
     with pytest.raises(DataError, match="no references"):
         DocumentFrequencies.of([])
 

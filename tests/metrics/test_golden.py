@@ -76,11 +76,11 @@ def test_totto_equals_the_authors_scripts() -> None:
 def test_the_golden_rows_need_every_step_of_the_authors_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the detokenizer the numbers are others, so the test above would see it missing."""
     monkeypatch.setattr(table, "moses_detokenize", lambda line: line)
-    for cache in (table.words, table._table_words):
+    for cache in (table.mteval_words, table._table_words):
         cache.cache_clear()
     with pytest.raises(AssertionError, match="table_to_text"):
         assert_equals_the_authors(TOTTO["rows"], TOTTO["texts"], TOTTO["scores"])
-    for cache in (table.words, table._table_words):
+    for cache in (table.mteval_words, table._table_words):
         cache.cache_clear()
 
 

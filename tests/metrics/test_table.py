@@ -7,7 +7,7 @@ import pytest
 
 from rl4lms.core.errors import DataError
 from rl4lms.metrics.parent import parent
-from rl4lms.metrics.table import NULL, ParentToTTo, detokenized, is_overlap, read_example, words
+from rl4lms.metrics.table import NULL, ParentToTTo, detokenized, is_overlap, mteval_words, read_example
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "totto" / "validation.jsonl"
 F = "table_to_text/parent_overall_f_score"
@@ -39,7 +39,11 @@ def test_preparation() -> None:
     example = read_example(row())
     assert example.entries == [("1815",), ("ada", "lovelace"), ("life",)]
     assert example.table_words == {"born", "died", "1815", "1852", "-", "london", "ada", "lovelace", "life"}
-    assert example.references == [words("ada lovelace was born in 1815 ."), words(NULL), words(NULL)]
+    assert example.references == [
+        mteval_words("ada lovelace was born in 1815 ."),
+        mteval_words(NULL),
+        mteval_words(NULL),
+    ]
     assert is_overlap(row())
     assert not is_overlap(row(overlap_subset="False"))
 
@@ -67,7 +71,7 @@ def test_scores_and_keys() -> None:
     example = read_example(row())
     assert (
         scores[0]
-        == parent(words(detokenized(texts[0])), example.references, example.table_words, example.entries).f_score
+        == parent(mteval_words(detokenized(texts[0])), example.references, example.table_words, example.entries).f_score
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
-from rl4lms.core.errors import LONGEST_LINE, RunError, UserError, told
+from rl4lms.core.errors import LONGEST_LINE, RunError, UserError, message_of
 from rl4lms.core.guard import guarded
 from rl4lms.core.seeding import derive_seed
 from rl4lms.core.signals import children_without_ctrl_c
@@ -55,7 +55,7 @@ class _TellingEnv(TextGenEnv):
                 return super().step(action)
         except UserError as error:
             assert self._observation is not None
-            return self._observation.to_dict(), 0.0, False, False, {STEP_ERROR: told(error, LONGEST_LINE)}
+            return self._observation.to_dict(), 0.0, False, False, {STEP_ERROR: message_of(error, LONGEST_LINE)}
 
 
 def _factory(task: TextTask, vocab_size: int, seed: int, env_class: type[TextGenEnv] = TextGenEnv) -> Any:
