@@ -25,7 +25,7 @@ from typing import Any
 from rl4lms.config.params import Params
 from rl4lms.core.errors import UserError
 from rl4lms.core.errors import report as report_error
-from rl4lms.evaluation.report import slug
+from rl4lms.results.report import slug
 
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
