@@ -24,7 +24,7 @@ from typing import Any
 
 from rl4lms.config.params import Params
 from rl4lms.core.errors import UserError, report_error
-from rl4lms.evaluation.report import slug
+from rl4lms.results.report import slug
 
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

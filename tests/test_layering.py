@@ -12,10 +12,10 @@ from tests.import_graph import ROOT, Import, imports, modules, package_of, path_
 
 FLOORS = {
     "cli": 8,
-    "comparison": 7,
     "crowd": 7,
     "training": 7,
     "evaluation": 6,
+    "results": 6,
     "algorithms": 5,
     "envs": 4,
     "rollouts": 4,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-from rl4lms.config.compose import algorithm_of, methods
+from rl4lms.config.compose import ZERO_SHOT, algorithm_of, methods
 from rl4lms.config.params import Params
 from rl4lms.config.stages import stage_params
 from rl4lms.core import progress
@@ -20,19 +20,19 @@ from rl4lms.core.io import read_json, write_json, write_text
 from rl4lms.core.manifest import MANIFEST_FILE, build_manifest
 from rl4lms.core.seals import check_seals
 from rl4lms.core.work_directory import input_digests, publish_directory
-from rl4lms.evaluation import curves as curve_files
-from rl4lms.evaluation import plots, scores
-from rl4lms.evaluation.averages import task_average
-from rl4lms.evaluation.comparisons import reward_comparisons, supervised_comparisons, tasks_where
-from rl4lms.evaluation.consistency import check_identity, check_values
-from rl4lms.evaluation.curves import Curve, curve_rows, read_curves
-from rl4lms.evaluation.report import report
-from rl4lms.evaluation.report_configuration import Configuration
-from rl4lms.evaluation.scores import RunScores, SuiteScores, to_csv
-from rl4lms.evaluation.suite import ZERO_SHOT, SuiteSettings
-from rl4lms.evaluation.table import Table
-from rl4lms.evaluation.table_formats import comparison_csv, latex, markdown, markdown_table, method_csv
-from rl4lms.evaluation.tables import grue_tables
+from rl4lms.results import curves as curve_files
+from rl4lms.results import plots, scores
+from rl4lms.results.averages import task_average
+from rl4lms.results.comparisons import reward_comparisons, supervised_comparisons, tasks_where
+from rl4lms.results.consistency import check_identity, check_values
+from rl4lms.results.curves import Curve, curve_rows, read_curves
+from rl4lms.results.report import report
+from rl4lms.results.report_configuration import Configuration
+from rl4lms.results.scores import RunScores, SuiteScores, to_csv
+from rl4lms.results.suite import SuiteSettings
+from rl4lms.results.table import Table
+from rl4lms.results.table_formats import comparison_csv, latex, markdown, markdown_table, method_csv
+from rl4lms.results.tables import grue_tables
 
 log = logging.getLogger(__name__)
 

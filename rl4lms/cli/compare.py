@@ -6,11 +6,11 @@ import argparse
 import json
 from pathlib import Path
 
-from rl4lms.comparison.differences import differences
-from rl4lms.comparison.score_differences import common_split, score_table
-from rl4lms.comparison.text import Comparison, text
 from rl4lms.core.errors import ConfigError
-from rl4lms.evaluation.run_directory import SPLITS, RunDirectory
+from rl4lms.results.comparison_text import Comparison, text
+from rl4lms.results.differences import differences
+from rl4lms.results.run_directory import SPLITS, RunDirectory
+from rl4lms.results.score_differences import common_split, score_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

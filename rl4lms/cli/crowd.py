@@ -16,8 +16,8 @@ from rl4lms.crowd.results import preferences, results
 from rl4lms.crowd.study import KEY_FILE, KINDS, Study, make_study
 from rl4lms.crowd.summary import summary
 from rl4lms.crowd.wording import WORDING
-from rl4lms.evaluation.run_directory import SPLITS, RunDirectory, read_predictions
-from rl4lms.evaluation.scores import to_csv
+from rl4lms.results.run_directory import SPLITS, RunDirectory, read_predictions
+from rl4lms.results.scores import to_csv
 
 log = logging.getLogger(__name__)
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rl4lms.config.compose import methods, starting_point, task_params
+from rl4lms.config.compose import ZERO_SHOT, methods, starting_point, task_params
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.io import read_json, read_jsonl, sha256_file, write_json
 from rl4lms.core.manifest import MANIFEST_FILE, build_manifest
+from rl4lms.core.result_keys import BASE_PERPLEXITY, KL_PER_TOKEN, REWARD
 from rl4lms.core.seals import check_seals
-from rl4lms.evaluation.suite import BASE_PERPLEXITY, KL_PER_TOKEN, REWARD, ZERO_SHOT
 from rl4lms.evaluation.task_scoring import TaskScoring, publish
 from rl4lms.policies.language_models import load_language_model
 

@@ -19,7 +19,7 @@ from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.tables import MetricRegistry
 from rl4lms.data_pools.published import DATASETS
-from rl4lms.evaluation.suite import SuiteSettings
+from rl4lms.results.suite import SuiteSettings
 from rl4lms.training.dry_run import check_components
 
 # Stand for what a job makes, or is told: a directory that is there, and models that are not.

@@ -10,24 +10,25 @@ from rl4lms.config.overrides import noted, override
 from rl4lms.config.params import RUN, Params, merge
 from rl4lms.core.errors import ConfigError, unknown
 
-WARM_START = "supervised_"
+ZERO_SHOT, SUPERVISED = "zero_shot", "supervised"
+WARM_START = f"{SUPERVISED}_"
 LEARNED = ("learned_reward", "intent_accuracy")  # ids that need a classifier, as reward and as metric
 
 
 def methods(algs: Iterable[str]) -> list[str]:
     """All methods of a suite: the two without RL, then each algorithm from the base model and from the warm start."""
     names = list(algs)
-    return ["zero_shot", "supervised", *names, *(WARM_START + name for name in names)]
+    return [ZERO_SHOT, SUPERVISED, *names, *(WARM_START + name for name in names)]
 
 
 def algorithm_of(method: str) -> str | None:
     """The RL algorithm of a method; None for zero_shot and supervised."""
-    return None if method in ("zero_shot", "supervised") else method.removeprefix(WARM_START)
+    return None if method in (ZERO_SHOT, SUPERVISED) else method.removeprefix(WARM_START)
 
 
 def starting_point(method: str) -> str:
     """The method whose model an RL method starts from."""
-    return "supervised" if method.startswith(WARM_START) else "zero_shot"
+    return SUPERVISED if method.startswith(WARM_START) else ZERO_SHOT
 
 
 def source_of(params: Params, task: str, method: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from rl4lms.config.labels import method_label, task_label
 from rl4lms.crowd.agreement import LEVELS
 from rl4lms.crowd.results import LEVEL, Results
-from rl4lms.evaluation.labels import method_label, task_label
-from rl4lms.evaluation.table import NOT_MEASURED, Cell, Column, MethodColumn, Table, interval_text, method_table
-from rl4lms.evaluation.table_formats import markdown
+from rl4lms.results.table import NOT_MEASURED, Cell, Column, MethodColumn, Table, interval_text, method_table
+from rl4lms.results.table_formats import markdown
 
 
 def summary(results: Results, n_preferences: int) -> str:

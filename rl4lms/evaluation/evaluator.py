@@ -10,8 +10,8 @@ from typing import Any
 from rl4lms.core import progress
 from rl4lms.core.errors import DataError, RunError, one_line
 from rl4lms.core.guard import copied, guarded, name_of
+from rl4lms.core.result_keys import N_SAMPLES
 from rl4lms.data_pools.text_generation_pool import Sample
-from rl4lms.evaluation.suite import N_SAMPLES
 from rl4lms.metrics.base import BaseMetric
 
 # Columns of a prediction and of a run's metrics.json that no metric may write.

@@ -12,13 +12,13 @@ from rl4lms.config.compose import compose_metrics, evaluation_generation
 from rl4lms.config.generation import GenerationConfig, read_generation
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.io import write_json, write_jsonl
+from rl4lms.core.result_keys import KL_PER_SEQUENCE, KL_PER_TOKEN, N_SAMPLES, REWARD, SPLIT
 from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, RewardFunctionRegistry
 from rl4lms.core.work_directory import publish_directory
 from rl4lms.data_pools.text_generation_pool import Sample, check_samples
 from rl4lms.evaluation.evaluator import EvaluationResult, evaluate
 from rl4lms.evaluation.generation import Generation, TextGenerator, kl_to_reference
 from rl4lms.evaluation.reward_scores import reward_scores
-from rl4lms.evaluation.suite import KL_PER_SEQUENCE, KL_PER_TOKEN, N_SAMPLES, REWARD, SPLIT
 from rl4lms.metrics.base import BaseMetric
 from rl4lms.policies.token_facts import set_start_token
 from rl4lms.tokenization.text_task import TextTask

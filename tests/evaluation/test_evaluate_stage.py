@@ -18,7 +18,7 @@ from rl4lms.core.tables import RewardFunctionRegistry
 from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.evaluation.generation import Generation
 from rl4lms.evaluation.reward_scores import reward_scores
-from rl4lms.evaluation.scores import RunScores
+from rl4lms.results.scores import RunScores
 from rl4lms.rewards.base import BatchedRewardFunction, RewardFunction
 from rl4lms.tokenization.text_task import TextTask
 from rl4lms.tokenization.tokenizer import load_tokenizer, train_bpe

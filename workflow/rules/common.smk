@@ -135,7 +135,6 @@ CODE = {
         "data_pools",
         "evaluation/evaluator.py",
         "evaluation/generation.py",
-        "evaluation/suite.py",
         "metrics",
         "numerics",
         "policies",
@@ -160,7 +159,6 @@ CODE = {
         "envs",
         "evaluation/evaluator.py",
         "evaluation/generation.py",
-        "evaluation/suite.py",
         "tracking",
         "training/builders.py",
         "training/checkpoint.py",
@@ -178,11 +176,10 @@ CODE = {
         "evaluation/evaluator.py",
         "evaluation/generation.py",
         "evaluation/reward_scores.py",
-        "evaluation/suite.py",
         "evaluation/task_scoring.py",
         *_SCORING,
     ],
-    "aggregate": ["cli/aggregate.py", "evaluation"],
+    "aggregate": ["cli/aggregate.py", "results"],
 }
 
 

@@ -1,0 +1,64 @@
+"""What people read in tables and plots in place of ids; an id without a label stands for itself."""
+
+from __future__ import annotations
+
+from rl4lms.config.compose import SUPERVISED, ZERO_SHOT, algorithm_of, starting_point
+from rl4lms.core.result_keys import BASE_PERPLEXITY, KL_PER_SEQUENCE, KL_PER_TOKEN, REWARD
+
+_TASKS = {
+    "imdb": "IMDB",
+    "common_gen": "CommonGen",
+    "cnn_dailymail": "CNN/DailyMail",
+    "totto": "ToTTo",
+    "iwslt2017": "IWSLT 2017",
+    "narrative_qa": "NarrativeQA",
+    "daily_dialog": "DailyDialog",
+}
+_ALGORITHMS = {"ppo": "PPO", "nlpo": "NLPO", "a2c": "A2C", "trpo": "TRPO"}
+_METRICS = {
+    "semantic/learned_automodel_metric": "Sentiment score",
+    "intent/accuracy": "Intent accuracy",
+    "fluency_metrics/perplexity": "Perplexity",
+    "table_to_text/parent_overall_f_score": "PARENT F",
+    "lexical/rouge_rouge1": "ROUGE-1",
+    "lexical/rouge_rouge2": "ROUGE-2",
+    "lexical/rouge_rougeL": "ROUGE-L",
+    "lexical/rouge_rougeLsum": "ROUGE-Lsum",
+    "lexical/rouge_l_max": "ROUGE-L max",
+    "lexical/meteor": "METEOR",
+    "lexical/bleu": "BLEU",
+    "lexical/sacrebleu": "sacreBLEU",
+    "lexical/ter": "TER",
+    "lexical/chrf": "chrF",
+    "diversity_metrics/msttr-100": "MSTTR-100",
+    "diversity_metrics/distinct-1": "Distinct-1",
+    "diversity_metrics/distinct-2": "Distinct-2",
+    REWARD: "Reward",
+    KL_PER_TOKEN: "KL per token",
+    KL_PER_SEQUENCE: "KL per sequence",
+    BASE_PERPLEXITY: "Base model's held-out perplexity",
+}
+
+
+def task_label(task: str) -> str:
+    return _TASKS.get(task, task)
+
+
+def metric_label(key: str) -> str:
+    return _METRICS.get(key, key)
+
+
+def method_label(method: str) -> str:
+    """zero_shot -> Zero-shot, supervised_ppo -> Supervised + PPO."""
+    if method == ZERO_SHOT:
+        return "Zero-shot"
+    if method == SUPERVISED:
+        return "Supervised"
+    algorithm = algorithm_of(method) or method
+    name = _ALGORITHMS.get(algorithm, algorithm)
+    return f"Supervised + {name}" if starting_point(method) == SUPERVISED else name
+
+
+def arrow(higher_is_better: bool | None) -> str:
+    """Which way is better, for a table's head."""
+    return {True: "↑", False: "↓", None: ""}[higher_is_better]

@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rl4lms.core.errors import DataError
+from rl4lms.results.averages import naturalness_average, task_average
+from rl4lms.results.bootstrap import Interval
+from rl4lms.results.comparisons import compare, reward_comparisons, supervised_comparisons, tasks_where
+from rl4lms.results.scores import SuiteScores
+from rl4lms.results.suite import SuiteSettings
+from rl4lms.results.table import Cell, Column, Table, decimals, interval_text
+from rl4lms.results.table_formats import comparison_csv, latex, markdown, markdown_table, method_csv, tex_escape
+from rl4lms.results.tables import detail_table, grue_tables, task_table
+
+from .conftest import LEVELS, PERPLEXITY
+
+
+@pytest.fixture(scope="module")
+def tables(scores: SuiteScores) -> dict[str, Table]:
+    return {table.key: table for table in grue_tables(scores)}
+
+
+def cell(table: Table, row: str, column: str) -> Cell:
+    keys = [c.key for c in table.columns]
+    return table.rows[table.row_keys.index(row)][keys.index(column)]
+
+
+def test_task_table_has_means_ranges_and_the_average(tables: dict[str, Table], scores: SuiteScores) -> None:
+    table = tables["task"]
+    assert [c.key for c in table.columns] == ["method", "imdb", "common_gen", "iwslt2017", "average"]
+    assert table.row_keys == ("zero_shot", "supervised", "ppo", "supervised_ppo")
+    values = scores.values("common_gen", "supervised", "lexical/meteor")
+    assert values is not None
+    found = cell(table, "supervised", "common_gen")
+    assert (found.value, found.low, found.high) == (pytest.approx(np.mean(values)), min(values), max(values))
+    assert found.text == f"{np.mean(values):.3f} ({min(values):.3f}–{max(values):.3f})"
+
+
+def test_average_is_the_mean_of_the_tasks(scores: SuiteScores) -> None:
+    interval = task_average(scores, "ppo")
+    means = [np.mean(scores.values(task, "ppo", metric)) for task, metric in scores.settings.main_metrics.items()]
+    assert interval.mean == pytest.approx(np.mean(means))  # all scales are 0..1
+    assert interval.low < interval.mean < interval.high
+    assert (interval.n, interval.kind) == (6, "bootstrap")
+
+
+def test_average_of_one_method_does_not_depend_on_the_others(suite_with: Callable[..., SuiteScores]) -> None:
+    fewer = suite_with(methods=("zero_shot", "ppo"))
+    assert task_average(fewer, "ppo") == task_average(suite_with(), "ppo")
+
+
+def test_naturalness_is_the_mean_of_its_scaled_metrics(scores: SuiteScores) -> None:
+    interval = naturalness_average(scores, "supervised")
+    assert interval is not None
+    perplexity = 40.0 - 20.0 * LEVELS["supervised"]
+    imdb = (1 - np.log(perplexity) / np.log(1000) + 0.505) / 2
+    assert interval.mean == pytest.approx((imdb + 0.505 + 0.505) / 3)
+
+
+@pytest.mark.parametrize(("n_seeds", "best"), [(1, []), (2, []), (4, []), (5, ["supervised_ppo"])])
+def test_a_method_is_marked_as_the_best_from_five_seeds_on(
+    suite_with: Callable[..., SuiteScores], n_seeds: int, best: list[str]
+) -> None:
+    """In every table, whichever way the metric runs, and in no format that is written of it."""
+    scores = suite_with(seeds=tuple(range(n_seeds)))
+    tables = grue_tables(scores)
+    by_key = {table.key: table for table in tables}
+    for key in ("task", "naturalness", PERPLEXITY):
+        assert [row[0].value for row in by_key[key].rows if row[1].best] == best, key
+    details = [detail_table(scores, task) for task in scores.settings.tasks]
+    marked = any(cell.best for table in [*tables, *details] for row in table.rows for cell in row)
+    texts = {markdown(tables, "all"): "**", latex(tables): "textbf"}
+    assert marked == bool(best)
+    assert all((mark in text) == bool(best) for text, mark in texts.items())
+    said = "\n".join(note for table in tables for note in table.notes)
+    assert ("in bold" in said) == bool(best)
+    assert "speak of these two checkpoints on these test samples, not of the methods" in said
+    assert ("cannot tell methods apart" in said) == (1 < n_seeds < 5)
+
+
+def test_the_range_of_a_few_seeds_is_called_no_interval(tables: dict[str, Table]) -> None:
+    (note,) = (note for note in tables["task"].notes if note.startswith("Mean over 2 seeds"))
+    assert "the range of these runs, not an interval that another would fall into" in note
+    assert any("of other seeds it says too little" in note for note in tables["task"].notes)
+
+
+def test_kl_has_no_best_and_zero_shot_none(tables: dict[str, Table]) -> None:
+    table = tables["kl_per_token"]
+    assert not any(c.best for row in table.rows for c in row)
+    assert cell(table, "zero_shot", "imdb").value == 0.0
+    assert cell(table, "ppo", "imdb").text == "0.017"
+    assert tables["base_perplexity"].row_keys == ("zero_shot",)
+    assert cell(tables["base_perplexity"], "zero_shot", "imdb").text == "30.00"
+
+
+def test_labels_of_metrics_stand_below_the_table(tables: dict[str, Table]) -> None:
+    assert "METEOR: WordNet 3.0." in tables["task"].notes
+
+
+def test_comparisons_find_the_known_gains(scores: SuiteScores) -> None:
+    comparisons = reward_comparisons(scores)
+    assert len(comparisons) == 3 * 2 * 2
+    assert all(c.significant and c.tests_the_gain for c in comparisons)
+    assert {(c.method, c.start) for c in comparisons} == {("ppo", "zero_shot"), ("supervised_ppo", "supervised")}
+    assert tasks_where(comparisons, scores.settings.tasks, significant=True) == ["imdb", "common_gen", "iwslt2017"]
+
+
+def test_one_failing_seed_takes_the_task_away(own_runs: Path, settings: SuiteSettings) -> None:
+    worse, start = (own_runs / f"imdb/{method}/seed1" for method in ("ppo", "zero_shot"))
+    for name in ("metrics.json", "test_predictions.json", "test_split_metrics.jsonl"):
+        (worse / name).write_text((start / name).read_text())
+    comparisons = reward_comparisons(SuiteScores.read(own_runs, settings))
+    equal = next(c for c in comparisons if (c.task, c.method, c.seed) == ("imdb", "ppo", 1))
+    assert (equal.gain, equal.better, equal.significant) == (0.0, False, False)
+    assert equal.test is not None
+    assert equal.test.p_two_sided == 1.0
+    assert tasks_where(comparisons, settings.tasks, significant=True) == ["common_gen", "iwslt2017"]
+
+
+def test_corpus_metrics_are_tested_by_their_scores_per_sample(scores: SuiteScores, tables: dict[str, Table]) -> None:
+    comparison = next(c for c in supervised_comparisons(scores) if c.task == "iwslt2017")
+    assert comparison.significant
+    assert not comparison.tests_the_gain
+    assert cell(tables["supervised_gain"], "iwslt2017/supervised/seed0", "gain").low is None
+    assert any(note.startswith("sacreBLEU: the corpus value") for note in tables["supervised_gain"].notes)
+
+
+def test_without_scores_per_sample_there_is_no_p(own_runs: Path, settings: SuiteSettings) -> None:
+    for path in own_runs.glob("iwslt2017/*/*/test_predictions.json"):
+        rows = json.loads(path.read_text())
+        path.write_text(json.dumps([{k: v for k, v in row.items() if k != "lexical/sacrebleu"} for row in rows]))
+    table = {t.key: t for t in grue_tables(SuiteScores.read(own_runs, settings))}["supervised_gain"]
+    assert cell(table, "iwslt2017/supervised/seed0", "p_two_sided").text == "–"
+    assert "sacreBLEU: no scores per sample, so no p." in table.notes
+
+
+def test_lower_is_better_gains_by_falling(scores: SuiteScores) -> None:
+    comparison = compare(scores, "imdb", "supervised", "zero_shot", PERPLEXITY)[0]
+    assert comparison.value < comparison.start_value
+    assert comparison.gain == pytest.approx(20 * (LEVELS["supervised"] - LEVELS["zero_shot"]))
+    assert comparison.better
+
+
+def test_other_samples_are_not_compared(own_runs: Path, settings: SuiteSettings) -> None:
+    path = own_runs / "imdb/ppo/seed0/test_predictions.json"
+    path.write_text(path.read_text().replace("test_39", "test_99"))
+    with pytest.raises(DataError, match="imdb/ppo/seed0 and imdb/zero_shot/seed0: scored on different samples"):
+        reward_comparisons(SuiteScores.read(own_runs, settings))
+
+
+def test_five_seeds_show_a_t_interval(suite_with: Callable[..., SuiteScores]) -> None:
+    table = task_table(suite_with(seeds=(0, 1, 2, 3, 4)))
+    assert re.fullmatch(r"0\.\d{3} ± 0\.\d{3}", cell(table, "ppo", "imdb").text)
+    assert any("Student-t" in note for note in table.notes)
+
+
+def test_one_seed_shows_the_value_alone(suite_with: Callable[..., SuiteScores]) -> None:
+    table = task_table(suite_with(seeds=(3,)))
+    assert re.fullmatch(r"0\.\d{3}", cell(table, "ppo", "imdb").text)
+    assert any(note.startswith("One seed: no interval") for note in table.notes)
+
+
+def test_paper_rows_stand_beside_ours(suite_with: Callable[..., SuiteScores]) -> None:
+    metric = "semantic/learned_automodel_metric"
+    paper = {"imdb": {"ppo": {metric: 0.602, PERPLEXITY: 33.816}, "nlpo": {metric: 0.611, PERPLEXITY: 33.832}}}
+    table = {t.key: t for t in grue_tables(suite_with(paper=paper))}["paper_imdb"]
+    assert [c.head for c in table.columns[1:3]] == ["Sentiment score ↑: ours", "Sentiment score ↑: paper"]
+    assert cell(table, "ppo", f"{metric}/paper").text == "0.602"
+    assert cell(table, "nlpo", metric).text == "–"
+    assert cell(table, "zero_shot", f"{metric}/paper").text == "–"
+
+
+def test_other_suites_show_no_paper_rows(tables: dict[str, Table]) -> None:
+    assert not any(key.startswith("paper") for key in tables)
+
+
+def test_detail_table_has_every_metric_of_the_task(scores: SuiteScores) -> None:
+    table = detail_table(scores, "imdb")
+    assert set(table.row_keys) == set(scores.runs["imdb", "ppo", 0].metrics)
+    assert [c.key for c in table.columns] == ["metric", *scores.settings.methods]
+
+
+@pytest.mark.parametrize(
+    ("interval", "digits", "text"),
+    [
+        (Interval(0.5124, 0.508, 0.5168, 2, "range"), 3, "0.512 (0.508–0.517)"),
+        (Interval(0.5124, 0.5084, 0.5164, 5, "t"), 3, "0.512 ± 0.004"),
+        (Interval(0.5124, 0.4, 0.6, 14, "bootstrap"), 2, "0.51 [0.40, 0.60]"),
+        (Interval(0.5124, 0.5123, 0.5125, 2, "range"), 3, "0.512"),
+        (Interval(32.171, 32.171, 32.171, 1, "point"), 2, "32.17"),
+    ],
+)
+def test_interval_text(interval: Interval, digits: int, text: str) -> None:
+    assert interval_text(interval, digits) == text
+
+
+def test_decimals() -> None:
+    assert [decimals(values) for values in ([0.1], [9.9, -3], [33.0], [120.0], [])] == [3, 3, 2, 1, 3]
+
+
+HOSTILE = Table(
+    "hostile",
+    "100% of a_b & <b>",
+    (Column("method", "Method", numeric=False), Column("x", "a|b")),
+    ("m",),
+    ((Cell("<script>*"), Cell("0.5 ± 0.1", 0.5, best=True)),),
+    ("Costs $5 #1 {x}.",),
+)
+
+
+def test_markdown_escapes_and_aligns() -> None:
+    lines = markdown_table(HOSTILE).splitlines()
+    assert lines == [
+        r"| Method      |          a\|b |",
+        "|-------------|--------------:|",
+        r"| \<script>\* | **0.5 ± 0.1** |",
+    ]
+
+
+def test_markdown_names_every_table(tables: dict[str, Table]) -> None:
+    text = markdown(tables.values(), "GRUE")
+    assert text.startswith("# GRUE\n")
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [table.title for table in tables.values()]
+    for line in text.splitlines():
+        if line.startswith("|"):
+            assert line.endswith("|")
+
+
+def test_latex_is_escaped_and_balanced(tables: dict[str, Table]) -> None:
+    text = latex([HOSTILE, *tables.values()])
+    assert r"\caption{100\% of a\_b \& $<$b$>$. Costs \$5 \#1 \{x\}.}" in text
+    assert r"\textbf{0.5 $\pm$ 0.1}" in text
+    assert text.count(r"\begin{table*}") == text.count(r"\end{table*}") == 1 + len(tables)
+    unescaped = re.sub(r"\\[{}]", "", text)
+    assert unescaped.count("{") == unescaped.count("}")
+    assert text.isascii()
+    for body in re.findall(r"\\midrule\n(.*?)\\bottomrule", text, re.DOTALL):
+        assert len({row.count(" & ") for row in body.strip().splitlines()}) == 1
+
+
+def test_every_special_character_of_tex() -> None:
+    assert tex_escape(r"\~^") == r"\textbackslash{}\textasciitilde{}\textasciicircum{}"
+
+
+def test_method_csv_is_wide_and_precise(tables: dict[str, Table], scores: SuiteScores) -> None:
+    rows = list(csv.DictReader(io.StringIO(method_csv(tables.values(), scores.settings.methods))))
+    assert [row["method"] for row in rows] == list(scores.settings.methods)
+    average = task_average(scores, "ppo")
+    assert float(rows[2]["task:average"]) == average.mean
+    assert float(rows[2]["task:average:low"]) == average.low
+    assert float(rows[2]["kl_per_token:imdb"]) == pytest.approx(0.0175)
+    assert not any("gain" in name for name in rows[0])
+
+
+def test_comparison_csv_has_bounds_and_p(tables: dict[str, Table]) -> None:
+    rows = list(csv.DictReader(io.StringIO(comparison_csv([tables["reward_gain"], tables["supervised_gain"]]))))
+    assert len(rows) == 12 + 6
+    first = rows[0]
+    assert (first["table"], first["task"], first["method"], first["start"]) == (
+        "reward_gain",
+        "imdb",
+        "ppo",
+        "zero_shot",
+    )
+    assert float(first["gain:low"]) < float(first["gain"]) < float(first["gain:high"])
+    assert float(first["p_two_sided"]) == 1 / 501
+
+
+def test_a_name_cannot_break_a_table_or_be_markup() -> None:
+    name = "a|b`c`<img src=x>[x](javascript:y)\n## new\x1b[31m"
+    column = Column("m", name)
+    table = Table(
+        "k", name, (Column("method", "Method", numeric=False), column), ("a",), ((Cell(name), Cell("1")),), (name,)
+    )
+    said = markdown([table], name)
+    assert not [line for line in said.splitlines() if line.startswith("## new")] and "\x1b" not in said
+    assert said.count("\n## ") == 1  # the section
+    assert re.search(r"(?<!\\)(`|<img|\[x|\|b)", said) is None
+    assert "\x1b" not in latex([table])
