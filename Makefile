@@ -1,4 +1,5 @@
-# The front door: `make grue` and `make test` work on a fresh clone with Python 3.11 and nothing else.
+# The front door: `make grue` and `make test` work on a fresh clone with Python 3.11 and nothing else. Targets that only
+# look (help, times, experiments) install nothing.
 PYTHON ?= python3.11
 VENV ?= .venv
 CORES ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 8 ? n : 8)))
@@ -9,6 +10,7 @@ ARGS ?=
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 export OMP_NUM_THREADS := 1
 export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 ENVIRONMENT := $(VENV)/.installed
 SNAKEMAKE := snakemake --profile workflow/profiles/default --cores $(CORES)
 SETTLE := snakemake --touch --forceall --cores 1 --quiet all -- grue_all
@@ -18,6 +20,7 @@ RESULTS := results/$(SUITE)/grue
 	experiments release bench
 
 help:
+	@echo "make env       the environment, in $(VENV); every target below makes it, but those that only look (VENV=)"
 	@echo "make grue      the benchmark: every run, the tables and the report (SUITE=$(SUITE) CORES=$(CORES) ARGS=)"
 	@echo "make times     where the benchmark's time went, by stage"
 	@echo "make test      fast and slow tests; also test-long, test-system, test-gpu, test-network"
@@ -31,12 +34,12 @@ help:
 
 env: $(ENVIRONMENT)
 
-$(ENVIRONMENT): pyproject.toml constraints.txt requirements-nodeps.txt
-	@echo "Installing into $(VENV) (about 3 minutes, 2 GB)"
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements-nodeps.txt
-	@touch $@
+# Whether there is anything to install, the content of the files says, not their times. VENV= may lie outside of this
+# checkout and be shared; PYTHONPATH makes this checkout's code win there.
+$(ENVIRONMENT): FORCE
+	@$(PYTHON) scripts/install_environment.py $(VENV)
+
+FORCE:
 
 grue: $(ENVIRONMENT)
 	$(SNAKEMAKE) grue_all --config suite=$(SUITE) $(ARGS)
@@ -45,7 +48,7 @@ grue: $(ENVIRONMENT)
 	@echo
 	@echo "Tables and plots: $(RESULTS)/    Report: $(RESULTS)/report.html"
 
-times: $(ENVIRONMENT)
+times:
 	@python scripts/stage_times.py results/$(SUITE)
 
 test: $(ENVIRONMENT)
@@ -91,7 +94,7 @@ adopt: $(ENVIRONMENT)
 	@dvc status -q || { echo "adopt: dvc status finds changes; run dvc repro or dvc checkout first." >&2; exit 1; }
 	$(SETTLE)
 
-experiments: $(ENVIRONMENT)
+experiments:
 	@python scripts/show_experiments.py $(ARGS)
 
 release: record
