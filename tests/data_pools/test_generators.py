@@ -19,6 +19,7 @@ import pytest
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.data_pools.generators import SPLITS, TASKS, english, generate
 from rl4lms.data_pools.generators.splits import distinct, owner
+from rl4lms.data_pools.generators.totto import DOMAINS
 from rl4lms.data_pools.published import DATASETS
 
 Rows = list[dict[str, Any]]
@@ -140,8 +141,8 @@ def test_two_thousand_distinct_training_rows(task: str) -> None:
         ("imdb", 500, 0.45),
         ("common_gen", 400, 0.55),
         ("cnn_dailymail", 800, 0.40),
-        ("totto", 600, 0.45),
-        ("iwslt2017", 900, 0.30),
+        ("totto", 200, 0.45),
+        ("iwslt2017", 250, 0.30),
         ("narrative_qa", 500, 0.40),
         ("daily_dialog", 700, 0.30),
     ],
@@ -175,7 +176,7 @@ def test_columns(task: str, split: str) -> None:
         ("common_gen", [(6, 15)]),
         ("cnn_dailymail", [(45, 90), (10, 45)]),
         ("totto", [(5, 20)]),
-        ("iwslt2017", [(5, 12), (5, 12)]),
+        ("iwslt2017", [(5, 14), (5, 13)]),
         ("narrative_qa", [(50, 90), (3, 12), (1, 10), (1, 10)]),
     ],
 )
@@ -312,21 +313,29 @@ def test_highlights_tell_what_the_article_tells() -> None:
 # ToTTo
 
 
-def test_sentences_state_the_highlighted_cells() -> None:
+def test_sentences_are_made_of_the_highlighted_cells() -> None:
+    """Without title and cells, a final sentence is one of the listed ones, and it names each highlighted column."""
+    domains = {domain.occupation: domain for domain in DOMAINS}
+    listed = {
+        sentence: keys for domain in DOMAINS for keys, sentences in domain.facts.items() for sentence in sentences
+    }
     for row in [*rows_of("totto"), *rows_of("totto", "val")]:
         table, cells = row["table"], row["highlighted_cells"]
-        assert 1 <= len(cells) <= 4
-        assert 4 <= len(table) <= 9 and 3 <= len(table[0]) <= 5
-        assert all(cell["is_header"] for cell in table[0])
-        width = len(table[0])
-        assert all(sum(cell["column_span"] for cell in line) == width for line in table)
+        assert 2 <= len(cells) <= 3
+        assert 4 <= len(table) <= 8 and {len(line) for line in table} <= {3, 4}
+        assert all(cell["is_header"] == (i == 0) for i, line in enumerate(table) for cell in line)
+        years = [int(line[0]["value"]) for line in table[1:]]
+        assert years == sorted(set(years))
+        (domain,) = (d for d in domains.values() if row["table_section_title"] in d.sections)
+        keys = tuple(domain.columns)
         for annotation in row["sentence_annotations"]:
-            final = annotation["final_sentence"]
+            sentence = annotation["final_sentence"].replace(row["table_page_title"].split(" (")[0], "[page]")
             for i, j in cells:
-                value = table[i][j]["value"]
-                stated = {"Won": "won", "Nominated": "nominated"}.get(value, value)
-                assert stated in final, (value, final)
+                assert sentence.count(table[i][j]["value"]) == 1, (sentence, table[i][j])
+                sentence = sentence.replace(table[i][j]["value"], f"[{keys[j]}]")
+            assert listed[sentence] == tuple(keys[j] for _, j in cells)
             assert annotation["original_sentence"].startswith(annotation["sentence_after_deletion"].removesuffix("."))
+            assert "[" not in annotation["sentence_after_deletion"]
 
 
 def test_totto_references_and_overlap() -> None:

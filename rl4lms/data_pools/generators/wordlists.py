@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from importlib import resources
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -21,3 +23,20 @@ def pairs(text: str) -> Iterator[tuple[str, str]]:
         if entry.strip():
             left, _, right = entry.partition("=")
             yield left.strip(), right.strip()
+
+
+def read_sections(package: str, name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(heading, lines) of each "[heading]" of a package's text file.
+
+    Empty lines and comments (#) are left out; a line that ends in a backslash goes on in the next.
+    """
+    text = resources.files(package).joinpath(name).read_text("utf-8").replace("\\\n", "")
+    heading, lines = "", list[str]()
+    for line in map(str.strip, text.splitlines()):
+        if re.fullmatch(r"\[\w+\]", line):
+            if heading:
+                yield heading, tuple(lines)
+            heading, lines = line[1:-1], []
+        elif line and not line.startswith("#"):
+            lines.append(line)
+    yield heading, tuple(lines)
