@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 
 from rl4lms.config.params import Params
 from rl4lms.config.stages import STAGES, config_digest, stage_params
+from rl4lms.core.code_imports import source_of
+from rl4lms.core.errors import ConfigError
 from rl4lms.core.sources import Sources
+from rl4lms.core.user_code import UndigestibleError, digest_of_file
 
 _FRONT = ("rl4lms.cli.main",)  # imports the module of the chosen command only
 _sources = cache(Sources)
@@ -55,13 +58,19 @@ def recipe(params: Params, stage: str, **names: str) -> dict[str, str]:
 
 
 def code_digest(params: Params, stage: str, **names: str) -> str:
-    """sha256 over the sources that a job runs.
+    """sha256 over the sources that a job runs: ours, and those of modules of the user's that its numbers name.
 
     Of rewards, metrics and pools these are the ones that the job's numbers name by their ids, and all where none is.
     """
     values = stage_params(params, stage, **names)
     named = set(_texts(values)) | {file.rpartition("/")[2].removesuffix(".yaml") for file in values}
-    return _sources().digest([f"rl4lms.cli.{STAGES[stage].module}"], named, _FRONT)
+    own = _sources().digest([f"rl4lms.cli.{STAGES[stage].module}"], named, _FRONT)
+    files = (source_of(text, params.directory) for text in named)
+    try:
+        users = {str(file): digest_of_file(file) for file in files if file is not None}
+    except UndigestibleError as error:
+        raise ConfigError(f"{error}; mend the file, on which the stage {stage} depends.") from None
+    return config_digest({"": own} | users) if users else own
 
 
 def _texts(value: Any) -> Iterator[str]:

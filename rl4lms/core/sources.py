@@ -68,7 +68,13 @@ class Sources:
     def digest(self, modules: Iterable[str], named: Collection[str] = (), front: Collection[str] = ()) -> str:
         """sha256 over the sources and data files that `modules` rest on, by name and bytes; see `closure`."""
         closure = self.closure(modules, named, front)
-        paths = {self.modules[name] for name in closure} | set(self._data(closure))
+        return self._digest_of({self.modules[name] for name in closure} | set(self._data(closure)))
+
+    def digest_of_all(self) -> str:
+        """sha256 over every file of the package."""
+        return self._digest_of(self._files)
+
+    def _digest_of(self, paths: Iterable[Path]) -> str:
         digest = hashlib.sha256()
         for path in sorted(paths):
             if path not in self._digests:

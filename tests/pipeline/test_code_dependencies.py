@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,6 +89,29 @@ def test_a_template_is_code_of_what_names_it(changed: Changed) -> None:
     assert changed(str(template.relative_to(PACKAGE))) == of("aggregate")
     (page,) = PACKAGE.rglob("pairwise.html.j2")
     assert changed(str(page.relative_to(PACKAGE))) == set()
+
+
+def test_a_module_of_the_users_is_code_of_the_tasks_that_name_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the modules that it imports from beside it, wherever in the numbers it is named."""
+    shutil.copytree(ROOT / "params", tmp_path / "params")
+    task = tmp_path / "params/tasks/imdb.yaml"
+    task.write_text(task.read_text().replace("id: learned_reward\n", "id: my.reward:Reward\n", 1))
+    (tmp_path / "my").mkdir()
+    (tmp_path / "my/reward.py").write_text("import words\n")
+    (tmp_path / "my/words.py").write_text("WORDS = 1\n")
+    monkeypatch.chdir(tmp_path)
+
+    def digests() -> dict[str, str]:
+        params = Params.open("params")
+        return {job.file: code_digest(params, job.stage, **job.names) for job in JOBS}
+
+    before = digests()
+    (tmp_path / "my/words.py").write_text("WORDS = 2\n")
+    after = digests()
+    stale = {file for file in before if before[file] != after[file]}
+    assert stale == {"train/imdb/ppo.json", "train/imdb/nlpo.json", "evaluate/imdb.json", "aggregate.json"}
 
 
 def package(folder: Path, files: dict[str, str]) -> Sources:
