@@ -84,6 +84,7 @@ record: $(ENVIRONMENT)
 	@$(SNAKEMAKE) -n grue_all 2>&1 | grep -q "Nothing to be done" || \
 		{ echo "record: the benchmark is not finished or not up to date; run make grue first." >&2; exit 1; }
 	@test ! -e dvc.lock || python scripts/check_lock.py "record: they are recorded now" || true
+	dvc repro --quiet --single-item recipes
 	dvc commit -f
 	@python scripts/check_lock.py "record: DVC was stopped while it wrote; give the command again" || exit 1
 	@$(SETTLE)

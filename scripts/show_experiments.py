@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MIN_FIRST, MAX_FIRST, MIN_COLUMN, GAP = 20, 32, 6, 2
-CODE, OVERLAY = "rl4lms/", "params/"
+CODE, OVERLAY = "rl4lms", "params/suites/"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _changes(data: Mapping[str, Any], baseline: Mapping[str, Any]) -> tuple[str,
         for name, (path, (_, value)) in zip(names, changed.items(), strict=True)
     ]
     deps = [path for path, dep in data.get("deps", {}).items() if dep != baseline.get("deps", {}).get(path)]
-    code = ["code"] if any(path.startswith(CODE) for path in deps) else []
+    code = ["code"] if CODE in deps else []
     return (*texts, *(path for path in deps if path.startswith(OVERLAY)), *code)
 
 

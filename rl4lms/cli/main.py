@@ -22,26 +22,19 @@ from types import ModuleType
 from rl4lms import __version__
 from rl4lms.config.overrides import parse_changes
 from rl4lms.config.params import RUN, Params
+from rl4lms.config.stages import STAGES
 from rl4lms.core import progress
 from rl4lms.core.errors import report_error
 from rl4lms.core.kernels import Kernels, settle_process
 from rl4lms.core.progress_view import shown
 from rl4lms.core.streams import PlainFormatter, keep_standard_streams
 
-STAGES = {
-    "prepare": ("prepare", "write a task's rows: generated, local or from the hub"),
-    "base-model": ("base_model", "make a family's tokenizer and base model"),
-    "reward-model": ("reward_model", "train a classifier that a reward or metric uses"),
-    "supervised": ("supervised", "fine-tune the base model on a task (the warm start)"),
-    "train": ("train", "train with reinforcement learning"),
-    "evaluate": ("evaluate", "score a run's model on the test split"),
-    "aggregate": ("aggregate", "make the benchmark's tables, plots and report"),
-}
 COMMANDS = {
     "compare": ("compare", "say what differs between two runs, and which differences of score are real"),
     "crowd": ("crowd", "ask people about generations: pages out, answers in"),
+    "recipes": ("recipes", "write what the jobs of a suite depend on besides their input files, for DVC"),
 }
-MODULES = STAGES | COMMANDS
+MODULES = {name: (stage.module, stage.summary) for name, stage in STAGES.items()} | COMMANDS
 # The stages that long work begins with: `prepare` checks the whole suite, the others what their job reads.
 CHECKING = ("prepare", "base-model", "reward-model", "supervised", "train")
 # Whose keys `--set` takes: a file under params/, an entry of one, or the run that a stage composes.

@@ -9,6 +9,7 @@ from pathlib import Path
 from rl4lms.config.compose import compose_supervised, source_of
 from rl4lms.config.inputs import local_inputs
 from rl4lms.config.schema import RunConfig
+from rl4lms.config.stages import STAGES
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.manifest import add_to_manifest
 from rl4lms.core.work_directory import publish_run, work_directory, work_path
@@ -19,16 +20,6 @@ from rl4lms.training.supervised import train
 logger = logging.getLogger(__name__)
 
 METHOD = "supervised"
-DECLARED = (
-    "config.json",
-    "model/config.json",
-    "model/generation_config.json",
-    "model/model.safetensors",
-    "model/tokenizer.json",
-    "model/tokenizer_config.json",
-    "training_info.jsonl",
-    "val_split_metrics.jsonl",
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
         add_to_manifest(
             work, stage="supervised", suite=args.params.suite, task=args.task, method=args.method, task_version=version
         )
-        publish_run(work, args.out, DECLARED)
+        publish_run(work, args.out, STAGES["supervised"].outputs)
 
 
 def configure(args: argparse.Namespace) -> RunConfig:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rl4lms.config.compose import compose_rl, source_of
 from rl4lms.config.inputs import local_inputs
 from rl4lms.config.schema import RunConfig
+from rl4lms.config.stages import STAGES
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.launch import launch_rank
 from rl4lms.core.manifest import add_to_manifest
@@ -15,18 +16,6 @@ from rl4lms.core.work_directory import publish_run, work_directory, work_path
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training.identity import RunIdentity
 from rl4lms.training.on_policy import train
-
-DECLARED = (
-    "config.json",
-    "model/config.json",
-    "model/generation_config.json",
-    "model/model.safetensors",
-    "model/tokenizer.json",
-    "model/tokenizer_config.json",
-    "rollout_info.jsonl",
-    "training_info.jsonl",
-    "val_split_metrics.jsonl",
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
         add_to_manifest(
             work, stage="train", suite=args.params.suite, task=args.task, method=args.method, task_version=version
         )
-        publish_run(work, args.out, DECLARED)
+        publish_run(work, args.out, STAGES["train"].outputs)
 
 
 def configure(args: argparse.Namespace) -> RunConfig:

@@ -1,8 +1,9 @@
-"""Which parameters each stage reads: one table for Snakemake's `params:`, for dvc.yaml, and for the test of both."""
+"""The stages of the benchmark, one row each: Snakemake's rules, dvc.yaml and their tests are derived from it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rl4lms.config.compose import algorithm_of
@@ -10,59 +11,86 @@ from rl4lms.config.params import Params
 from rl4lms.core.io import canonical_json, sha256_text
 
 WHOLE: tuple[str, ...] = ()  # every key of the file
+_TORCH = ("n_threads", "kernels")
+_RUN = ("version", "data", "model", "tokenizer", "env", "reward_fn", "generation")
+_CLASSIFIER = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+_MODEL = ("config.json", "model.safetensors", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
+_TRAINED = ("config.json", "training_info.jsonl", "val_split_metrics.jsonl", *(f"model/{name}" for name in _MODEL))
 
-# stage -> file under params/ -> top-level keys. {task}, {alg}, {family}, {name} are the stage's own; {tasks} is each
-# task of the suite.
-STAGE_KEYS: dict[str, dict[str, tuple[str, ...]]] = {
-    "prepare": {"tasks/{task}.yaml": ("version", "data")},
-    "base-model": {"grue.yaml": ("n_threads", "kernels"), "base_models.yaml": ("{family}",)},
-    "reward-model": {"grue.yaml": ("n_threads", "kernels"), "reward_models.yaml": ("{name}",)},
-    "supervised": {
-        "grue.yaml": ("n_threads", "kernels"),
-        "tasks/{task}.yaml": ("version", "data", "model", "tokenizer", "supervised"),
-    },
-    "train": {
-        "grue.yaml": ("n_threads", "kernels"),
-        "tasks/{task}.yaml": (
-            "version",
-            "data",
-            "model",
-            "tokenizer",
-            "env",
-            "reward_fn",
-            "generation",
-            "rl",
-            "evaluation",
+
+@dataclass(frozen=True)
+class Stage:
+    """One command of the benchmark.
+
+    module: of rl4lms.cli. keys: file under params/ -> the top-level keys that the stage reads of it; {task}, {alg},
+    {family} and {name} are a job's own, {tasks} is each task of the suite. outputs: what a job leaves in its --out.
+    """
+
+    module: str
+    summary: str
+    keys: Mapping[str, tuple[str, ...]]
+    outputs: tuple[str, ...]
+
+
+STAGES = {
+    "prepare": Stage(
+        "prepare",
+        "write a task's rows: generated, local or from the hub",
+        {"tasks/{task}.yaml": ("version", "data")},
+        ("train.jsonl", "validation.jsonl", "test.jsonl", "summary.json"),
+    ),
+    "base-model": Stage(
+        "base_model",
+        "make a family's tokenizer and base model",
+        {"grue.yaml": _TORCH, "base_models.yaml": ("{family}",)},
+        (*_MODEL, "metrics.json"),
+    ),
+    "reward-model": Stage(
+        "reward_model",
+        "train a classifier that a reward or metric uses",
+        {"grue.yaml": _TORCH, "reward_models.yaml": ("{name}",)},
+        (*_CLASSIFIER, "metrics.json"),
+    ),
+    "supervised": Stage(
+        "supervised",
+        "fine-tune the base model on a task (the warm start)",
+        {"grue.yaml": _TORCH, "tasks/{task}.yaml": ("version", "data", "model", "tokenizer", "supervised")},
+        _TRAINED,
+    ),
+    "train": Stage(
+        "train",
+        "train with reinforcement learning",
+        {"grue.yaml": _TORCH, "tasks/{task}.yaml": (*_RUN, "rl", "evaluation"), "algs/{alg}.yaml": WHOLE},
+        (*_TRAINED, "rollout_info.jsonl"),
+    ),
+    "evaluate": Stage(
+        "evaluate",
+        "score a run's model on the test split",
+        {"grue.yaml": _TORCH, "tasks/{task}.yaml": (*_RUN, "evaluation")},
+        ("metrics.json", "test_split_metrics.jsonl", "test_predictions.json"),
+    ),
+    "aggregate": Stage(
+        "aggregate",
+        "make the benchmark's tables, plots and report",
+        {
+            "grue.yaml": ("tasks", "algs", "seeds", "aggregate"),
+            "tasks/{tasks}.yaml": ("version", "reward_fn", "evaluation"),
+        },
+        (
+            "metrics.json", "scores.csv", "curves.csv", "significance.csv", "grue.csv", "grue.md", "grue.tex",
+            "learning_curves.png", "kl_reward.png", "summary.png", "report.html",
         ),
-        "algs/{alg}.yaml": WHOLE,
-    },
-    "evaluate": {
-        "grue.yaml": ("n_threads", "kernels"),
-        "tasks/{task}.yaml": (
-            "version",
-            "data",
-            "model",
-            "tokenizer",
-            "env",
-            "reward_fn",
-            "generation",
-            "evaluation",
-        ),
-    },
-    "aggregate": {
-        "grue.yaml": ("tasks", "algs", "seeds", "aggregate"),
-        "tasks/{tasks}.yaml": ("version", "reward_fn", "evaluation"),
-    },
-}
+    ),
+}  # fmt: skip
 
 
 def stage_files(params: Params, stage: str, **names: str) -> dict[str, tuple[str, ...]]:
-    """STAGE_KEYS of one job with its names filled in: file under params/ -> keys. names: task, method, family, name."""
+    """A stage's keys for one job: file under params/ -> keys. names: task, method, family, name as the job has them."""
     fill = dict(names)
     if "method" in fill:
         fill["alg"] = algorithm_of(fill["method"]) or ""
     files = {}
-    for file, keys in STAGE_KEYS[stage].items():
+    for file, keys in STAGES[stage].keys.items():
         each = params.grue()["tasks"] if "{tasks}" in file else [""]
         for task in each:
             files[file.format(**fill, tasks=task)] = tuple(key.format(**fill) for key in keys)

@@ -9,6 +9,7 @@ import functools
 import importlib.metadata
 import importlib.util
 import itertools
+import re
 import sys
 import sysconfig
 import types
@@ -121,6 +122,15 @@ def file_of(module: str) -> Path | None:
     except (ImportError, ValueError, AttributeError):
         return None
     return None if spec is None or not spec.has_location or spec.origin is None else Path(spec.origin)
+
+
+def source_of(reference: str, directory: Path) -> Path | None:
+    """The file of a module or path, with or without ":attribute", in the working directory or `directory`, or None."""
+    name = reference.partition(":")[0]
+    if not re.fullmatch(r"\w+(\.\w+)*|[^\s:]+\.py", name):
+        return None
+    forms = [name] if name.endswith(".py") else [f"{name.replace('.', '/')}{end}" for end in (".py", "/__init__.py")]
+    return next((root / form for root in (Path(), directory) for form in forms if (root / form).is_file()), None)
 
 
 def is_local_module(name: str) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import glob
-import hashlib
 import logging
 import os
 import shutil
@@ -40,6 +39,7 @@ from rl4lms.core.io import (
 from rl4lms.core.kernels import process_facts
 from rl4lms.core.locks import OWNER, holder, locked
 from rl4lms.core.seals import SEAL, check_seals, is_as_sealed, seal, sealed
+from rl4lms.core.sources import Sources
 
 logger = logging.getLogger(__name__)
 
@@ -57,12 +57,8 @@ def work_path(out: Path) -> Path:
 
 @functools.cache
 def code_digest() -> str:
-    """sha256 over this package's sources. Checkpoints of another version of the code are not resumed."""
-    root = Path(__file__).resolve().parents[1]
-    digest = hashlib.sha256(__version__.encode())
-    for path in sorted(root.rglob("*.py")):
-        digest.update(f"{path.relative_to(root)}\0{sha256_file(path)}\n".encode())
-    return digest.hexdigest()
+    """sha256 over this package's files: another version of the code does not resume this one's checkpoints."""
+    return sha256_text(f"{__version__} {Sources().digest_of_all()}")
 
 
 def input_digests(paths: Iterable[Path]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from rl4lms.config.stages import STAGES
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.io import canonical_json, sha256_text, write_json
@@ -39,14 +40,6 @@ N_SENTINELS = 32
 HELDOUT_TOKENS = 40_000  # of validation text, about: enough for three digits of perplexity
 HELDOUT_BLOCK = 96
 HELDOUT_BATCH = 16
-DECLARED = (
-    "config.json",
-    "generation_config.json",
-    "metrics.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "tokenizer_config.json",
-)
 
 
 @dataclass(frozen=True)
@@ -128,7 +121,7 @@ def train(settings: BaseModelSettings, data_dir: Path, out_dir: Path) -> None:
         model.save_pretrained(work)
         save_tokenizer(tokenizer, work)
         write_json(work / "metrics.json", metrics)
-        publish_run(work, out_dir, DECLARED)
+        publish_run(work, out_dir, STAGES["base-model"].outputs)
 
 
 def load_model(name: str, kind: Literal["causal", "seq2seq"]) -> PreTrainedModel:

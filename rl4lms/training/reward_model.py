@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from rl4lms.config.stages import STAGES
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.io import canonical_json, read_jsonl, sha256_text, write_json
@@ -27,7 +28,6 @@ from rl4lms.training.lm_data import Batch, bucket, right_pad
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-DECLARED = ("config.json", "metrics.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 EVAL_BATCH = 64
 MIN_PREFIX = 0.25  # shortest part of a text that training shows, as a share of its tokens
 
@@ -147,7 +147,7 @@ def train(settings: RewardModelSettings, data_dir: Path, out_dir: Path) -> None:
         model.save_pretrained(work)
         save_tokenizer(tokenizer, work)
         write_json(work / "metrics.json", metrics)
-        publish_run(work, out_dir, DECLARED)
+        publish_run(work, out_dir, STAGES["reward-model"].outputs)
 
 
 def _load(settings: RewardModelSettings) -> PreTrainedModel:

@@ -12,6 +12,7 @@ import pytest
 
 from rl4lms.cli import base_model, reward_model, supervised
 from rl4lms.config.params import Params
+from rl4lms.config.stages import STAGES
 from rl4lms.core.io import sha256_file
 
 PARAMS = Params.open(Path(__file__).resolve().parents[2] / "params", "tiny")
@@ -68,7 +69,7 @@ def test_a_warm_start_keeps_what_its_training_wrote(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def train(config: Any, out_dir: Path, *, tracker: Any, identity: Any) -> None:
-        for name in supervised.DECLARED:
+        for name in STAGES["supervised"].outputs:
             (out_dir / name).parent.mkdir(parents=True, exist_ok=True)
             (out_dir / name).write_text(name)
         (out_dir / "manifest.json").write_text(json.dumps({"seed": config.seed, "task_version": None}))

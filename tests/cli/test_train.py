@@ -11,6 +11,7 @@ import pytest
 from rl4lms.cli import train as module
 from rl4lms.config.params import Params
 from rl4lms.config.schema import RunConfig
+from rl4lms.config.stages import STAGES
 from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.core.seals import SEAL
 from rl4lms.tracking.tracker import Tracker
@@ -45,7 +46,7 @@ def trainer(calls: list[Any], fail: bool = False) -> Any:
         (out_dir / "checkpoints").mkdir(exist_ok=True)
         if fail:
             raise RunError("nan.")
-        for name in module.DECLARED:
+        for name in STAGES["train"].outputs:
             (out_dir / name).parent.mkdir(exist_ok=True)
             (out_dir / name).write_text(name)
 
@@ -62,7 +63,7 @@ def test_a_run_is_published_and_its_work_directory_gone(
     assert (config.seed, config.alg.id, evaluate_test) == (3, "ppo", False)
     assert config.alg.policy.model_name == str(tmp_path / "model")
     assert {str(p.relative_to(args.out)) for p in args.out.rglob("*") if p.is_file()} == {
-        *module.DECLARED,
+        *STAGES["train"].outputs,
         "manifest.json",
         SEAL,
     }

@@ -131,12 +131,17 @@ class Checkout:
             ]
 
     def stale(self) -> set[str]:
-        """Commands that DVC would run if every stage changed its outputs: stale ones and all that depend on them."""
+        """Commands that DVC would run if every stage changed its outputs: stale ones and all that depend on them.
+
+        The recipes are written first, as `dvc repro` would do; a stage is stale if its own has changed.
+        """
         from dvc.repo import Repo
 
         with Repo(str(self.path)) as repo:
             stages = {stage.addressing: stage for stage in repo.index.stages}
-            changed = [stages[name] for name in repo.status()]
+            (recipes,) = (stage for stage in stages.values() if stage.name == "recipes")
+            self.run(*recipes.cmd.split())
+            changed = [stages[name] for name in repo.status() if stages[name] is not recipes]
             graph = repo.index.graph
             return {stage.cmd for stage in _downstream(graph, changed)}
 
@@ -179,7 +184,7 @@ def shrink(checkout: Checkout, *tasks: str, algs: Sequence[str] = ("ppo", "nlpo"
     dvc["stages"] = {k: stage for k, stage in dvc["stages"].items() if not any(group in k for group in groups)}
     for stage in dvc["stages"].values():
         stage["deps"] = [dep for dep in stage["deps"] if dep.rpartition("/")[2] not in gone]
-        stage["params"] = [p for p in stage["params"] if Path(next(iter(p))).stem not in gone]
+    dvc["params"] = [path for path in dvc["params"] if Path(path).stem not in gone]
     dvc_file.write_text(yaml.safe_dump(dvc, sort_keys=False))
 
 

@@ -1,7 +1,7 @@
 """What Snakemake would do, as JSON: python snakemake_plan.py OUT [CONFIG], in a checkout.
 
-OUT: a list of jobs, each {rule, command, log, inputs, outputs, numbers, threads, resources, due}; resources: of
-the first attempts, in order. CONFIG: the --config items as JSON.
+OUT: a list of jobs, each {rule, command, log, inputs, outputs, numbers, code, threads, resources, due};
+resources: of the first attempts, in order. CONFIG: the --config items as JSON.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ def main(out: str, config: str = "{}") -> None:
                 "inputs": [str(file) for file in job.input],
                 "outputs": [str(file) for file in job.output],
                 "numbers": json.loads(job.params.numbers),
+                "code": job.params.code,
                 "threads": job.threads,
                 "resources": [attempt_resources(job, attempt) for attempt in (1, 2, 3)],
                 "due": bool(dag.reason(job)),

@@ -2,8 +2,9 @@
 
 A stage writes its declared outputs; what is in them is the digest of the stage's parameters and of the files that it
 is given, so that an output changes exactly when it should; the suite's metrics and curves have their real form, with
-numbers drawn from that digest. FAIL=<words> in the environment fails the stage whose command line holds all these
-words, after it has written its first output; HOLD=<words> lets it wait there until the checkout has a file `go`.
+numbers drawn from that digest. The command `recipes` is the real one. FAIL=<words> in the environment fails the stage
+whose command line holds all these words, after it has written its first output; HOLD=<words> lets it wait there until
+the checkout has a file `go`.
 """
 
 from __future__ import annotations
@@ -18,22 +19,8 @@ from pathlib import Path
 
 from rl4lms.config.compose import methods
 from rl4lms.config.params import Params
-from rl4lms.config.stages import stage_params
+from rl4lms.config.stages import STAGES, stage_params
 
-MODEL = ["config.json", "model.safetensors", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
-RUN = ["config.json", *(f"model/{name}" for name in MODEL), "training_info.jsonl", "val_split_metrics.jsonl"]
-OUTPUTS = {
-    "prepare": ["train.jsonl", "validation.jsonl", "test.jsonl", "summary.json"],
-    "base-model": [*MODEL, "metrics.json"],
-    "reward-model": [*(name for name in MODEL if not name.startswith("generation")), "metrics.json"],
-    "supervised": RUN,
-    "train": [*RUN, "rollout_info.jsonl"],
-    "evaluate": ["metrics.json", "test_split_metrics.jsonl", "test_predictions.json"],
-    "aggregate": [
-        "metrics.json", "scores.csv", "curves.csv", "significance.csv", "grue.csv", "grue.md", "grue.tex",
-        "learning_curves.png", "kl_reward.png", "summary.png", "report.html",
-    ],
-}  # fmt: skip
 LARGE = 1_200_000  # bytes of a model: Snakemake compares no file of this size by its content
 INPUTS = ("data", "model", "base_model", "reward_model", "run", "runs", "scores")
 
@@ -51,7 +38,7 @@ def main(stage: str, *words: str) -> None:
     texts = tables(own, params) if stage == "aggregate" else {}
     work = out.parent / f".{out.name}.work"
     work.mkdir(parents=True, exist_ok=True)
-    for name in OUTPUTS[stage]:
+    for name in STAGES[stage].outputs:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         text = texts.get(name, json.dumps({"digest": own}) + "\n")
         (out / name).write_text(text.ljust(LARGE) if name.endswith("safetensors") else text)
@@ -90,4 +77,8 @@ def digest(root: Path) -> str:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "recipes":
+        from rl4lms.cli.main import main as real
+
+        sys.exit(real())
     main(*sys.argv[1:])

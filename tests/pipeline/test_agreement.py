@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,24 +10,33 @@ from typing import Any
 import pytest
 
 from rl4lms.config.params import Params
-from rl4lms.config.stages import stage_files, stage_params
+from rl4lms.config.recipes import Job, jobs
+from rl4lms.config.stages import config_digest, stage_files, stage_params
 from tests.pipeline.checkout import ROOT, Checkout, Stage
 
 pytestmark = pytest.mark.slow
 
-OVERLAY = "params/suites/mini"  # DVC watches the overlay as one directory, Snakemake its values
-ROWS = "data"  # and so the rows of your own, of which the shipped suite has none
+ROWS = "data"  # of your own, which DVC watches as one directory; the shipped suite has none
+RECIPES = list(jobs(Params.open(ROOT / "params")))
 
 
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[dict[str, Any], Stage]]:
-    """Each job of the Snakemake DAG with the stage of the same command."""
+def recipes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout in which DVC has written the recipes."""
     checkout = Checkout.make(tmp_path_factory.mktemp("agreement"))
-    jobs, stages = checkout.jobs(), checkout.stages()
-    assert Counter(job["command"] for job in jobs) == Counter(stage.command for stage in stages)
+    checkout.run("dvc", "repro", "--quiet", "recipes")
+    return checkout.path
+
+
+@pytest.fixture(scope="module")
+def pairs(recipes: Path) -> list[tuple[dict[str, Any], Stage]]:
+    """Each job of the Snakemake DAG with the stage of the same command."""
+    checkout = Checkout(recipes)
+    planned, stages = checkout.jobs(), [stage for stage in checkout.stages() if stage.name != "recipes"]
+    assert Counter(job["command"] for job in planned) == Counter(stage.command for stage in stages)
     by_command = {stage.command: stage for stage in stages}
     assert len(by_command) == len(stages)
-    return [(job, by_command[job["command"]]) for job in jobs]
+    return [(job, by_command[job["command"]]) for job in planned]
 
 
 def names_of(command: str) -> tuple[str, dict[str, str]]:
@@ -49,8 +59,13 @@ def test_a_log_takes_what_a_stage_says(pairs: list[tuple[dict[str, Any], Stage]]
 
 
 def test_same_outputs(pairs: list[tuple[dict[str, Any], Stage]]) -> None:
+    """DVC declares the one directory that holds the files of Snakemake's job, and no other job's."""
+    seen: set[str] = set()
     for job, stage in pairs:
-        assert set(job["outputs"]) == stage.outs, stage.name
+        (out,) = stage.outs
+        assert all(file.startswith(f"{out}/") for file in job["outputs"]), stage.name
+        assert out not in seen and f" --out {out}" in stage.command
+        seen.add(out)
 
 
 def test_same_dependencies(pairs: list[tuple[dict[str, Any], Stage]]) -> None:
@@ -61,13 +76,43 @@ def test_same_dependencies(pairs: list[tuple[dict[str, Any], Stage]]) -> None:
             homes = stage.deps & {file, *(str(parent) for parent in Path(file).parents)}
             assert homes, f"{stage.name} does not depend on {file}"
             used |= homes
-        assert stage.deps - used == {OVERLAY, *([ROWS] if job["rule"] == "prepare" else [])}, stage.name
+        kind, names = names_of(stage.command)
+        assert stage.deps - used == {recipe_of(kind, names), *([ROWS] if kind == "prepare" else [])}, stage.name
 
 
-def test_same_parameters(pairs: list[tuple[dict[str, Any], Stage]]) -> None:
+def recipe_of(kind: str, names: dict[str, str]) -> str:
+    """The file of the recipe of a job: of all that are written, the one that this job's names call for."""
+    if kind in ("supervised", "evaluate"):
+        names = {"task": names["task"]}
+    if kind == "train":
+        names = {"task": names["task"], "method": names["method"].removeprefix("supervised_")}
+    job = Job(kind, names)
+    assert job in RECIPES
+    return f"recipes/mini/{job.file}"
+
+
+def test_same_code_and_parameters(pairs: list[tuple[dict[str, Any], Stage]], recipes: Path) -> None:
+    """What Snakemake's job depends on is what is in the file that DVC's depends on."""
     params = Params.open(ROOT / "params")
     for job, stage in pairs:
         kind, names = names_of(stage.command)
-        read = stage_files(params, kind, **names)
-        assert stage.params == {f"params/{file}": frozenset(keys) for file, keys in read.items()}, stage.name
         assert job["numbers"] == stage_params(params, kind, **names), stage.name
+        (file,) = [dep for dep in stage.deps if dep.startswith("recipes/")]
+        own = {"code": job["code"], "params": config_digest(job["numbers"])}
+        assert json.loads((recipes / file).read_text()) == own, stage.name
+
+
+def test_dvc_watches_all_that_recipes_are_made_of(recipes: Path) -> None:
+    """Every file of the package, and every file of params/ that a stage of the suite reads."""
+    (stage,) = [stage for stage in Checkout(recipes).stages() if stage.name == "recipes"]
+    params = Params.open(ROOT / "params")
+    read = {f"params/{file}" for job in RECIPES for file in stage_files(params, job.stage, **job.names)}
+    for file in {"rl4lms/core/io.py", "params/suites/mini/grue.yaml", *read}:
+        assert stage.deps & {file, *(str(parent) for parent in Path(file).parents)}, file
+
+
+def test_only_data_is_a_parameter_for_dvc_as_well(pairs: list[tuple[dict[str, Any], Stage]]) -> None:
+    for job, stage in pairs:
+        task = job["command"].partition(" --task ")[2].partition(" ")[0]
+        own = {f"params/tasks/{task}.yaml": frozenset({"data"})} if job["rule"] == "prepare" else {}
+        assert stage.params == own, stage.name

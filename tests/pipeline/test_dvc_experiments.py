@@ -95,7 +95,7 @@ def test_ten_experiments_are_read_at_80_columns(ten: Checkout) -> None:
 
 def test_dvc_shows_ten_experiments_by_itself(ten: Checkout) -> None:
     """What README and docs/dvc.md give for a wide terminal: a column for each changed number and no other."""
-    options = ("--only-changed", "--drop", "Created|rl4lms/|results/|workflow/", "--no-pager")
+    options = ("--only-changed", "--drop", "Created|rl4lms|results/|recipes/", "--no-pager")
     shown = ten.run("dvc", "exp", "show", *options, COLUMNS="250").stdout
     heading = next(line for line in shown.splitlines() if "Experiment" in line).split()
     assert {name for name in heading if name.startswith("score_")} == set(scores_of(ten, "HEAD"))

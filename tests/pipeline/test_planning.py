@@ -115,6 +115,7 @@ def test_own_rows_stand_beside_generated_ones(tmp_path: Path) -> None:
     sources = {json.loads(text)["task"]: json.loads(text)["source"] for f, text in prepared.items() if "summary" in f}
     assert sources == {"imdb": "generator", "common_gen": "local"}
     assert checkout.grue("-n", "data_all").stdout.count("Nothing to be done") == 1
+    checkout.run("dvc", "repro", "--quiet", "recipes")
     checkout.run("dvc", "commit", "--force", "--quiet", "prepare@imdb", "prepare@common_gen")
     assert not {command for command in checkout.stale() if " prepare " in command}
     write_rows(checkout.path / "data/own", "jumps")

@@ -23,7 +23,7 @@ def entry(rev: str, name: str | None, scores: dict[str, float] | None = None, **
             "params/algs/nlpo.yaml": {"data": {"args": {"clip_range": 0.2}}},
         },
         "metrics": {"results/mini/grue/metrics.json": {"data": {**SCORES, **(scores or {})}}},
-        "deps": {"rl4lms/training": {"hash": "a"}, "params/suites/mini": {"hash": "b"}, "results/mini": {"hash": rev}},
+        "deps": {"rl4lms": {"hash": "a"}, "params/suites/mini": {"hash": "b"}, "results/mini": {"hash": rev}},
     }
     return {"rev": rev, "name": name, "data": data, "error": None, "experiments": None}
 
@@ -57,7 +57,7 @@ def test_parameters_of_one_name_are_told_apart() -> None:
 
 def test_code_and_a_suites_own_numbers_are_changes_too() -> None:
     other = entry("1" * 40, "code")
-    other["data"]["deps"] = {"rl4lms/training": {"hash": "c"}, "params/suites/mini": {"hash": "d"}}
+    other["data"]["deps"] = {"rl4lms": {"hash": "c"}, "params/suites/mini": {"hash": "d"}}
     assert read_rows(commits(experiment(other)))[1].changes == ("params/suites/mini", "code")
 
 

@@ -1,23 +1,25 @@
 GRUE = f"{RESULTS}/grue"
+_CAPTIONS = {
+    "grue.csv": ("table", "Table"),
+    "learning_curves.png": ("learning_curves", "Plots"),
+    "kl_reward.png": ("kl_reward", "Plots"),
+    "summary.png": ("summary", "Plots"),
+    "report.html": ("report", "Report"),
+}
+
+
+def reported(file):
+    """The file, in Snakemake's own report if it has a caption there."""
+    caption, category = _CAPTIONS.get(basename(file), (None, None))
+    return report(file, caption=f"../report/{caption}.rst", category=category) if caption else file
 
 
 rule aggregate:
     input:
         EVALUATED,
         [record_files(*run) for run in RUNS if run.method != "zero_shot"],
-        code=code("aggregate"),
     output:
-        f"{GRUE}/metrics.json",
-        f"{GRUE}/scores.csv",
-        f"{GRUE}/curves.csv",
-        f"{GRUE}/significance.csv",
-        report(f"{GRUE}/grue.csv", caption="../report/table.rst", category="Table"),
-        f"{GRUE}/grue.md",
-        f"{GRUE}/grue.tex",
-        report(f"{GRUE}/learning_curves.png", caption="../report/learning_curves.rst", category="Plots"),
-        report(f"{GRUE}/kl_reward.png", caption="../report/kl_reward.rst", category="Plots"),
-        report(f"{GRUE}/summary.png", caption="../report/summary.rst", category="Plots"),
-        report(f"{GRUE}/report.html", caption="../report/report.rst", category="Report"),
+        [reported(file) for file in made("aggregate", GRUE)],
     log:
         log_file("aggregate", "grue"),
     benchmark:
@@ -26,7 +28,8 @@ rule aggregate:
     resources:
         **reserved("aggregate"),
     params:
-        numbers=pick("aggregate"),
+        numbers=numbers("aggregate"),
+        code=code("aggregate"),
         suite=SUITE,
         runs=lambda w, output: f"{dirname(dirname(output[0]))}/runs",
         scores=lambda w, output: f"{dirname(dirname(output[0]))}/scores",

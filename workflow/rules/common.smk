@@ -1,4 +1,4 @@
-# What is run: the suite, its params, and the parameters and code that each stage depends on.
+# What is run: the suite, its params, and the numbers and code that each job depends on.
 import json
 import os
 import re
@@ -18,6 +18,7 @@ sys.path.insert(0, workflow.basedir)  # this checkout's params code, whatever is
 from rl4lms.cli.suite_check import check_suite
 from rl4lms.config.compose import algorithm_of, methods
 from rl4lms.config.params import Params
+from rl4lms.config.recipes import code_digest
 from rl4lms.config.stages import stage_params
 from rl4lms.core.errors import UserError
 from rl4lms.data_pools.local_rows import local_rows
@@ -98,99 +99,6 @@ for path in sum(ROWS.values(), []):
             f"data_dir: {path}: Snakemake takes names in braces for wildcards; name a link without any."
         )
 
-# The code that a stage's result depends on, in rl4lms/: packages, and single modules of those that serve many stages.
-_EVERY_STAGE = ["cli/main.py", "config", "core"]
-_SCORING = ["data_pools", "metrics", "numerics", "policies", "rewards", "rollouts", "tokenization"]
-CODE = {
-    "prepare": ["cli/prepare.py", "data_pools"],
-    "base-model": [
-        "cli/base_model.py",
-        "data_pools/layouts.py",
-        "data_pools/published.py",
-        "data_pools/row_check.py",
-        "tokenization",
-        "training/base_model.py",
-        "training/checkpoint.py",
-        "training/fitting.py",
-        "training/lm_data.py",
-        "training/preemption.py",
-    ],
-    "reward-model": [
-        "cli/reward_model.py",
-        "data_pools/layouts.py",
-        "data_pools/published.py",
-        "data_pools/row_check.py",
-        "metrics/base.py",
-        "metrics/classifier.py",
-        "metrics/learned.py",
-        "tokenization",
-        "training/checkpoint.py",
-        "training/fitting.py",
-        "training/lm_data.py",
-        "training/preemption.py",
-        "training/reward_model.py",
-    ],
-    "supervised": [
-        "cli/supervised.py",
-        "data_pools",
-        "evaluation/evaluator.py",
-        "evaluation/generation.py",
-        "metrics",
-        "numerics",
-        "policies",
-        "tokenization",
-        "tracking",
-        "training/checkpoint.py",
-        "training/exact_trainer.py",
-        "training/identity.py",
-        "training/lm_data.py",
-        "training/model_checks.py",
-        "training/one_decoding.py",
-        "training/pools.py",
-        "training/preemption.py",
-        "training/split_evaluation.py",
-        "training/supervised.py",
-        "training/supervised_data.py",
-        "training/trainer_arguments.py",
-    ],
-    "train": [
-        "algorithms",
-        "cli/train.py",
-        "envs",
-        "evaluation/evaluator.py",
-        "evaluation/generation.py",
-        "tracking",
-        "training/builders.py",
-        "training/checkpoint.py",
-        "training/identity.py",
-        "training/model_checks.py",
-        "training/on_policy.py",
-        "training/one_decoding.py",
-        "training/pools.py",
-        "training/preemption.py",
-        "training/split_evaluation.py",
-        *_SCORING,
-    ],
-    "evaluate": [
-        "cli/evaluate.py",
-        "evaluation/evaluator.py",
-        "evaluation/generation.py",
-        "evaluation/reward_scores.py",
-        "evaluation/task_scoring.py",
-        *_SCORING,
-    ],
-    "aggregate": ["cli/aggregate.py", "results"],
-}
-
-
-def code(stage):
-    """The sources of a stage, as files of the checkout wherever results are stored."""
-    package = Path(workflow.basedir, "rl4lms")
-    roots = [package / name for name in [*_EVERY_STAGE, *CODE[stage]]]
-    files = {file for root in roots for file in (root.rglob("*") if root.is_dir() else [root]) if not file.is_dir()}
-    names = sorted(str(file.relative_to(workflow.basedir)) for file in files if "__pycache__" not in file.parts)
-    return [local(name) for name in names]
-
 
 def cores(rule):
     """The cores that a scheduler reserves for a job of a rule; how many torch uses is n_threads."""
@@ -204,14 +112,28 @@ def reserved(rule):
     return {"mem_mb": lambda wildcards, attempt: job["mem_mb"] * attempt, "runtime": job["runtime"], **gpus}
 
 
-def pick(stage):
+def numbers(stage):
     """Params function: just the keys that a stage reads, in one canonical form (the trigger compares text)."""
-    return lambda wildcards: _numbers(stage, **{k: v for k, v in wildcards.items() if k != "seed"})
+    return lambda wildcards: _numbers(stage, **_names(wildcards))
+
+
+def code(stage):
+    """Params function: the digest of the code that a job runs."""
+    return lambda wildcards: _code(stage, **_names(wildcards))
+
+
+def _names(wildcards):
+    return {name: value for name, value in wildcards.items() if name != "seed"}
 
 
 @cache
 def _numbers(stage, **names):
     return json.dumps(stage_params(PARAMS, stage, **names), sort_keys=True)
+
+
+@cache
+def _code(stage, **names):
+    return code_digest(PARAMS, stage, **names)
 
 
 def one_of(names):

@@ -1,7 +1,6 @@
 rule prepare:
     input:
         rows=lambda w: ROWS[w.task],
-        code=code("prepare"),
     output:
         data_files("{task}"),
     log:
@@ -14,7 +13,8 @@ rule prepare:
     resources:
         **reserved("prepare"),
     params:
-        numbers=pick("prepare"),
+        numbers=numbers("prepare"),
+        code=code("prepare"),
         suite=SUITE,
         source=lambda w: f"--data-dir {quote(own_data(w.task))} " if own_data(w.task) else "",
         out=lambda w, output: dirname(output[0]),

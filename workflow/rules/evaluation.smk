@@ -6,7 +6,6 @@ rule evaluate:
         base_model=base_model_of,
         run=evaluated_run,
         reward_model=reward_model_of,
-        code=code("evaluate"),
     output:
         score_files("{task}", "{method}", "{seed}"),
     log:
@@ -17,7 +16,8 @@ rule evaluate:
     resources:
         **reserved("evaluate"),
     params:
-        numbers=pick("evaluate"),
+        numbers=numbers("evaluate"),
+        code=code("evaluate"),
         suite=SUITE,
         data=lambda w, input: dirname(input.data[0]),
         base_model=lambda w, input: dirname(input.base_model[0]),

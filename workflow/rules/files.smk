@@ -2,51 +2,57 @@
 from os.path import basename, dirname
 
 from rl4lms.config.compose import starting_point
+from rl4lms.config.stages import STAGES
 
 RESULTS = f"results/{SUITE}"
-_MODEL = ["config.json", "model.safetensors", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
 
 
 def run_dir(task, method, seed):
     return f"{RESULTS}/runs/{task}/{method}/seed{seed}"
 
 
+def made(stage, out):
+    """What a stage writes into `out`."""
+    return [f"{out}/{name}" for name in STAGES[stage].outputs]
+
+
 def data_files(task):
-    names = ["train.jsonl", "validation.jsonl", "test.jsonl", "summary.json"]
-    return [f"{RESULTS}/data/{task}/{name}" for name in names]
+    return made("prepare", f"{RESULTS}/data/{task}")
 
 
 def base_model_files(family):
-    return [f"{RESULTS}/models/base/{family}/{name}" for name in [*_MODEL, "metrics.json"]]
+    return made("base-model", f"{RESULTS}/models/base/{family}")
 
 
 def reward_model_files(name):
-    names = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "metrics.json"]
-    return [f"{RESULTS}/models/reward/{name}/{file}" for file in names]
+    return made("reward-model", f"{RESULTS}/models/reward/{name}")
+
+
+def trained_files(task, method, seed):
+    """The files of a trained run: its model, its configuration and its curves."""
+    return made("supervised" if method == "supervised" else "train", run_dir(task, method, seed))
 
 
 def model_files(task, method, seed):
-    return [f"{run_dir(task, method, seed)}/model/{name}" for name in _MODEL]
+    model = f"{run_dir(task, method, seed)}/model/"
+    return [file for file in trained_files(task, method, seed) if file.startswith(model)]
 
 
 def record_files(task, method, seed):
     """What a training leaves beside its model: its configuration and its curves."""
-    names = ["config.json", "training_info.jsonl", "val_split_metrics.jsonl"]
-    if method != "supervised":
-        names.append("rollout_info.jsonl")
-    return [f"{run_dir(task, method, seed)}/{name}" for name in names]
+    model = model_files(task, method, seed)
+    return [file for file in trained_files(task, method, seed) if file not in model]
 
 
 def score_files(task, method, seed):
     """The test scores of a run: apart from what its training leaves, for another job makes them."""
-    names = ["metrics.json", "test_split_metrics.jsonl", "test_predictions.json"]
-    return [f"{RESULTS}/scores/{task}/{method}/seed{seed}/{name}" for name in names]
+    return made("evaluate", f"{RESULTS}/scores/{task}/{method}/seed{seed}")
 
 
 EVALUATED = [file for run in RUNS for file in score_files(*run)]
 
 
-TRAINED = [file for run in RUNS if run.method != "zero_shot" for file in [*record_files(*run), *model_files(*run)]]
+TRAINED = [file for run in RUNS if run.method != "zero_shot" for file in trained_files(*run)]
 
 
 def log_file(stage, *names):

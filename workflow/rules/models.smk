@@ -1,7 +1,6 @@
 rule base_model:
     input:
         data=lambda w: [f for task in PARAMS.base_model(w.family)["tasks"] for f in data_files(task)],
-        code=code("base-model"),
     output:
         base_model_files("{family}"),
     log:
@@ -12,7 +11,8 @@ rule base_model:
     resources:
         **reserved("base_model"),
     params:
-        numbers=pick("base-model"),
+        numbers=numbers("base-model"),
+        code=code("base-model"),
         suite=SUITE,
         data=lambda w, input: dirname(dirname(input.data[0])),
         out=lambda w, output: dirname(output[0]),
@@ -26,7 +26,6 @@ rule base_model:
 rule reward_model:
     input:
         data=lambda w: data_files(PARAMS.reward_model(w.name)["task"]),
-        code=code("reward-model"),
     output:
         reward_model_files("{name}"),
     log:
@@ -37,7 +36,8 @@ rule reward_model:
     resources:
         **reserved("reward_model"),
     params:
-        numbers=pick("reward-model"),
+        numbers=numbers("reward-model"),
+        code=code("reward-model"),
         suite=SUITE,
         data=lambda w, input: dirname(input.data[0]),
         out=lambda w, output: dirname(output[0]),

@@ -2,7 +2,6 @@ rule supervised:
     input:
         data=data_files("{task}"),
         model=base_model_of,
-        code=code("supervised"),
     output:
         records=record_files("{task}", "supervised", "{seed}"),
         model=model_files("{task}", "supervised", "{seed}"),
@@ -14,7 +13,8 @@ rule supervised:
     resources:
         **reserved("supervised"),
     params:
-        numbers=pick("supervised"),
+        numbers=numbers("supervised"),
+        code=code("supervised"),
         suite=SUITE,
         data=lambda w, input: dirname(input.data[0]),
         model=lambda w, input: dirname(input.model[0]),
@@ -31,7 +31,6 @@ rule train:
         data=data_files("{task}"),
         model=starting_model,
         reward_model=reward_model_of,
-        code=code("train"),
     output:
         records=record_files("{task}", "{method}", "{seed}"),
         model=model_files("{task}", "{method}", "{seed}"),
@@ -45,7 +44,8 @@ rule train:
     resources:
         **reserved("train"),
     params:
-        numbers=pick("train"),
+        numbers=numbers("train"),
+        code=code("train"),
         suite=SUITE,
         data=lambda w, input: dirname(input.data[0]),
         model=lambda w, input: dirname(input.model[0]),
