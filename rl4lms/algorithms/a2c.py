@@ -12,10 +12,11 @@ from rl4lms.rollouts.episodes import RolloutSamples
 
 
 class A2C(TextRollouts):
-    """One optimiser step per rollout: policy gradient, value and entropy losses as means over its real tokens.
+    """One optimiser step per rollout, on policy gradient, value and entropy losses averaged over its real tokens.
 
-    Arguments are SB3's, but the optimiser is the policy's own (AdamW), as in RL4LMs. Its gradient is that of PPO with
-    one epoch, one minibatch and no clipping. `gradient_accumulation_steps` splits the step to save memory.
+    The arguments are those of SB3, but as in RL4LMs the optimiser is that of the policy (AdamW). The gradient equals
+    that of PPO with one epoch, one minibatch and no clipping. `gradient_accumulation_steps` divides the step into parts
+    to save memory.
     """
 
     def __init__(
@@ -55,11 +56,11 @@ class A2C(TextRollouts):
         self.logger.record("train/n_updates", self._n_updates)
 
     def accumulate_gradients(self, batch: RolloutSamples) -> dict[str, float]:
-        """Fill `.grad` with the gradient of the rollout's loss; returns the logged numbers."""
+        """Set `.grad` to the gradient of the rollout's loss. Returns the numbers to log."""
         return self.accumulate(batch, self.loss, self.gradient_accumulation_steps)
 
     def loss(self, batch: RolloutSamples, n_tokens: int) -> tuple[torch.Tensor, dict[str, float]]:
-        """(scalar loss, logged numbers): sums over the tokens of `batch` over `n_tokens`, those of the whole step."""
+        """The loss and the numbers to log: sums over the tokens of `batch`, divided by the step's `n_tokens`."""
         self.policy.entropy_gradient = self.ent_coef != 0.0
         values, log_prob, entropy = self.policy.evaluate_actions(batch.observations, batch.actions)
         policy_loss = -(batch.advantages * log_prob).sum() / n_tokens

@@ -1,4 +1,4 @@
-"""Natural language policy optimisation (arXiv:2210.01241, Algorithm 1): PPO whose actions a mask policy narrows."""
+"""Natural language policy optimisation (arXiv:2210.01241, Algorithm 1): PPO with a mask policy for the actions."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rl4lms.policies.maskable import MaskableActorCriticPolicy
 
 
 class NLPO(PPO):
-    """PPO plus the refresh of the mask policy, every `target_update_iterations` iterations; nothing else differs.
+    """PPO that also refreshes the mask policy every `target_update_iterations` iterations.
 
-    Needs a maskable policy (`maskable_causal_lm_actor_critic_policy` or its seq2seq sibling).
+    It needs a maskable policy (`maskable_causal_lm_actor_critic_policy` or `maskable_seq2seq_lm_actor_critic_policy`).
     """
 
     policy: MaskableActorCriticPolicy  # type: ignore[assignment]
@@ -26,7 +26,7 @@ class NLPO(PPO):
             raise ConfigError(f"alg.policy.id: nlpo needs a maskable policy, found {name}; use maskable_*_policy.")
 
     def collect_rollouts(self, env: Any, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
-        """Refresh before iteration k if k is a multiple of the interval: the rollout already uses the new mask."""
+        """Refresh the mask before iteration k if k is a multiple of the interval, then collect the rollout with it."""
         if self.iteration > 0 and self.iteration % self.policy.target_update_iterations == 0:
             self.policy.refresh_mask()
         return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)

@@ -1,4 +1,4 @@
-"""Stable-Baselines3 on-policy algorithms over whole episodes of text."""
+"""Runs on-policy algorithms of Stable-Baselines3 on whole episodes of text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rl4lms.policies.base import LMActorCriticPolicy
 from rl4lms.policies.token_rules import token_set
 from rl4lms.rollouts.buffer import EpisodeRolloutBuffer
 from rl4lms.rollouts.collector import RolloutCollector, rollout_info
-from rl4lms.rollouts.episodes import EpisodeBatch, RolloutSamples
+from rl4lms.rollouts.episodes import RolloutSamples
 from rl4lms.rollouts.kl_controller import KLController
 from rl4lms.rollouts.reproduction import check_reproduction
 from rl4lms.rollouts.scoring import BatchedScorer, Scorer
@@ -34,34 +34,34 @@ LossOfPart = Callable[[RolloutSamples, int], tuple[torch.Tensor, dict[str, float
 
 
 def check_positive(**arguments: Any) -> None:
-    """Raises ConfigError for a number of `alg.args` that is not above 0; None and schedules are left to be."""
+    """Raises ConfigError for a number of `alg.args` that is not above 0. None and schedules are not checked."""
     for name, value in arguments.items():
         if isinstance(value, int | float) and not value > 0:
             raise ConfigError(f"alg.args.{name}: expected a number above 0, found {value}.")
 
 
 def norm_limit(max_grad_norm: float | None) -> float:
-    """SB3's `max_grad_norm`, a number; None leaves gradients as they are."""
+    """`max_grad_norm` as a number, as SB3 needs it; None becomes infinity, with which gradients are not clipped."""
     return math.inf if max_grad_norm is None else max_grad_norm
 
 
-UPDATE_HOOKS = ("train", "accumulate_gradients", "loss")  # if a class of the user's may whiten advantages itself
+UPDATE_HOOKS = ("train", "accumulate_gradients", "loss")  # methods in which a user's class may whiten advantages
 WHITENING = {"std", "std_mean", "var", "var_mean", "masked_std", "whiten"}
 
 
 def _whitens(method: Any) -> bool:
-    """Whether a method calls what whitening takes, and does not ask `normalize_advantage` whether to."""
+    """Whether a method calls functions that whitening needs, and does not read `normalize_advantage`."""
     code = getattr(inspect.unwrap(method), "__code__", None) if method is not None else None
     called = set() if code is None else {*code.co_names}
     return bool(called & WHITENING) and "normalize_advantage" not in called
 
 
 class TextRollouts(OnPolicyAlgorithm):
-    """Sequence-level rollouts for any SB3 on-policy algorithm, as a mixin in front of its class.
+    """A mixin that gives an on-policy algorithm of SB3 rollouts of whole episodes. It stands before the class of SB3.
 
-    `set_rollouts` must be called once before `learn`. `learn` is called once for the whole run, so that schedules
-    run over it; at update k of N the progress remaining is 1 - k/N (SB3 gives 1 - (k+1)/N, whose last learning rate
-    is 0: docs/numerics.md, line 16).
+    `set_rollouts` must be called once before `learn`. `learn` is called once for the whole run, so that schedules cover
+    it. At update k of N the remaining progress is 1 - k/N; in SB3 it is 1 - (k+1)/N, with a last learning rate of 0
+    (docs/numerics.md, line 16).
     """
 
     policy: LMActorCriticPolicy  # type: ignore[assignment]
@@ -69,16 +69,17 @@ class TextRollouts(OnPolicyAlgorithm):
     collector: RolloutCollector
     tracker: Tracker | None = None
     iteration: int = 0
-    whitens_itself: ClassVar[bool] = False  # whether `train()` is of a class that is written for SB3's own buffer
+    whitens_itself: ClassVar[bool] = False  # True for a class whose `train()` was written for SB3's buffer
 
     def set_rollouts(self, collector: RolloutCollector, tracker: Tracker | None = None) -> None:
         self.collector, self.tracker = collector, tracker
         self._settle_whitening()
 
     def _settle_whitening(self) -> None:
-        """Advantages are whitened in the buffer, and by no minibatch of whole episodes (docs/numerics.md, line 12).
+        """Whiten advantages in the buffer and not in minibatches of whole episodes (docs/numerics.md, line 12).
 
-        A class of SB3's own kind, whose `train()` obeys `normalize_advantage`, is told that the buffer has done it.
+        For a class with `normalize_advantage` in its `train()`, as those of SB3, it is set to False, because the buffer
+        whitens. A notice says so.
         """
         name, episodes = type(self).__name__, self.rollout_buffer.minibatch == "episodes"
         if getattr(self, "normalize_advantage", False) and (episodes or not self.whitens_itself):
@@ -111,14 +112,16 @@ class TextRollouts(OnPolicyAlgorithm):
         self._current_progress_remaining = 1.0 - steps_before / total_timesteps
 
     def collect_rollouts(self, env: VecEnv, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
-        """Fill the buffer with n_rollout_steps * n_envs steps of whole episodes (the last one may be cut)."""
+        """Fill the buffer with n_rollout_steps * n_envs steps of whole episodes. The last one may be cut."""
         callback.on_rollout_start()
         self.policy.set_training_mode(False)
         rollout_buffer.reset()
         batch = self.collector.collect(self.policy, self.iteration)
         rollout_buffer.add_episodes(batch, self.iteration)
-        apart = self._check_reproduction(batch)
-        info = rollout_info(batch, self.kl_controller.kl_coeff) | apart
+        sampler_numbers, notice = check_reproduction(self.policy, batch, self.iteration)
+        if notice:
+            self._say(notice)
+        info = rollout_info(batch, self.kl_controller.kl_coeff) | sampler_numbers
         progress.numbers({"reward": info["rollout/ep_rew_mean"], "KL": info["rollout/kl_mean"]})
         if self.tracker is not None:
             self.tracker.log_rollout(self.iteration, info)
@@ -130,10 +133,11 @@ class TextRollouts(OnPolicyAlgorithm):
         return True
 
     def accumulate(self, batch: RolloutSamples, loss: LossOfPart, n_micro_batches: int = 1) -> dict[str, float]:
-        """Fill `.grad` with the gradient of an optimiser step's loss; returns the sums of its logged numbers.
+        """Set `.grad` to the gradient of the loss of an optimiser step. Returns the sums of the numbers to log.
 
-        loss(part, n): the part's share of the loss, a sum over its tokens over the n of the whole step, and numbers
-        to log that add up likewise. Parts are micro-batches of whole episodes, shared out over the processes.
+        loss(part, n): the loss of a part, which is a sum over its tokens divided by the n tokens of the whole step, and
+        numbers to log that add up in the same way. The parts are micro-batches of whole episodes, divided among the
+        processes.
         """
         self.policy.optimizer.zero_grad(set_to_none=True)
         totals: dict[str, float] = {}
@@ -146,13 +150,13 @@ class TextRollouts(OnPolicyAlgorithm):
         return sum_numbers(totals)
 
     def optimizer_step(self) -> None:
-        """One step of the policy's optimiser on the gradients that are there, clipped to `max_grad_norm`."""
+        """One step of the policy's optimiser, with gradients clipped to `max_grad_norm`."""
         if self.max_grad_norm < math.inf:
             self._clip_gradients(self.policy.optimizer)
         self.policy.optimizer.step()
 
     def _clip_gradients(self, optimizer: Any) -> None:
-        """A fused AdamW divides by the excess of the norm in its own pass over the gradients."""
+        """Clip the gradients. A fused AdamW does so itself if it is given `grad_scale`, which saves a pass."""
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         norm = nn.utils.get_total_norm([p.grad for p in parameters])
         exceeds = bool(norm > self.max_grad_norm)
@@ -161,23 +165,16 @@ class TextRollouts(OnPolicyAlgorithm):
         elif exceeds:
             nn.utils.clip_grads_with_norm_(parameters, self.max_grad_norm, norm)
 
-    def _check_reproduction(self, batch: EpisodeBatch) -> dict[str, float]:
-        """The update's forward must give the rollout's own log-probabilities and values: ratio 1, once, loudly."""
-        numbers, notice = check_reproduction(self.policy, batch, self.iteration)
-        if notice:
-            self._say(notice)
-        return numbers
-
 
 def compose_algorithm(alg_class: type[OnPolicyAlgorithm]) -> type[TextRollouts]:
-    """`alg_class` itself if it has text rollouts, else a class that puts them in front of it."""
+    """`alg_class` if it has text rollouts, else a subclass of it that has them."""
     if issubclass(alg_class, TextRollouts):
         return alg_class
     members = {"__doc__": alg_class.__doc__, "whitens_itself": True}
     return type(alg_class.__name__, (TextRollouts, alg_class), members)
 
 
-# What SB3's OnPolicyAlgorithm demands and a user's class may leave out of its own constructor's defaults.
+# Arguments that SB3's OnPolicyAlgorithm requires and for which a user's constructor may have no default.
 SB3_DEFAULTS: dict[str, Any] = {
     "learning_rate": 3e-4,
     "n_steps": 128,
@@ -189,14 +186,14 @@ SB3_DEFAULTS: dict[str, Any] = {
     "use_sde": False,
     "sde_sample_freq": -1,
 }
-# What `train()` of a user's class reads, set as attributes if its constructor does not take them.
+# Attributes that `train()` of a user's class reads, and that are set if its constructor does not take them.
 TRAIN_DEFAULTS: dict[str, Any] = {"batch_size": 64, "n_epochs": 10}
 
 
-def build_algorithm(alg_class: type[OnPolicyAlgorithm], kwargs: Mapping[str, Any]) -> TextRollouts:
-    """Instantiate an algorithm with text rollouts: fills in SB3's required arguments, sets what `train()` reads.
+def construct_algorithm(alg_class: type[OnPolicyAlgorithm], kwargs: Mapping[str, Any]) -> TextRollouts:
+    """An instance of an algorithm with text rollouts. It gets SB3_DEFAULTS and TRAIN_DEFAULTS where it lacks values.
 
-    kwargs: policy, env, policy_kwargs and the algorithm's own arguments; `minibatch` and `seed` go to the buffer.
+    kwargs: policy, env, policy_kwargs and the arguments of the algorithm. `minibatch` and `seed` go to the buffer.
     """
     composed = compose_algorithm(alg_class)
     arguments = dict(kwargs)
@@ -210,16 +207,13 @@ def build_algorithm(alg_class: type[OnPolicyAlgorithm], kwargs: Mapping[str, Any
     attributes = {n: arguments.pop(n, v) for n, v in TRAIN_DEFAULTS.items() if n not in parameters}
     accepted = {"rollout_buffer_class": EpisodeRolloutBuffer, "rollout_buffer_kwargs": buffer_kwargs}
     if "rollout_buffer_class" in parameters or open_ended:
-        return _with(composed(**{**arguments, **accepted}), attributes)
-    algorithm = composed(**arguments)
-    algorithm.rollout_buffer = EpisodeRolloutBuffer(
-        algorithm.n_steps, algorithm.observation_space, algorithm.action_space, device=algorithm.device,
-        gae_lambda=algorithm.gae_lambda, gamma=algorithm.gamma, n_envs=algorithm.n_envs, **buffer_kwargs,
-    )  # fmt: skip
-    return _with(algorithm, attributes)
-
-
-def _with(algorithm: TextRollouts, attributes: Mapping[str, Any]) -> TextRollouts:
+        algorithm = composed(**{**arguments, **accepted})
+    else:
+        algorithm = composed(**arguments)
+        algorithm.rollout_buffer = EpisodeRolloutBuffer(
+            algorithm.n_steps, algorithm.observation_space, algorithm.action_space, device=algorithm.device,
+            gae_lambda=algorithm.gae_lambda, gamma=algorithm.gamma, n_envs=algorithm.n_envs, **buffer_kwargs,
+        )  # fmt: skip
     for name, value in attributes.items():
         setattr(algorithm, name, value)
     return algorithm
@@ -235,11 +229,11 @@ def wrap_onpolicy_alg(
     *,
     scorer: Scorer | None = None,
 ) -> TextRollouts:
-    """Published: an algorithm over `alg_kwargs["env"]` with KL-penalised text rollouts, ready to `learn`."""
-    algorithm = build_algorithm(alg_class, alg_kwargs)
+    """An algorithm on `alg_kwargs["env"]` with KL-penalised text rollouts, ready to `learn`. Published by RL4LMs."""
+    algorithm = construct_algorithm(alg_class, alg_kwargs)
     assert algorithm.env is not None
     task = algorithm.env.get_attr("task", [0])[0]
-    if scorer is None:  # an environment of the user's own does not know the model
+    if scorer is None:  # the environment was made by the caller, and does not know the model
         stop_ids = task.stop_ids.union(token_set(algorithm.policy.generation_kwargs.get("eos_token_id")))
         task = replace(task, stop_ids=stop_ids, encoder_decoder=algorithm.policy.seq2seq)
     algorithm.set_rollouts(

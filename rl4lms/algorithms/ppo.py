@@ -15,11 +15,11 @@ from rl4lms.rollouts.episodes import RolloutSamples
 
 
 class PPO(TextRollouts):
-    """Clipped surrogate, value and entropy losses, each a mean over the real tokens of the optimiser step.
+    """PPO with clipped surrogate, value and entropy losses, each averaged over the real tokens of an optimiser step.
 
-    Arguments are SB3's. `batch_size` counts tokens; `target_kl` stops the epochs of an update once the mean k3
-    estimate of KL(old || new) exceeds 1.5 times it. `gradient_accumulation_steps` splits a minibatch into that many
-    micro-batches of whole episodes, whose gradients add up to the minibatch's own.
+    The arguments are those of SB3. `batch_size` counts tokens. `target_kl` ends the epochs of an update once the mean
+    k3 estimate of KL(old || new) exceeds 1.5 times it. `gradient_accumulation_steps` divides a minibatch into so many
+    micro-batches of whole episodes, whose gradients add up to that of the minibatch.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class PPO(TextRollouts):
     def accumulate_gradients(
         self, batch: RolloutSamples, clip_range: float, clip_range_vf: float | None = None
     ) -> dict[str, float]:
-        """Fill `.grad` with the gradient of a minibatch's loss; returns the logged numbers."""
+        """Set `.grad` to the gradient of a minibatch's loss. Returns the numbers to log."""
         return self.accumulate(
             batch, lambda part, n: self.loss(part, n, clip_range, clip_range_vf), self.gradient_accumulation_steps
         )
@@ -93,7 +93,7 @@ class PPO(TextRollouts):
     def loss(
         self, batch: RolloutSamples, n_tokens: int, clip_range: float, clip_range_vf: float | None = None
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        """(scalar loss, logged numbers): sums over the tokens of `batch` over `n_tokens`, those of the whole step."""
+        """The loss and the numbers to log: sums over the tokens of `batch`, divided by the step's `n_tokens`."""
         self.policy.entropy_gradient = self.ent_coef != 0.0
         values, log_prob, entropy = self.policy.evaluate_actions(batch.observations, batch.actions)
         log_ratio = log_prob - batch.old_log_prob

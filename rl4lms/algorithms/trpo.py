@@ -18,11 +18,11 @@ from rl4lms.rollouts.episodes import RolloutSamples
 
 
 class TRPO(TextRollouts):
-    """A natural-gradient step within KL(old || new) <= target_kl, then `n_critic_updates` epochs on the values.
+    """A natural-gradient step with KL(old || new) <= target_kl, then `n_critic_updates` epochs of value updates.
 
-    Arguments are SB3-contrib's. The Fisher-vector product differentiates the exact categorical KL twice, so the policy
-    runs under eager attention (fused kernels have no second derivative). `gradient_accumulation_steps` splits every
-    pass over the rollout to save memory. Needs `value_model: separate`.
+    The arguments are those of SB3-contrib. The Fisher-vector product differentiates the exact categorical KL twice, so
+    the policy uses eager attention, because fused kernels have no second derivative. `gradient_accumulation_steps`
+    divides every pass over the rollout to save memory. TRPO needs `value_model: separate`.
     """
 
     def __init__(
@@ -68,7 +68,9 @@ class TRPO(TextRollouts):
     def _setup_model(self) -> None:
         super()._setup_model()
         if self.policy.value_trunk is None:
-            raise ConfigError("alg.policy.args.value_model: trpo moves policy and value apart; use separate.")
+            raise ConfigError(
+                "alg.policy.args.value_model: trpo updates policy and values separately; use value_model: separate."
+            )
         model = self.policy.get_language_model()
         model.set_attn_implementation("eager")
 
@@ -88,9 +90,9 @@ class TRPO(TextRollouts):
         self.logger.record("train/n_updates", self._n_updates)
 
     def policy_step(self, parts: Sequence[RolloutSamples]) -> bool:
-        """Move along the natural gradient as far as KL and objective allow; True if a step was taken.
+        """Move the policy along the natural gradient, by the longest tried step that KL and objective allow.
 
-        A rejected step restores the parameters bit for bit.
+        Returns whether there was such a step; if not, the parameters are restored exactly.
         """
         parameters, n = self.policy_parameters, _n_tokens(parts)
         with torch.no_grad():
@@ -118,7 +120,7 @@ class TRPO(TextRollouts):
         return accepted
 
     def fisher_vector_product(self, parts: Sequence[RolloutSamples], old: Sequence[Tensor], vector: Tensor) -> Tensor:
-        """(F + damping I) v, F the Hessian at the current policy of the mean KL(old || new) per token. (P,) -> (P,)."""
+        """(F + damping I) v, (P,). F is the Hessian of the mean KL(old || new) per token at the current policy."""
         parameters, n = self.policy_parameters, _n_tokens(parts)
         product = self._sum(
             parts, lambda part, i: hessian_vector_product(self._kl(part, old[i], n), parameters, vector)
@@ -134,7 +136,7 @@ class TRPO(TextRollouts):
         return float(self._sum(parts, lambda part, _: self._surrogate(part, n)))
 
     def _kl(self, part: RolloutSamples, old: Tensor, n: int) -> Tensor:
-        """Sum over tokens of the exact KL(old || new), over n. Masked actions have probability 0 in both."""
+        """The sum over tokens of the exact KL(old || new), divided by n. Masked actions have probability 0 in both."""
         new = torch.log_softmax(self.policy.action_logits(part.observations), -1)
         masked = torch.isneginf(old)
         return (old.exp() * (old.masked_fill(masked, 0.0) - new.masked_fill(masked, 0.0))).sum() / n
@@ -166,5 +168,5 @@ class TRPO(TextRollouts):
 
 
 def _n_tokens(parts: Sequence[RolloutSamples]) -> int:
-    """Those of every process."""
+    """The number of tokens of all processes."""
     return int(sum_numbers({"tokens": sum(len(part) for part in parts)})["tokens"])

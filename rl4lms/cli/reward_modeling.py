@@ -22,7 +22,7 @@ SPLITS = ("train", "validation", "test")
 JOBS = Registry(
     "job",
     {
-        name: f"rl4lms.cli.reward_modeling_jobs:{name}"
+        name: f"rl4lms.cli.reward_modeling_jobs:{name}_job"
         for name in ("train_classifier", "evaluate_classifier", "train_preference", "evaluate_preference")
     },
 )

@@ -20,8 +20,8 @@ from rl4lms.training.preference_model import (
     REPORT,
     REPORT_TEXT,
     PreferenceSettings,
-    read_comparisons,
-    split_comparisons,
+    read_pairs,
+    split_pairs,
     write_report,
 )
 from rl4lms.training.reward_model import RewardModelSettings, read_texts
@@ -46,15 +46,15 @@ def _local_rows(task: str, params: Params, source: Path, out: Path) -> Iterator[
         shutil.rmtree(rows, ignore_errors=True)
 
 
-def train_classifier(name: str, args: argparse.Namespace, params: Params) -> str:
+def train_classifier_job(name: str, args: argparse.Namespace, params: Params) -> str:
     settings = _settings(name, params)
     with _local_rows(settings.task, params, args.data, args.out) as rows:
-        reward_model.train(settings, rows, args.out)
+        reward_model.train_reward_model(settings, rows, args.out)
         _report(settings, str(args.out), rows / "test.jsonl", args.out)
     return _said(args.out)
 
 
-def evaluate_classifier(name: str, args: argparse.Namespace, params: Params) -> str:
+def evaluate_classifier_job(name: str, args: argparse.Namespace, params: Params) -> str:
     settings = _settings(name, params)
     with _local_rows(settings.task, params, args.data, args.out) as rows:
         _report(settings, args.model, rows / f"{args.split}.jsonl", args.out)
@@ -74,22 +74,24 @@ def _report(settings: RewardModelSettings, model: str, rows: Path, out: Path) ->
     write_text(out / REPORT_TEXT, report_text(report))
 
 
-def train_preference(args: argparse.Namespace, params: Params) -> str:
+def train_preference_job(args: argparse.Namespace, params: Params) -> str:
     given = params.preference_model()
     settings = PreferenceSettings.from_params({**given, "model_name": args.model or given["model_name"]})
-    comparisons = read_comparisons(args.data)
+    pairs = read_pairs(args.data)
     if args.heldout is not None:
-        heldout = read_comparisons(args.heldout)
+        heldout = read_pairs(args.heldout)
     else:
-        comparisons, heldout = split_comparisons(comparisons, settings.heldout_share)
-    preference_model.train(settings, comparisons, heldout, args.out)
+        pairs, heldout = split_pairs(pairs, settings.heldout_share)
+    preference_model.train_preference_model(settings, pairs, heldout, args.out)
     return _said(args.out)
 
 
-def evaluate_preference(args: argparse.Namespace, params: Params) -> str:
+def evaluate_preference_job(args: argparse.Namespace, params: Params) -> str:
     settings = PreferenceSettings.from_params(params.preference_model())
-    comparisons = read_comparisons(args.data)
-    write_report(preference_model.evaluate(PreferenceModel(args.model), comparisons, settings.include_prompt), args.out)
+    pairs = read_pairs(args.data)
+    write_report(
+        preference_model.preference_report(PreferenceModel(args.model), pairs, settings.include_prompt), args.out
+    )
     return _said(args.out)
 
 

@@ -15,7 +15,7 @@ from rl4lms.core.manifest import add_to_manifest
 from rl4lms.core.work_directory import publish_run, work_directory, work_path
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training.identity import RunIdentity
-from rl4lms.training.supervised import train
+from rl4lms.training.supervised import train_supervised
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
         logger.info("%s", notice)
     identity = RunIdentity(config)
     with work_directory(work_path(args.out), config.to_dict(), local_inputs(config), identity.parts) as work:
-        train(config, work, tracker=Tracker(work, quiet=args.quiet), identity=identity)
+        train_supervised(config, work, tracker=Tracker(work, quiet=args.quiet), identity=identity)
         version = args.params.task(args.task)["version"]
         add_to_manifest(
             work, stage="supervised", suite=args.params.suite, task=args.task, method=args.method, task_version=version

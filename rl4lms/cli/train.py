@@ -15,7 +15,7 @@ from rl4lms.core.manifest import add_to_manifest
 from rl4lms.core.work_directory import publish_run, work_directory, work_path
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training.identity import RunIdentity
-from rl4lms.training.on_policy import train
+from rl4lms.training.on_policy import train_on_policy
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,11 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     config = configure(args)
     if launch_rank() > 0:  # computes with the first process of the launch, which writes
-        train(config, work_path(args.out), evaluate_test=False)
+        train_on_policy(config, work_path(args.out), evaluate_test=False)
         return
     identity = RunIdentity(config, evaluate_test=False)
     with work_directory(work_path(args.out), config.to_dict(), local_inputs(config), identity.parts) as work:
-        train(config, work, tracker=Tracker(work, quiet=args.quiet), evaluate_test=False, identity=identity)
+        train_on_policy(config, work, tracker=Tracker(work, quiet=args.quiet), evaluate_test=False, identity=identity)
         version = args.params.task(args.task)["version"]
         add_to_manifest(
             work, stage="train", suite=args.params.suite, task=args.task, method=args.method, task_version=version

@@ -34,7 +34,11 @@ from rl4lms.training.identity import RunIdentity
 logger = logging.getLogger("rl4lms")
 
 TRAINERS = Registry(
-    "trainer", {"supervised": "rl4lms.training.supervised:train", "on_policy": "rl4lms.training.on_policy:train"}
+    "trainer",
+    {
+        "supervised": "rl4lms.training.supervised:train_supervised",
+        "on_policy": "rl4lms.training.on_policy:train_on_policy",
+    },
 )
 
 

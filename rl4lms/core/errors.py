@@ -143,14 +143,14 @@ def message_of(error: BaseException, longest: int = LONGEST_SAID) -> str:
 
 
 def one_line(text: str, longest: int = LONGEST_LINE) -> str:
-    """`text` on one line, made `printable`, and cut after `longest` characters."""
+    """`text` on one line, made `safe_for_terminal`, and cut after `longest` characters."""
     more = len(text) - longest
     lines = (line.strip() for line in text[:longest].splitlines())
-    line = printable(" ".join(line for line in lines if line))
+    line = safe_for_terminal(" ".join(line for line in lines if line))
     return f"{line}... ({more:,} characters more; log.txt of a training run has them)" if more > 0 else line
 
 
-def printable(text: str) -> str:
+def safe_for_terminal(text: str) -> str:
     """`text` with every character escaped that a terminal would obey instead of showing.
 
     These are control characters except the line feed, marks that change the direction of writing, and halves of

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rl4lms.core.errors import printable
+from rl4lms.core.errors import safe_for_terminal
 
 N_HISTORY = 400
 
@@ -81,24 +81,24 @@ def state() -> State:
 def begin(title: str) -> None:
     """Reset the state and start the clock."""
     now = time.monotonic()
-    vars(_state).update(vars(State(title=printable(title), started_at=now, first_at=now)))
+    vars(_state).update(vars(State(title=safe_for_terminal(title), started_at=now, first_at=now)))
 
 
 def title(text: str) -> None:
     """Set the run's title."""
-    _state.title = printable(text)
+    _state.title = safe_for_terminal(text)
 
 
 def steps(done: int, total: int, unit: str) -> None:
     """Set the run's progress. The remaining time is estimated from the pace since the first call."""
     if (unit, total) != (_state.whole.name, _state.whole.total) or done < _state.first:
         _state.first, _state.first_at = done, time.monotonic()
-    _state.whole = Count(printable(unit), done, total)
+    _state.whole = Count(safe_for_terminal(unit), done, total)
 
 
 def numbers(measured: Mapping[str, float]) -> None:
     """Set the latest measured numbers. The history of the first one of a run is drawn as a small curve."""
-    new = {printable(name): value for name, value in measured.items()}
+    new = {safe_for_terminal(name): value for name, value in measured.items()}
     _state.numbers = {**_state.numbers, **new}
     first = next(iter(_state.numbers))
     if first in new:
@@ -107,12 +107,12 @@ def numbers(measured: Mapping[str, float]) -> None:
 
 def phase(name: str, done: int = 0, total: int = 0) -> None:
     """Set what happens now, without a detail."""
-    _state.phase, _state.detail = Count(printable(name), done, total), Count()
+    _state.phase, _state.detail = Count(safe_for_terminal(name), done, total), Count()
 
 
 def detail(name: str, done: int = 0, total: int = 0) -> None:
     """Set how far the current phase is."""
-    _state.detail = Count(printable(name), done, total)
+    _state.detail = Count(safe_for_terminal(name), done, total)
 
 
 def figure(value: float) -> str:

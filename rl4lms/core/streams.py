@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 
-from rl4lms.core.errors import printable
+from rl4lms.core.errors import safe_for_terminal
 
 
 def keep_standard_streams() -> None:
@@ -31,4 +31,4 @@ class PlainFormatter(logging.Formatter):
     """Formats log lines so that names and messages in them cannot move a cursor or change a colour."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+        return safe_for_terminal(super().format(record))

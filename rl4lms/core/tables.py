@@ -18,7 +18,6 @@ _REWARDS = "rl4lms.rewards"
 _METRICS = "rl4lms.metrics"
 _POLICIES = "rl4lms.policies"
 _ALGORITHMS = "rl4lms.algorithms"
-_WRAPPER = f"{_ALGORITHMS}.on_policy_text:wrap_onpolicy_alg"
 
 
 class _PublishedRegistry:
@@ -181,14 +180,13 @@ class AlgorithmRegistry(_PublishedRegistry):
 
 
 class WrapperRegistry(_PublishedRegistry):
-    """id -> function that composes text rollouts over an algorithm class; an id without an entry gets the default."""
+    """id -> function that puts text rollouts in front of an algorithm class; other ids get the default one."""
 
-    table = Registry("algorithm wrapper", dict.fromkeys(("ppo", "nlpo", "a2c", "trpo"), _WRAPPER))
+    table = Registry("algorithm wrapper", {"default": f"{_ALGORITHMS}.on_policy_text:wrap_onpolicy_alg"})
 
     @classmethod
     def get(cls, alg_id: str) -> Any:
-        table = cls.table if alg_id in cls.table else Registry(cls.table.kind, {alg_id: _WRAPPER})
-        return table.load(alg_id)
+        return cls.table.load(alg_id if alg_id in cls.table else "default")
 
 
 class PostProcessorRegistry(_PublishedRegistry):

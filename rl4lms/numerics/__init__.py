@@ -1,1 +1,1 @@
-"""The arithmetic of the learning core, in torch alone. Contract: docs/numerics.md; each function has a golden test."""
+"""The arithmetic of the learning core. It depends only on torch. docs/numerics.md says what each function must do."""

@@ -11,9 +11,9 @@ def gae(
 ) -> tuple[Tensor, Tensor]:
     """Advantages and returns, Eq. 11 and 16 of arXiv:1506.02438 for finite episodes.
 
-    rewards, values: (B, T) float, anything in padded places; mask: (B, T) bool, True = real, contiguous from 0;
-    bootstrap: (B,) float, V of the state after the last real step, 0 if the episode ended there.
-    Returns (advantages, returns), each (B, T), 0 in padded places; returns = advantages + values (TD(lambda)).
+    rewards, values: (B, T) float, with any numbers at padding; mask: (B, T) bool, True = real, contiguous from 0;
+    bootstrap: (B,) float, V of the state after the last real step, or 0 if the episode ended there.
+    Returns (advantages, returns), each (B, T) and 0 at padding; returns = advantages + values (TD(lambda)).
     """
     zero = torch.zeros((), dtype=values.dtype, device=values.device)
     rewards, values = torch.where(mask, rewards, zero), torch.where(mask, values, zero)

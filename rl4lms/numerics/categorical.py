@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def masked_logits(logits: Tensor, mask: Tensor | None, temperature: float = 1.0) -> Tensor:
-    """Temperature scales the logits, then masked actions get -inf.
+    """Divide logits by the temperature, then set those of masked actions to -inf.
 
     logits: (..., V) any float type, returned as float32 (float64 stays); mask: (..., V) bool, True = allowed, or None.
     """
@@ -24,16 +24,16 @@ def action_logprobs(logits: Tensor, actions: Tensor) -> Tensor:
 
 
 def entropy(logits: Tensor) -> Tensor:
-    """Entropy in nats on the support of (..., V) logits: -sum p log p, finite if places are -inf. Returns (...)."""
+    """The entropy (...) in nats of (..., V) logits: -sum p log p over the support. It is finite if some are -inf."""
     return _entropy(torch.log_softmax(logits, dim=-1), truncated=True)
 
 
 def logprobs_and_entropy(
     logits: Tensor, actions: Tensor, *, truncated: bool, entropy_gradient: bool = True
 ) -> tuple[Tensor, Tensor]:
-    """`action_logprobs` and `entropy` in one pass over (N, V) logits; actions: (N,) int64. Returns (N,) and (N,).
+    """`action_logprobs` and `entropy`, each (N,), in one pass over (N, V) logits. actions: (N,) int64.
 
-    truncated: whether places may be -inf. Without entropy_gradient the entropy is a number to log.
+    truncated: whether logits may be -inf. entropy_gradient: False computes the entropy without a gradient.
     """
     logprobs = torch.log_softmax(logits, dim=-1)
     with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):
@@ -42,7 +42,7 @@ def logprobs_and_entropy(
 
 
 def _entropy(logprobs: Tensor, truncated: bool) -> Tensor:
-    # 0 * -inf is nan in the product and in its gradient: the factor is cleared before, not the product after.
+    # 0 * -inf is nan, and so is its gradient. So -inf is replaced in the factor, and not nan in the product.
     factor = logprobs.masked_fill(torch.isneginf(logprobs), 0.0) if truncated else logprobs
     return -(logprobs.exp() * factor).sum(-1)
 
@@ -50,12 +50,12 @@ def _entropy(logprobs: Tensor, truncated: bool) -> Tensor:
 def sample_by_inverse_cdf(logits: Tensor, uniforms: Tensor) -> Tensor:
     """The action whose cumulative probability first exceeds u. logits: (B, V); uniforms: (B,) float64 in [0, 1).
 
-    An action of probability 0 is never taken: its cumulative sum equals its predecessor's. Sums are float64, so that
-    a vocabulary of any size keeps its small probabilities. Given its own u, a row never depends on its neighbours.
+    An action of probability 0 is never taken, because its cumulative sum equals that of its predecessor. Sums are
+    float64, so that small probabilities count in a vocabulary of any size. A row depends only on its own u.
     """
     cumulative = torch.softmax(logits.double(), dim=-1).cumsum(-1)
     threshold = (uniforms.unsqueeze(-1) * cumulative[:, -1:]).clamp(max=torch.finfo(torch.float64).max)
     chosen = torch.searchsorted(cumulative, threshold, right=True).squeeze(-1)
-    # u * total can round up to the total itself; the last possible action is then the one meant.
+    # If u * total is rounded up to the total, the last possible action is taken.
     last = logits.shape[-1] - 1 - torch.isfinite(logits).flip(-1).int().argmax(-1)
     return torch.minimum(chosen, last)

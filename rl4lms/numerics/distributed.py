@@ -1,7 +1,7 @@
-"""Data parallel over the processes of one launch; with a single process every function here is the identity.
+"""Data parallelism over the processes of a launch. In a single process every function here does nothing.
 
-Every process holds the whole rollout and the same weights. What is shared out is work: episodes to generate and to
-score, episodes of a minibatch to differentiate. Sums over processes put it together again.
+Every process has the whole rollout and the same weights. The work is divided: which episodes to generate and to score,
+and which episodes of a minibatch to differentiate. The results are summed over the processes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @contextlib.contextmanager
 def process_group() -> Iterator[None]:
-    """Join the processes of the launch while the block runs: nccl if each has a GPU of its own, else gloo."""
+    """Connect the processes of the launch while the block runs: by nccl if each has a GPU, else by gloo."""
     if launch_size() == 1 or dist.is_initialized():
         yield
         return
@@ -45,14 +45,14 @@ def world_size() -> int:
 
 
 def shares(items: Sequence[T]) -> list[Sequence[T]]:
-    """`items` cut into one contiguous share a process, in order; sizes differ by at most one."""
+    """`items` divided into one contiguous share per process, in order. Their sizes differ by at most one."""
     n, k = len(items), world_size()
     bounds = [i * n // k for i in range(k + 1)]
     return [items[a:b] for a, b in itertools.pairwise(bounds)]
 
 
 def gather(value: T) -> list[T]:
-    """Every process's `value`, by rank. Tensors in it must be on the CPU."""
+    """The `value` of every process, by rank. Tensors in it must be on the CPU."""
     if world_size() == 1:
         return [value]
     out: list[Any] = [None] * world_size()
@@ -61,7 +61,7 @@ def gather(value: T) -> list[T]:
 
 
 def sum_tensor(tensor: Tensor) -> Tensor:
-    """The sum of the processes' tensors of one shape, bit for bit the same on each of them."""
+    """The sum of the tensors of all processes, which must have one shape. It is exactly the same on each process."""
     if world_size() > 1:
         tensor = tensor.contiguous()
         dist.all_reduce(tensor)
@@ -69,7 +69,7 @@ def sum_tensor(tensor: Tensor) -> Tensor:
 
 
 def sum_numbers(numbers: Mapping[str, float]) -> dict[str, float]:
-    """Sums by name; a process may lack a name."""
+    """The sums over processes by name. A process may lack a name."""
     total: dict[str, float] = {}
     for part in gather(dict(numbers)):
         for name, value in part.items():
@@ -78,7 +78,7 @@ def sum_numbers(numbers: Mapping[str, float]) -> dict[str, float]:
 
 
 def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """`.grad` of every parameter becomes the sum over processes; it stays None if none of them has one."""
+    """Set `.grad` of every parameter to the sum over processes. It stays None if no process has one."""
     if world_size() == 1:
         return
     held = list(parameters)

@@ -1,4 +1,4 @@
-"""Per-token losses of the policy-gradient algorithms. Reduction is the caller's, by `rl4lms.numerics.masked`."""
+"""Per-token losses of the policy-gradient algorithms, which the caller reduces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def clipped_policy_loss(ratio: Tensor, advantages: Tensor, clip_range: float) ->
 
 
 def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip_range: float | None = None) -> Tensor:
-    """(V - R)^2 with, if `clip_range` is given, V moved at most so far from the rollout's value (as SB3's PPO)."""
+    """(V - R)^2. With `clip_range`, V is first limited to so much from the rollout's value, as in SB3's PPO."""
     if clip_range is not None:
         values = old_values + torch.clamp(values - old_values, -clip_range, clip_range)
     return (returns - values) ** 2

@@ -1,4 +1,4 @@
-"""Masked reductions. Masks select, never multiply: a NaN in a padded place must not reach a result."""
+"""Masked reductions. Masks select and do not multiply, so that a NaN at padding does not reach a result."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from torch import Tensor
 
 
 def masked_sum(values: Tensor, mask: Tensor) -> Tensor:
-    """Sum over the real places. values: any shape, float; mask: same shape, bool, True = real. Returns a scalar."""
+    """The sum over real entries, a scalar. values: any shape, float; mask: same shape, bool, True = real."""
     return torch.where(mask, values, torch.zeros((), dtype=values.dtype, device=values.device)).sum()
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the real places; nan if there is none, as `torch.mean` of an empty tensor."""
+    """The mean over real entries; nan if there are none, as `torch.mean` of an empty tensor."""
     return masked_sum(values, mask) / mask.sum()
 
 
 def masked_std(values: Tensor, mask: Tensor, unbiased: bool = True) -> Tensor:
-    """Standard deviation over the real places (denominator n - 1 if `unbiased`, as torch and SB3)."""
+    """The standard deviation over real entries, with denominator n - 1 if `unbiased`, as in torch and SB3."""
     n = mask.sum()
     squares = masked_sum((values - masked_mean(values, mask)) ** 2, mask)
     return torch.sqrt(squares / (n - int(unbiased)))
 
 
 def whiten(values: Tensor, mask: Tensor, unbiased: bool = True, eps: float = 1e-8) -> Tensor:
-    """(x - mean) / (std + eps) over the real places, 0 elsewhere; a single real place is returned as it is.
+    """(x - mean) / (std + eps) over real entries, and 0 elsewhere. A single real entry is not changed.
 
-    values: (...) float; mask: (...) bool. Same as `(x - x.mean()) / (x.std() + eps)` of the unpadded slice
+    values: (...) float; mask: (...) bool. It equals `(x - x.mean()) / (x.std() + eps)` of the entries without padding
     (Stable-Baselines3, `PPO.train`).
     """
     if int(mask.sum()) < 2:

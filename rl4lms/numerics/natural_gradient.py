@@ -1,4 +1,4 @@
-"""Linear algebra of the trust region: products with an implicit matrix, conjugate gradient."""
+"""Linear algebra for the trust region: products with an implicit matrix, and conjugate gradient."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def unflatten(flat: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
 
 
 def hessian_vector_product(value: Tensor, parameters: Sequence[Tensor], vector: Tensor) -> Tensor:
-    """H v of a scalar `value` with respect to `parameters`, by differentiating (grad . v). All flat, (P,)."""
+    """H v, (P,), for the Hessian H of a scalar `value` with respect to `parameters`: the gradient of (grad . v)."""
     gradient = torch.autograd.grad(value, parameters, create_graph=True, allow_unused=True, materialize_grads=True)
     product = (flatten(gradient) * vector).sum()
     return flatten(torch.autograd.grad(product, parameters, allow_unused=True, materialize_grads=True))

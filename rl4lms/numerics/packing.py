@@ -1,4 +1,4 @@
-"""Boolean masks over a vocabulary as packed bits: V / 8 bytes a token."""
+"""Packs boolean masks over a vocabulary into bits: V / 8 bytes per token."""
 
 from __future__ import annotations
 

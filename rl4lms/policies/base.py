@@ -1,4 +1,4 @@
-"""Actor-critic policies over Hugging Face language models, as Stable-Baselines3 policies."""
+"""The base class of actor-critic policies over Hugging Face language models, for Stable-Baselines3."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.numerics.categorical import action_logprobs, logprobs_and_entropy, masked_logits
 from rl4lms.policies.decoding import Decoded, LearnedMask, decode
 from rl4lms.policies.language_models import (
-    Scorer,
+    SequenceScorer,
     hidden_size,
     load_language_model,
     token_hidden,
@@ -33,17 +33,17 @@ from rl4lms.policies.sequences import Sequences, TokenView, all_tokens
 from rl4lms.policies.token_facts import resolved, set_start_token, token_facts
 from rl4lms.policies.truncation import SamplingSpec
 
-# What each dtype has its weights in: steps of AdamW that bfloat16 would round away add up in float32.
+# dtype -> that of the weights. They are float32 with bfloat16, which would round small steps of AdamW away.
 WEIGHTS = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
-# Rows of a forward without gradient are chosen so that its logits stay below this many numbers (256 MB in float32) and,
-# on a CPU, what a layer writes stays in its cache.
+# Limits for the number of rows in a forward without gradient: its logits have at most so many numbers (256 MB in
+# float32), and on a CPU the output of a layer fits into the cache.
 MAX_LOGITS = 64 * 2**20
 MAX_POSITIONS_ON_CPU = 640
 
 
 @dataclass(frozen=True)
 class EvaluateActionsOutput:
-    """What `evaluate_actions` returns, unpackable as SB3's (values, log_prob, entropy); each (N,) float32."""
+    """The result of `evaluate_actions`, each (N,) float32. It unpacks as SB3's (values, log_prob, entropy)."""
 
     values: Tensor
     log_prob: Tensor
@@ -54,20 +54,21 @@ class EvaluateActionsOutput:
 
 
 class LMActorCriticPolicy(BasePolicy):
-    """A language model as policy, a value head over its own copy (or a shared trunk), and a frozen reference.
+    """A language model as policy, a value head on a copy of it (or on a shared trunk), and a frozen reference model.
 
-    Published arguments: `model_name`, `optimizer_class`, `optimizer_kwargs`, `weight_decay`, `apply_model_parallel`,
-    `generation_kwargs`, `prompt_truncation_side`. Ours: `value_model` "separate" (a copy of the trunk, as RL4LMs) or
-    "shared"; `lora`, keyword arguments of `peft.LoraConfig` (the reference is then the base without adapters);
-    `dtype` "bfloat16" of the arithmetic, over weights, gradients and optimiser state in float32 (docs/numerics.md,
-    line 6); the reference model computes alike, or its KL to an untrained policy were not 0. Logits, values and
-    log-probabilities are float32; "float64" has all in it.
+    Arguments of RL4LMs: `model_name`, `optimizer_class`, `optimizer_kwargs`, `weight_decay`, `apply_model_parallel`,
+    `generation_kwargs`, `prompt_truncation_side`. New ones:
+    - value_model: "separate" (a copy of the trunk, as in RL4LMs) or "shared".
+    - lora: arguments of `peft.LoraConfig`; the reference is then the base model without adapters.
+    - dtype: "bfloat16" is the precision of the models' forward passes, also of the reference, so that its KL to an
+      untrained policy is 0. Weights, gradients, optimiser state, logits, values and log-probabilities stay float32
+      (docs/numerics.md, line 6). With "float64" everything is float64.
 
-    Dropout is off in rollout and update alike (docs/numerics.md, line 13): `set_training_mode` keeps evaluation mode.
+    Dropout is off in rollout and update (docs/numerics.md, line 13): the policy is always in evaluation mode.
     """
 
     seq2seq: ClassVar[bool]
-    scorer: ClassVar[Scorer]
+    scorer: ClassVar[SequenceScorer]
 
     def __init__(
         self,
@@ -93,11 +94,11 @@ class LMActorCriticPolicy(BasePolicy):
         refuse_float16(dtype, "alg.policy.args.dtype")
         if dtype not in WEIGHTS:
             raise ConfigError(unknown("dtype", dtype, WEIGHTS, "alg.policy.args.dtype"))
-        self.half_precision = dtype == "bfloat16"  # a cached step and a full pass then round differently
+        self.half_precision = dtype == "bfloat16"
         self.generation_kwargs = dict(generation_kwargs or {})
         self.prompt_truncation_side = prompt_truncation_side
         self.value_model_kind = value_model
-        self.entropy_gradient = True  # of evaluate_actions; an algorithm that only logs the entropy saves a pass
+        self.entropy_gradient = True  # in `evaluate_actions`; an algorithm that only logs the entropy sets it to False
         model = self._load_model(model_name, WEIGHTS[dtype], apply_model_parallel, trust_remote_code)
         self._take_token_facts(model)
         self._build_models(model, lora)
@@ -117,7 +118,7 @@ class LMActorCriticPolicy(BasePolicy):
         return model
 
     def _take_token_facts(self, model: Any) -> None:
-        """Write the model's own token facts into `generation_kwargs`, where those do not say otherwise."""
+        """Add the model's token facts to `generation_kwargs`, except those that are given there."""
         n = vocabulary_size(model)
         facts = token_facts(model.generation_config, model.config, n)
         where = "alg.policy.args.generation_kwargs"
@@ -154,11 +155,11 @@ class LMActorCriticPolicy(BasePolicy):
             if self.value_trunk is not None:
                 self.value_trunk = get_peft_model(self.value_trunk, LoraConfig(**lora)).base_model.model
             return get_peft_model(model, LoraConfig(task_type=task, **lora))
-        except (ValueError, TypeError) as error:  # no such target modules, none known for this family, a wrong number
+        except (ValueError, TypeError) as error:  # for example unknown target modules, or a wrong number
             raise ConfigError(f"alg.policy.args.lora: {' '.join(str(error).split())}") from None
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """Trainable parameters once each: matrices are decayed, vectors (biases, norms) are not."""
+        """The trainable parameters in two groups: matrices, with weight decay, and vectors (biases, norms), without."""
         trainable = [p for p in self.parameters() if p.requires_grad]
         return [
             {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": weight_decay},
@@ -176,20 +177,20 @@ class LMActorCriticPolicy(BasePolicy):
     # -- scoring -----------------------------------------------------------------------------------------------------
 
     def arithmetic(self, *models: nn.Module) -> AbstractContextManager[None]:
-        """What every forward of the policy's models runs under: autocast to bfloat16 if the dtype says so.
+        """The context for every forward of the policy's models: autocast with dtype "bfloat16", else nothing.
 
-        models: those that the block uses again and again, without gradients (see `rl4lms.policies.precision`).
+        models: those that the block runs many times without gradients (see `rl4lms.policies.precision`).
         """
         return bfloat16(self.device.type, *models) if self.half_precision else nullcontext()
 
     def _logits(self, view: TokenView) -> tuple[Tensor, Tensor]:
-        """((N, V) float32 logits, (N, D) hidden states under the head) of a view's tokens, by the policy."""
+        """The policy's (N, V) float32 logits and (N, D) last hidden states for the tokens of a view."""
         with self.arithmetic():
             logits, hidden = token_logits(self.scorer, self.policy_model, view)
         return masked_logits(logits, None), hidden
 
     def _states(self, view: TokenView) -> tuple[Tensor, Tensor]:
-        """((N, V) float32 logits, (N,) float32 values) of the states in which the view's tokens are chosen."""
+        """(N, V) float32 logits and (N,) float32 values of the states in which the view's tokens are chosen."""
         logits, hidden = self._logits(view)
         return logits, self._values(hidden) if self.value_trunk is None else self._own_values(view)
 
@@ -205,10 +206,10 @@ class LMActorCriticPolicy(BasePolicy):
             return nn.functional.linear(hidden.to(dtype), self.value_head.weight.to(dtype)).squeeze(-1)
 
     def evaluate_actions(self, observations: TokenView, actions: Tensor) -> EvaluateActionsOutput:
-        """One forward over the sequences of a minibatch, every token at once.
+        """Values, log-probabilities and entropies, each (N,) float32, by one forward over the sequences of a minibatch.
 
-        observations: a view of N tokens; actions: (N,) int64. Returns values, log_prob, entropy, each (N,) float32:
-        log_prob and entropy of the distribution that was sampled (tempered and truncated as the rollout recorded).
+        observations: a view of N tokens; actions: (N,) int64. Log-probabilities and entropies are those of the
+        distribution that was sampled, with temperature and truncation as the rollout recorded them.
         """
         logits, values = self._states(observations)
         mask = observations.action_mask(self.vocab_size)
@@ -219,11 +220,11 @@ class LMActorCriticPolicy(BasePolicy):
         return EvaluateActionsOutput(values, log_prob, entropy)
 
     def action_logits(self, observations: TokenView) -> Tensor:
-        """(N, V) float32 logits of the distributions that were sampled, -inf if masked."""
+        """(N, V) float32 logits of the sampled distributions, -inf for masked actions."""
         return masked_logits(self._logits(observations)[0], observations.action_mask(self.vocab_size), self.temperature)
 
     def evaluate_values(self, observations: TokenView) -> Tensor:
-        """(N,) float32 values alone."""
+        """Only the values of `evaluate_actions`."""
         if self.value_trunk is not None:
             return self._own_values(observations)
         with self.arithmetic():
@@ -235,7 +236,7 @@ class LMActorCriticPolicy(BasePolicy):
         return float(self.generation_kwargs.get("temperature") or 1.0)
 
     def _chunks(self, sequences: Sequences) -> list[Tensor]:
-        """Rows of each forward: those of like length together, so that little is padded."""
+        """The rows of each forward. Rows of similar length are together, so that there is little padding."""
         response = sequences.response_ids.shape[1]
         rows = MAX_LOGITS // max(1, response * self.vocab_size)
         if sequences.prompt_ids.device.type == "cpu":
@@ -244,7 +245,7 @@ class LMActorCriticPolicy(BasePolicy):
         return list(lengths.argsort(stable=True).split(max(1, rows)))
 
     def _by_chunk(self, sequences: Sequences, score: Callable[[TokenView], Tensor]) -> Tensor:
-        """(B, T) float32 of `score(view)`, which gives (N,) for all real tokens of a part; 0 in padded places."""
+        """(B, T) results of `score`, which maps a view of N tokens to (N,) numbers; 0 at padding."""
         out = torch.zeros(sequences.response_ids.shape, device=sequences.prompt_ids.device)
         for index in self._chunks(sequences):
             view = all_tokens(sequences.rows(index))
@@ -255,13 +256,13 @@ class LMActorCriticPolicy(BasePolicy):
 
     @torch.no_grad()
     def sequence_values(self, sequences: Sequences) -> Tensor:
-        """(B, T) float32 values of the states before each response token; one forward pass."""
+        """(B, T) float32 values of the states before each response token."""
         with self.arithmetic(self.policy_model if self.value_trunk is None else self.value_trunk):
             return self._by_chunk(sequences, self.evaluate_values)
 
     @torch.no_grad()
     def sequence_logprobs(self, sequences: Sequences) -> tuple[Tensor, Tensor]:
-        """((B, T) of the sampled distribution, (B, T) of the model's own), by the update's own forward path."""
+        """(B, T) log-probabilities under the sampled distribution and the model's own, computed as in the update."""
         raw = torch.zeros(sequences.response_ids.shape, device=sequences.prompt_ids.device)
         sampled = torch.zeros_like(raw)
         with self.arithmetic(self.policy_model):
@@ -284,14 +285,14 @@ class LMActorCriticPolicy(BasePolicy):
     # -- generation --------------------------------------------------------------------------------------------------
 
     def learned_mask(self, eos_id: int | Collection[int] | None) -> LearnedMask | None:
-        """What narrows the choice of rollout tokens beyond `generation_kwargs`; maskable policies override this."""
+        """A mask for rollout tokens in addition to `generation_kwargs`. Maskable policies override this."""
         return None
 
     def generate(
         self, prompt_ids: Tensor, prompt_mask: Tensor, spec: SamplingSpec, *, eos_id: int | Collection[int] | None,
         pad_id: int, uniforms: Tensor | None = None,
     ) -> Decoded:  # fmt: skip
-        """Rollout of a batch of left-padded prompts; see `rl4lms.policies.decoding.decode`."""
+        """Generate responses to a batch of left-padded prompts; see `rl4lms.policies.decoding.decode`."""
         learned = self.learned_mask(eos_id)
         others = [] if learned is None or learned.model is None else [learned.model]
         with self.arithmetic(self.policy_model, *others):
@@ -301,19 +302,19 @@ class LMActorCriticPolicy(BasePolicy):
             )  # fmt: skip
 
     def get_language_model(self) -> Any:
-        """The Hugging Face model that is trained (with its adapters, if there are some)."""
+        """The Hugging Face model that is trained, with its adapters if there are any."""
         return self.policy_model
 
     # -- Stable-Baselines3's stepping interface ----------------------------------------------------------------------
 
     def set_training_mode(self, mode: bool) -> None:
-        """Always evaluation mode: dropout would make the scored policy another one than the sampled."""
+        """Keep evaluation mode: with dropout, the scored policy would differ from the sampled one."""
         super().set_training_mode(False)
 
     def _next_token(self, obs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """((B, V) logits, (B,) values) of a stepping environment's observations."""
+        """(B, V) logits and (B,) values for the observations of a token-level environment."""
         context_mask = obs["context_attention_mask_pt"].bool()
-        lengths = context_mask.sum(1) - int(self.seq2seq)  # an encoder-decoder's context begins with its start token
+        lengths = context_mask.sum(1) - int(self.seq2seq)  # without the start token of an encoder-decoder's context
         t = int(lengths.max()) + 1
         ids = torch.zeros((len(lengths), t), dtype=torch.int64, device=context_mask.device)
         for i, n in enumerate(lengths.tolist()):
@@ -328,7 +329,7 @@ class LMActorCriticPolicy(BasePolicy):
         return self._states(TokenView(sequences, torch.arange(len(lengths), device=ids.device), lengths))
 
     def forward(self, obs: Mapping[str, Tensor], deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-        """(actions, values, log_prob), each (B,), of one step of a stepping environment."""
+        """(actions, values, log_prob), each (B,), for one step of a token-level environment."""
         logits, values = self._next_token(obs)
         logits = masked_logits(logits, None, self.temperature)
         actions = logits.argmax(-1) if deterministic else torch.distributions.Categorical(logits=logits).sample()
@@ -338,5 +339,5 @@ class LMActorCriticPolicy(BasePolicy):
         return self.forward(observation, deterministic)[0]
 
     def predict_values(self, obs: Mapping[str, Tensor]) -> Tensor:
-        """(B, 1) values of a stepping environment's observations."""
+        """(B, 1) values for the observations of a token-level environment."""
         return self._next_token(obs)[1].unsqueeze(1)

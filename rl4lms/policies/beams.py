@@ -1,4 +1,4 @@
-"""Beam search by transformers' `generate`, under the same rules as our own decoding and no setting of the model's."""
+"""Beam search by `generate` of transformers, with the rules of this library's decoding and no settings of the model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rl4lms.policies.language_models import start_token, to_right_padding
-from rl4lms.policies.token_rules import History, penalise_repetition
+from rl4lms.policies.token_rules import History, id_tensor, penalise_repetition
 from rl4lms.policies.truncation import SamplingSpec, truncation_mask
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Beams:
-    """Names of transformers."""
+    """The settings of beam search, with the names of transformers."""
 
     num_beams: int
     length_penalty: float = 1.0
@@ -28,20 +28,18 @@ class Beams:
 
 
 class _Rules:
-    """What penalty, rules and minimum length leave of the scores: a logits processor of transformers."""
+    """A logits processor of transformers that applies penalty, rules and minimum length."""
 
     def __init__(self, spec: SamplingSpec, stop_ids: Sequence[int], before: Tensor) -> None:
-        """before: (B, L) bool, which of the tokens before the responses are real."""
-        self.spec = replace(spec, temperature=1.0, top_k=0, top_p=1.0)  # transformers' own come after
+        """before: (B, L) bool, True for the real tokens before the responses."""
+        self.spec = replace(spec, temperature=1.0, top_k=0, top_p=1.0)  # transformers applies these afterwards
         self.stop_ids, self.before = tuple(stop_ids), before
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """input_ids: (B * beams, L + step); scores: (B * beams, V) log-probabilities."""
         step = input_ids.shape[1] - self.before.shape[1]
         if forced := self.spec.rules.forced(step, step + 1 == self.spec.max_new_tokens):
-            result = torch.full_like(scores, -torch.inf)
-            result[:, list(forced)] = 0.0
-            return result
+            return torch.full_like(scores, -torch.inf).index_fill_(1, id_tensor(forced, scores.device), 0.0)
         real = self.before.repeat_interleave(len(input_ids) // len(self.before), dim=0)
         history = History(input_ids, torch.nn.functional.pad(real, (0, step), value=True))
         if self.spec.repetition_penalty != 1.0:
@@ -55,10 +53,10 @@ def beam_search(
     model: Any, prompt_ids: Tensor, prompt_mask: Tensor, spec: SamplingSpec, beams: Beams, *,
     stop_ids: Sequence[int], pad_id: int, seeds: Sequence[int],
 ) -> list[list[int]]:  # fmt: skip
-    """The best response to each of B left-padded prompts, up to and with its stop token, and maybe padding after it.
+    """The best response to each of B left-padded prompts, with its stop token and possibly padding after it.
 
-    seeds: one for each prompt. Where beams are sampled, transformers draws from the global generator: each prompt is
-    then decoded alone, from its own seed, and the generator is left as it was.
+    seeds: one for each prompt, for sampled beams. transformers draws these from the global generator, so each prompt is
+    decoded separately from its own seed, and the generator is restored.
     """
     if not spec.do_sample:
         return _search(model, prompt_ids, prompt_mask, spec, beams, stop_ids, pad_id)
@@ -89,7 +87,7 @@ def _search(
         **vars(beams), **settings,
     )  # fmt: skip
     rules = LogitsProcessorList([_Rules(spec, stop_ids, before)])
-    with _nothing_of_its_own(model, config):
+    with _generation_config(model, config):
         out = model.generate(
             input_ids=ids, attention_mask=mask.long(), generation_config=config, logits_processor=rules
         )
@@ -98,8 +96,8 @@ def _search(
 
 
 @contextmanager
-def _nothing_of_its_own(model: Any, config: transformers.GenerationConfig) -> Iterator[None]:
-    """While this runs the model's own generation configuration is `config`: `generate` fills gaps from it."""
+def _generation_config(model: Any, config: transformers.GenerationConfig) -> Iterator[None]:
+    """Set the model's generation configuration in this context, because `generate` takes missing settings from it."""
     own = model.generation_config
     model.generation_config = config
     try:

@@ -1,6 +1,6 @@
-"""A key-value cache for decoding that is written in place: appending a token does not copy those before it.
+"""A key-value cache for decoding that is written in place, so that appending a token does not copy earlier ones.
 
-transformers is imported when a cache is made: policies are imported to check a configuration that may yet be refused.
+transformers is imported only when a cache is made, because checking a configuration imports the policies, too.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ else:
 
 
 class _Growing(DynamicLayer):
-    """What changes of a layer over a buffer with room to spare; `keys` and `values` are views of its filled part."""
+    """A layer whose buffers have spare room. `keys` and `values` are views of their filled part."""
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        """Append (B, heads, t, dim) states; returns all of them, (B, heads, length, dim)."""
+        """Append states (B, heads, t, dim). Returns all keys and values, (B, heads, length, dim)."""
         start = self.get_seq_length()
         end = start + key_states.shape[-2]
         if not self.is_initialized:
@@ -33,7 +33,7 @@ class _Growing(DynamicLayer):
         return self._show(end)
 
     def batch_select_indices(self, indices: Tensor) -> None:
-        """Go on with these rows only."""
+        """Continue with only these rows."""
         length = self.get_seq_length()
         if length:
             self._buffers = [buffer[indices] for buffer in self._buffers]
@@ -46,7 +46,7 @@ class _Growing(DynamicLayer):
 
 
 def _with_room(states: Tensor, length: int) -> Tensor:
-    """A buffer for `length` positions and some more, which begins with `states`."""
+    """A buffer for `length` and some more positions that begins with `states`."""
     shape = list(states.shape)
     shape[-2] = length + max(32, length // 4)
     buffer = states.new_empty(shape)
@@ -56,14 +56,14 @@ def _with_room(states: Tensor, length: int) -> Tensor:
 
 @functools.cache
 def growing_layer() -> type[DynamicLayer]:
-    """transformers' DynamicLayer, but that it grows in place."""
+    """The DynamicLayer of transformers with in-place growth."""
     from transformers.cache_utils import DynamicLayer as PlainLayer
 
     return type("GrowingLayer", (_Growing, PlainLayer), {})
 
 
 def decoding_cache(model: Any) -> Cache:
-    """What the model would make for itself, its plain layers replaced by growing ones."""
+    """The cache that the model would make for itself, with plain layers replaced by growing ones."""
     from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderCache
 
     own = DynamicCache(config=model.config)
@@ -72,7 +72,7 @@ def decoding_cache(model: Any) -> Cache:
 
 
 def keep_rows(cache: Any, rows: Tensor) -> None:
-    """Go on with these rows only, in every layer; of linear attention, transformers selects states by another name."""
+    """Continue with only these rows in every layer. Layers of linear attention name the method differently."""
     parts = (cache.self_attention_cache, cache.cross_attention_cache) if hasattr(cache, "is_updated") else (cache,)
     for part in parts:
         for layer in part.layers:

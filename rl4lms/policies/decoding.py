@@ -1,4 +1,4 @@
-"""Sampling and greedy decoding of a batch of prompts, recording what the update will need."""
+"""Sampling and greedy decoding of a batch of prompts. It records everything that the update needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rl4lms.core import progress
 from rl4lms.numerics.categorical import action_logprobs, masked_logits, sample_by_inverse_cdf
 from rl4lms.numerics.packing import pack_bits
 from rl4lms.policies.language_models import Session, open_session, start_token
-from rl4lms.policies.token_rules import History, penalise_repetition, token_set
+from rl4lms.policies.token_rules import History, id_tensor, penalise_repetition, token_set
 from rl4lms.policies.truncation import SamplingSpec, truncation_mask
 
 if TYPE_CHECKING:
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Decoded:
-    """Responses of B prompts, right-padded to the longest.
+    """Responses to B prompts, right-padded to the longest.
 
-    response_ids: (B, T) int64; response_mask: (B, T) bool, True up to and with the first stop token where rows end
-    there; logprobs: (B, T) float32, of the distribution that was sampled (tempered, truncated, renormalised);
-    raw_logprobs: (B, T) float32, of the model's own distribution; action_mask_bits: (B, T, ceil(V/8)) uint8 or None.
+    response_ids: (B, T) int64.
+    response_mask: (B, T) bool, True up to and including the first stop token if rows end there.
+    logprobs: (B, T) float32, under the sampled distribution (with temperature and truncation, renormalised).
+    raw_logprobs: (B, T) float32, under the model's own distribution.
+    action_mask_bits: (B, T, ceil(V/8)) uint8, the packed action masks, or None if nothing was masked.
     """
 
     response_ids: Tensor
@@ -37,7 +39,7 @@ class Decoded:
 
 
 class _Record:
-    """The growing columns of a `Decoded`; rows that have ended keep padding."""
+    """The columns of a `Decoded` while it is filled. After a row has ended, its places stay padding."""
 
     def __init__(self, logits: Tensor, spec: SamplingSpec, pad_id: int) -> None:
         shape, device = (len(logits), spec.max_new_tokens), logits.device
@@ -81,12 +83,12 @@ def decode(
 ) -> Decoded:
     """Continue B left-padded prompts. prompt_ids: (B, P) int64; prompt_mask: (B, P) bool.
 
-    eos_id: every token that ends a row, as one id or several.
-    uniforms: (B, max_new_tokens) float64 in [0, 1), one draw a token, required if `spec.do_sample`: a row's
-    tokens depend on its own draws alone. Rows that have ended leave the batch once half of it is idle.
+    eos_id: one or several ids of stop tokens. uniforms: (B, max_new_tokens) float64 in [0, 1), required if
+    `spec.do_sample`: one random number per token, so that a row does not depend on the others. Ended rows are removed
+    from the batch when they are at least half of it.
     """
     stop_ids = token_set(eos_id)
-    stops = torch.tensor(stop_ids, dtype=torch.int64, device=prompt_ids.device)
+    stops = id_tensor(stop_ids, prompt_ids.device)
     session = open_session(model, prompt_ids, prompt_mask)
     rows = torch.arange(len(prompt_ids), device=prompt_ids.device)
     logits = masked_logits(session.start(), None)
@@ -126,7 +128,7 @@ def decode(
 
 
 def first_history(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Tensor) -> History:
-    """What a response comes after: its prompt, or the start token of an encoder-decoder's decoder."""
+    """The tokens before a response: its prompt, or the start token of an encoder-decoder's decoder."""
     if not model.config.is_encoder_decoder:
         return History(prompt_ids, prompt_mask)
     start = torch.full_like(prompt_ids[:, :1], start_token(model))
@@ -152,9 +154,10 @@ def _compact(
 
 
 class LearnedMask:
-    """Action masks that another model computes beside the policy, with its own cache (NLPO, arXiv:2210.01241).
+    """Action masks that a second model computes during decoding, with its own cache (NLPO, arXiv:2210.01241).
 
-    Subclasses say which actions a (b, V) row of that model's logits allows. eos_id: every stop token.
+    model: None takes the policy's own logits. eos_id: one or several ids of stop tokens. Subclasses implement
+    `allowed`.
     """
 
     def __init__(self, model: PreTrainedModel | None, eos_id: int | Collection[int] | None) -> None:
@@ -163,7 +166,7 @@ class LearnedMask:
         self._logits: Tensor | None = None
 
     def allowed(self, logits: Tensor) -> Tensor:
-        """(b, V) float32 logits -> (b, V) bool."""
+        """The actions that float32 logits (b, V) of the second model allow: (b, V) bool."""
         raise NotImplementedError
 
     def start(self, prompt_ids: Tensor, prompt_mask: Tensor) -> None:
@@ -180,10 +183,9 @@ class LearnedMask:
             self._session.keep(rows)
 
     def narrow(self, mask: Tensor | None, policy_logits: Tensor) -> Tensor | None:
-        """`mask` and this one, which takes out no stop token; what `mask` forbids stays so. A row left empty keeps
-        `mask`."""
+        """`mask` combined with this one, which always allows stop tokens. A row without any action keeps `mask`."""
         learned = self.allowed(policy_logits if self._logits is None else self._logits)
-        learned[:, list(self.stop_ids)] = True
+        learned.index_fill_(1, id_tensor(self.stop_ids, learned.device), True)
         if mask is None:
             return None if bool(learned.all()) else learned
         both = mask & learned

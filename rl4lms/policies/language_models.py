@@ -1,4 +1,4 @@
-"""Hugging Face language models behind two shapes: score finished sequences at once, and decode with a cache."""
+"""Two ways to run Hugging Face language models: score finished sequences at once, and decode with a cache."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 def load_language_model(
     name: str, *, seq2seq: bool, dtype: torch.dtype | None = None, trust_remote_code: bool = False, **kwargs: Any
 ) -> PreTrainedModel:
-    """A causal or sequence-to-sequence model by local directory or hub id, in eval mode.
+    """Load a causal or sequence-to-sequence model by directory or hub id, in eval mode.
 
-    Raises ConfigError if there is no such model, or it is of the other kind.
+    Raises ConfigError if there is no such model or it is of the other kind.
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
     from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()  # one bar per file would fill a log
+    disable_progress_bar()  # because one bar per file would fill a log
     config = from_pretrained(AutoConfig, name, "model", trust_remote_code=trust_remote_code)
     if bool(config.is_encoder_decoder) is not seq2seq:
         kind, other = ("seq2seq", "causal") if seq2seq else ("causal", "seq2seq")
@@ -44,7 +44,7 @@ def load_language_model(
 
 
 def fuse_gelu(model: Any) -> Any:
-    """The tanh form of GELU as torch's one kernel, in place; transformers writes eight, for GPT-2 among others."""
+    """Replace the tanh form of GELU (as in GPT-2) by torch's, which is one kernel instead of eight. In place."""
     from transformers.activations import NewGELUActivation
 
     for module in model.modules():
@@ -55,7 +55,7 @@ def fuse_gelu(model: Any) -> Any:
 
 
 def vocabulary_size(model: Any) -> int:
-    """Rows of the output embedding: the number of actions, whatever the tokenizer's length."""
+    """The number of actions: the rows of the output embedding. The tokenizer may have fewer tokens."""
     return int(model.get_output_embeddings().weight.shape[0])
 
 
@@ -69,7 +69,7 @@ def position_ids(mask: Tensor) -> Tensor:
 
 
 def _mask_or_none(mask: Tensor) -> Tensor | None:
-    """None if nothing is padded: attention then takes its fast causal path."""
+    """`mask`, or None without padding, because attention is then faster."""
     return None if bool(mask.all()) else mask
 
 
@@ -78,20 +78,20 @@ def _without_adapters(module: Any) -> Any:
 
 
 def _accepts_positions(module: Any) -> bool:
-    """Whether the model numbers positions as told. peft's model takes what its base takes, but does not name it."""
+    """Whether the model takes position_ids. A peft model takes what its base takes, without naming it."""
     return "position_ids" in inspect.signature(_without_adapters(module).forward).parameters
 
 
 def to_right_padding(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Left-padded (B, P) moved to the left edge: encoders with absolute positions number from the first column."""
+    """Turn left padding into right padding, because encoders with absolute positions count from the first column."""
     if bool(mask.all()):
         return ids, mask
     order = torch.argsort((~mask).to(torch.uint8), dim=1, stable=True)
     return ids.gather(1, order), mask.gather(1, order)
 
 
-# Where decoders keep their blocks, and the module of a block that ends its attention; each has an `mlp`, too, and both
-# work position by position. By `model_type`.
+# model_type -> the attribute with a decoder's blocks, and the last module of a block's attention. This module and the
+# block's `mlp` compute each position separately.
 BLOCKS = {"gpt2": ("h", "attn.c_proj"), "gpt_neox": ("layers", "attention.dense")} | dict.fromkeys(
     ("llama", "mistral", "qwen2", "qwen3"), ("layers", "self_attn.o_proj")
 )
@@ -99,10 +99,10 @@ BLOCKS = {"gpt2": ("h", "attn.c_proj"), "gpt_neox": ("layers", "attention.dense"
 
 @contextlib.contextmanager
 def last_block_of_responses(model: Any, length: int, n: int) -> Iterator[None]:
-    """While this runs, what the last block does above its attention sees the last `n` of `length` positions.
+    """In this context, the part of the last block after its attention computes only the last `n` of `length` positions.
 
-    The others get zeros: nothing reads it at prompt tokens, and it is three quarters of a block's products. Models of
-    other families run as they are.
+    The others are 0. Nothing reads them, and this part is three quarters of a block's work. Models that are not in
+    BLOCKS compute everything.
     """
     trunk = _without_adapters(model).base_model
     if trunk.config.model_type not in BLOCKS:
@@ -128,14 +128,14 @@ def last_block_of_responses(model: Any, length: int, n: int) -> Iterator[None]:
 
 
 class CausalScorer:
-    """Teacher-forced forward of a decoder-only model over prompts and responses."""
+    """The teacher-forced forward of a decoder-only model over prompts and responses."""
 
     @staticmethod
     def inputs(model: Any, sequences: Sequences) -> dict[str, Any]:
-        """The tokens that predict the T response tokens: prompt and all but the last response token.
+        """The tokens that predict the T response tokens: the prompt and all response tokens except the last.
 
-        That one is kept if it makes a length of whole eights, as configured lengths mostly are, for the kernels of
-        attention are faster there than at one less. What it predicts, nothing reads.
+        The last one is kept if the length is then a multiple of eight, which is faster in attention. Its prediction is
+        not read.
         """
         ids = torch.cat([sequences.prompt_ids, sequences.response_ids], dim=1)
         mask = torch.cat([sequences.prompt_mask, sequences.response_mask], dim=1)
@@ -143,12 +143,12 @@ class CausalScorer:
             ids, mask = ids[:, :-1], mask[:, :-1]
         inputs = {"input_ids": ids, "attention_mask": _mask_or_none(mask), "use_cache": False}
         if inputs["attention_mask"] is not None and _accepts_positions(model):
-            inputs["position_ids"] = position_ids(mask)  # if nothing is padded, the model's own are the same
+            inputs["position_ids"] = position_ids(mask)  # without padding, the model's default is the same
         return inputs
 
     @classmethod
     def logits(cls, model: Any, sequences: Sequences) -> Tensor:
-        """(B, T or T + 1, V) logits of the response tokens and, maybe, of one beyond, in the model's dtype."""
+        """(B, T or T + 1, V) logits of the response tokens, and possibly of one more, in the model's dtype."""
         inputs, length, n = cls._shape(model, sequences)
         with last_block_of_responses(model, length, n):
             logits: Tensor = model(**inputs, logits_to_keep=n).logits
@@ -156,7 +156,7 @@ class CausalScorer:
 
     @classmethod
     def hidden(cls, trunk: Any, sequences: Sequences) -> Tensor:
-        """(B, T or T + 1, D) last hidden states at the states in which the response tokens are chosen."""
+        """(B, T or T + 1, D) last hidden states that predict the response tokens, and possibly one more."""
         inputs, length, n = cls._shape(trunk, sequences)
         with last_block_of_responses(trunk, length, n):
             hidden: Tensor = trunk(**inputs).last_hidden_state
@@ -164,7 +164,7 @@ class CausalScorer:
 
     @classmethod
     def _shape(cls, model: Any, sequences: Sequences) -> tuple[dict[str, Any], int, int]:
-        """The model's inputs, their length, and how many of the last positions predict response tokens."""
+        """The model's inputs, their length, and the number of last positions that are read."""
         inputs = cls.inputs(model, sequences)
         length = inputs["input_ids"].shape[1]
         return inputs, length, length - sequences.prompt_ids.shape[1] + 1
@@ -176,7 +176,7 @@ class CausalScorer:
 
 
 class Seq2SeqScorer:
-    """Teacher-forced forward of an encoder-decoder over prompts (encoder) and responses (decoder)."""
+    """The teacher-forced forward of an encoder-decoder over prompts (encoder) and responses (decoder)."""
 
     @staticmethod
     def decoder_inputs(model: Any, sequences: Sequences) -> Tensor:
@@ -224,24 +224,24 @@ def start_token(model: Any) -> int:
     return int(start)
 
 
-Scorer = type[CausalScorer] | type[Seq2SeqScorer]
+SequenceScorer = type[CausalScorer] | type[Seq2SeqScorer]
 
 
-def token_logits(scorer: Scorer, model: Any, view: TokenView) -> tuple[Tensor, Tensor]:
-    """((N, V) logits, (N, D) hidden states under the head) of a view's tokens, in the model's dtype.
+def token_logits(scorer: SequenceScorer, model: Any, view: TokenView) -> tuple[Tensor, Tensor]:
+    """(N, V) logits and (N, D) inputs of the head for the tokens of a view, in the model's dtype.
 
-    The head sees these tokens alone: in a padded batch its products and all that is V wide are most of the work.
+    The head is applied only to these tokens and not to padding, because it is most of the work.
     """
     return _forward_to_head(scorer, model, view, len(view))
 
 
-def token_hidden(scorer: Scorer, model: Any, view: TokenView) -> Tensor:
-    """(N, D) hidden states under the head of a view's tokens, bit for bit those of `token_logits`; no logits."""
+def token_hidden(scorer: SequenceScorer, model: Any, view: TokenView) -> Tensor:
+    """(N, D) inputs of the head for the tokens of a view, equal to those of `token_logits`, without its logits."""
     return _forward_to_head(scorer, model, view, 0)[1]
 
 
-def _forward_to_head(scorer: Scorer, model: Any, view: TokenView, n_scored: int) -> tuple[Tensor, Tensor]:
-    """((n_scored, V) logits of a view's first tokens, (N, D) hidden states of all)."""
+def _forward_to_head(scorer: SequenceScorer, model: Any, view: TokenView, n_scored: int) -> tuple[Tensor, Tensor]:
+    """The logits of the first n_scored tokens of a view, (n_scored, V), and the head's inputs of all, (N, D)."""
     seen: list[Tensor] = []
 
     def select(_: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -256,14 +256,14 @@ def _forward_to_head(scorer: Scorer, model: Any, view: TokenView, n_scored: int)
     return logits, seen[0]
 
 
-def token_logprobs(scorer: Scorer, model: Any, view: TokenView) -> Tensor:
-    """(N,) float32 log-probabilities of a view's tokens under the model itself, unmasked and untempered."""
+def token_logprobs(scorer: SequenceScorer, model: Any, view: TokenView) -> Tensor:
+    """(N,) float32 log-probabilities of a view's tokens under the model, without masks and temperature."""
     logits = masked_logits(token_logits(scorer, model, view)[0], None)
     return action_logprobs(logits, view.gather(view.sequences.response_ids))
 
 
 class CausalSession:
-    """Cached decoding of a decoder-only model: `start()` then `step(tokens)`, each giving (B, V) logits."""
+    """Decoding of a decoder-only model with a cache: `start()`, then `step(tokens)`, both return (B, V) logits."""
 
     def __init__(self, model: Any, prompt_ids: Tensor, prompt_mask: Tensor) -> None:
         self.model, self.prompt_ids, self.mask = model, prompt_ids, prompt_mask
@@ -276,7 +276,7 @@ class CausalSession:
         return self._forward(self.prompt_ids, position_ids(self.mask))
 
     def step(self, tokens: Tensor) -> Tensor:
-        """tokens: (B,), the tokens chosen last."""
+        """The logits after the chosen tokens (B,)."""
         if self.padded:
             self.mask = torch.cat([self.mask, torch.ones_like(self.mask[:, :1])], dim=1)
         positions, self.next_position = self.next_position, self.next_position + 1
@@ -297,13 +297,13 @@ class CausalSession:
         return logits
 
     def keep(self, rows: Tensor) -> None:
-        """Go on with these rows only."""
+        """Continue with only these rows."""
         keep_rows(self.cache, rows)
         self.mask, self.next_position = self.mask[rows], self.next_position[rows]
 
 
 class Seq2SeqSession:
-    """Cached decoding of an encoder-decoder; the encoder runs once."""
+    """Decoding of an encoder-decoder with a cache. The encoder runs once."""
 
     def __init__(self, model: Any, prompt_ids: Tensor, prompt_mask: Tensor) -> None:
         from transformers.modeling_outputs import BaseModelOutput

@@ -1,4 +1,4 @@
-"""Policies whose choice is narrowed by a learned action mask (NLPO, arXiv:2210.01241, section 4)."""
+"""Policies with a learned action mask (NLPO, arXiv:2210.01241, section 4)."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class _TopK(LearnedMask):
 
 
 class MaskableActorCriticPolicy(LMActorCriticPolicy):
-    """Adds a mask policy: a frozen copy of the policy that says which actions may be sampled.
+    """A policy with a mask policy: a frozen copy of the policy that determines which actions may be sampled.
 
-    mask_type: "learned_top_p" (the smallest set of the mask policy's most probable actions with total probability
-    `top_mask`), "learned_top_k" (its `top_mask` most probable), "topk" (the current policy's own `top_mask` most
-    probable). min_tokens_to_keep: at least so many under top-p. target_update_iterations: NLPO refreshes the mask
-    policy every so many iterations (`rl4lms.algorithms.nlpo`). Published defaults. Stop tokens are always allowed,
-    unless a minimum length or a rule of `generation_kwargs` forbids them. `top_mask >= 1` under learned_top_p, and k of
-    the whole vocabulary, mask nothing.
+    mask_type: "learned_top_p" allows the fewest most probable actions of the mask policy with total probability
+    `top_mask`, "learned_top_k" its `top_mask` most probable ones, and "topk" the `top_mask` most probable ones of the
+    current policy. min_tokens_to_keep: the fewest allowed actions with learned_top_p. target_update_iterations: NLPO
+    refreshes the mask policy after so many iterations (`rl4lms.algorithms.nlpo`). The defaults are those of RL4LMs.
+    Stop tokens are always allowed, unless a minimum length or a rule of `generation_kwargs` forbids them. Nothing is
+    masked if `top_mask` is at least 1 with learned_top_p, or at least the size of the vocabulary otherwise.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class MaskableActorCriticPolicy(LMActorCriticPolicy):
 
     @torch.no_grad()
     def refresh_mask(self) -> None:
-        """Copy the current policy into the mask policy, which generation uses from the next rollout on."""
+        """Copy the current policy into the mask policy. The next rollout uses it."""
         if self.mask_model is not None:
             pairs = zip(self.mask_model.parameters(), self.policy_model.parameters(), strict=True)
             for mask, current in pairs:

@@ -1,4 +1,4 @@
-"""Arithmetic in bfloat16 over weights that stay float32."""
+"""Forward passes in bfloat16 with weights that stay float32."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch import nn
 def bfloat16(device_type: str, *models: nn.Module) -> Iterator[None]:
     """Autocast to bfloat16 while the block runs.
 
-    models: whose weights the block, which takes no gradients, uses more than once. Autocast keeps the cast of a weight
-    to the end of its block only if the weight requires a gradient; a frozen one it would cast for every token.
+    models: those that the block runs several times, without gradients. Autocast caches the cast of a weight only if the
+    weight requires a gradient; frozen weights would be cast again for every token. So they require one in the block.
     """
     frozen = [p for model in models for p in model.parameters() if not p.requires_grad and p.is_floating_point()]
     try:

@@ -1,4 +1,4 @@
-"""Whether a language model can be trained and evaluated here: a few tokens are scored and decoded, once."""
+"""Checks that a language model can be trained and evaluated by this library, by scoring and decoding a few tokens."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ from torch import Tensor
 
 from rl4lms.core.errors import ConfigError, UserError
 from rl4lms.core.pretrained import reason
-from rl4lms.policies.language_models import CausalScorer, Scorer, Seq2SeqScorer, open_session, vocabulary_size
+from rl4lms.policies.language_models import (
+    CausalScorer,
+    Seq2SeqScorer,
+    SequenceScorer,
+    open_session,
+    vocabulary_size,
+)
 from rl4lms.policies.sequences import Sequences
 from rl4lms.policies.token_rules import token_set
 
-# Largest difference of two ways to the same logits, in their standard deviations. Rounding is below 1e-4 in float32; a
-# prompt that is seen at other positions, or with its padding, is beyond 1e-3 even in a model that was never trained.
+# The largest allowed difference between two computations of the same logits, in standard deviations of the logits.
+# Rounding in float32 is below 1e-4; wrong positions, or attention to padding, are above 1e-3 in any model.
 LIMIT, LIMIT_IN_HALF_PRECISION = 1e-3, 0.3
 PROMPT, PADDING, RESPONSE = 5, 2, 3  # tokens
 WAY_OUT = "Choose another model; docs/howto/policy.md says what one must be able to do."
@@ -29,10 +35,10 @@ class _Compare(Protocol):
 
 
 def check_decodes_as_it_scores(model: Any) -> None:
-    """Two prompts, one of them padded, with three tokens each: scored at once, scored alone, and decoded with a cache.
+    """Compare the logits of two short texts that are scored together, scored separately, and decoded with a cache.
 
-    Raises ConfigError if the model cannot do one of these, or its numbers differ: docs/numerics.md, lines 1, 2 and
-    4. By what it does, not by its name; a model is asked once in a process. No generator of random numbers moves.
+    Raises ConfigError if the model cannot do one of these or the logits differ (docs/numerics.md, lines 1, 2 and 4).
+    A model is checked once in a process. Random generators are not changed.
     """
     if model in _passed:
         return
@@ -55,18 +61,18 @@ def check_decodes_as_it_scores(model: Any) -> None:
 
 
 def check_gives_states(model: Any) -> None:
-    """Raises ConfigError if the model does not give the last hidden states that a value model of its own reads."""
+    """Raises ConfigError if the model does not return the last hidden states that a separate value model needs."""
     scorer, sequences = _scorer(model), _sequences(model)
     with torch.no_grad(), torch.random.fork_rng(devices=[]), _doing(model, "be a separate value model"):
         hidden = scorer.hidden(scorer.trunk(model), sequences)
-        hidden[:, :RESPONSE].view(*sequences.response_ids.shape, -1)  # one state for each token
+        hidden[:, :RESPONSE].view(*sequences.response_ids.shape, -1)  # raises unless there is one state per token
 
 
-def _scorer(model: Any) -> Scorer:
+def _scorer(model: Any) -> SequenceScorer:
     return Seq2SeqScorer if model.config.is_encoder_decoder else CausalScorer
 
 
-def _check(model: Any, scorer: Scorer, sequences: Sequences, compare: _Compare) -> None:
+def _check(model: Any, scorer: SequenceScorer, sequences: Sequences, compare: _Compare) -> None:
     with _doing(model, "score a text after its prompt, beside another text"):
         together = scorer.logits(model, sequences)[:, :RESPONSE]
     alone = Sequences(
@@ -86,7 +92,7 @@ def _check(model: Any, scorer: Scorer, sequences: Sequences, compare: _Compare) 
 
 
 def _sequences(model: Any) -> Sequences:
-    """Tokens without a role; the second prompt is `PADDING` shorter."""
+    """Two sequences of tokens that are not special. The second prompt has PADDING fewer tokens."""
     config = model.config
     names = ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
     roles = {i for name in names for i in token_set(getattr(config, name, None))}
@@ -106,7 +112,7 @@ def _doing(model: Any, what: str) -> Iterator[None]:
         yield
     except (UserError, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # families fail in ways that have nothing in common
+    except Exception as error:  # the families of models have no common base class for their exceptions
         raise ConfigError(_refusal(model, f"it cannot {what} ({reason(error)})")) from None
 
 

@@ -1,4 +1,4 @@
-"""Finished sequences and views of their tokens: what a policy scores in one forward."""
+"""Finished sequences, and views of their tokens, which a policy scores in one forward."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from rl4lms.numerics.packing import unpack_bits
 class Sequences:
     """B prompts and their responses.
 
-    prompt_ids: (B, P) int64, prompt_mask: (B, P) bool, left-padded;
-    response_ids: (B, T) int64, response_mask: (B, T) bool, right-padded, True up to the last real token;
-    action_mask_bits: (B, T, ceil(V / 8)) uint8, packed sets of the actions that could be sampled, or None for all.
-    Masks are carried, never inferred from ids: the pad id may be the eos id.
+    prompt_ids: (B, P) int64 and prompt_mask: (B, P) bool, left-padded.
+    response_ids: (B, T) int64 and response_mask: (B, T) bool, right-padded, True up to the last real token.
+    action_mask_bits: (B, T, ceil(V / 8)) uint8, the packed sets of actions that could be sampled, or None for all.
+    The masks cannot be inferred from the ids, because the padding id may be the eos id.
     """
 
     prompt_ids: Tensor
@@ -44,16 +44,16 @@ class Sequences:
         )
 
     def to(self, device: torch.device | str) -> Sequences:
-        """The same on another device."""
+        """The same sequences on another device."""
         columns = (self.prompt_ids, self.prompt_mask, self.response_ids, self.response_mask, self.action_mask_bits)
         return Sequences(*(x if x is None else x.to(device) for x in columns))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
 class TokenView:
-    """N response tokens of some sequences: the `observations` of a rollout minibatch.
+    """N response tokens of some sequences: the `observations` of a minibatch.
 
-    rows, cols: (N,) int64, the place (episode, step) of each token within `sequences`.
+    rows, cols: (N,) int64, the episode and the step of each token in `sequences`.
     """
 
     sequences: Sequences
@@ -64,20 +64,20 @@ class TokenView:
         return self.rows.shape[0]
 
     def scatter(self, values: Tensor) -> Tensor:
-        """(B, T) with `values` (N,) at the tokens' places, 0 elsewhere."""
+        """(B, T) with the entries of `values` (N,) for the tokens, and 0 elsewhere."""
         return values.new_zeros(self.sequences.response_ids.shape).index_put((self.rows, self.cols), values)
 
     def gather(self, values: Tensor) -> Tensor:
-        """values (B, T, ...) at the tokens' places, (N, ...)."""
+        """The entries (N, ...) of values (B, T, ...) for the tokens."""
         return values[self.rows, self.cols]
 
     def action_mask(self, vocab_size: int) -> Tensor | None:
-        """(N, V) bool, or None if every action was allowed."""
+        """The allowed actions, (N, V) bool, or None if all were allowed."""
         bits = self.sequences.action_mask_bits
         return None if bits is None else unpack_bits(self.gather(bits), vocab_size)
 
 
 def all_tokens(sequences: Sequences) -> TokenView:
-    """Every real response token, episode by episode."""
+    """A view of all real response tokens, ordered by episode."""
     rows, cols = torch.nonzero(sequences.response_mask, as_tuple=True)
     return TokenView(sequences, rows, cols)

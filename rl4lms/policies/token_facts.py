@@ -1,4 +1,7 @@
-"""What a model's own files say of tokens, and the token facts that a run decodes with (docs/numerics.md, line 33)."""
+"""Token facts (stop tokens, forced and forbidden tokens) from a model's files, and their resolution for a run.
+
+See docs/numerics.md, line 33.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,15 @@ from rl4lms.config.generation import TOKEN_FACTS, GenerationConfig
 from rl4lms.core.errors import ConfigError
 from rl4lms.policies.token_rules import token_set
 
-# Of a generation_config.json, what is no setting of decoding.
+# The keys of generation_config.json that are no settings of decoding.
 _NO_SETTING = ("transformers_version", "_from_model_config", "use_cache", "bos_token_id")
 _SETS = ("eos_token_id", "forced_eos_token_id", "suppress_tokens", "begin_suppress_tokens")
 
 
 def token_facts(generation: Any, config: Any, vocab_size: int) -> dict[str, Any]:
-    """The token facts that a model's generation configuration and configuration give, those that are not tokens of its
-    vocabulary left out. Stop tokens are those of both; for the others the first is asked first.
+    """The token facts in a model's generation configuration and configuration, without tokens beyond its vocabulary.
+
+    The generation configuration takes precedence, but stop tokens are those of both.
     """
     text = config.get_text_config(decoder=True)
     facts: dict[str, Any] = {}
@@ -25,7 +29,7 @@ def token_facts(generation: Any, config: Any, vocab_size: int) -> dict[str, Any]
         if name == "decoder_start_token_id" and config.is_encoder_decoder:
             sources = [(generation, name), (config, name), (generation, "bos_token_id"), (config, "bos_token_id")]
         elif name in ("decoder_start_token_id", "forced_bos_token_id") and not config.is_encoder_decoder:
-            continue  # of a decoder's first token; a decoder-only model begins with its prompt
+            continue  # these are about a decoder's first token, but a decoder-only model begins with its prompt
         else:
             sources = [(generation, name), (config, name), (text, name)]
         given = [getattr(source, key, None) for source, key in sources]
@@ -40,7 +44,7 @@ def token_facts(generation: Any, config: Any, vocab_size: int) -> dict[str, Any]
 
 
 def _known(name: str, given: list[Any], vocab_size: int) -> tuple[Any, ...]:
-    """The tokens (or words) of the first source that has some; of all sources, for stop tokens."""
+    """The tokens (or bad words) of the first source that has any; for stop tokens, those of all sources."""
 
     def tokens(value: Any) -> tuple[int, ...]:
         each = value if isinstance(value, list | tuple) else [value]
@@ -58,10 +62,10 @@ def _known(name: str, given: list[Any], vocab_size: int) -> tuple[Any, ...]:
 def resolved(
     given: Mapping[str, Any], facts: Mapping[str, Any], *, tokenizer: Any, vocab_size: int, causal: bool, where: str
 ) -> dict[str, Any]:
-    """Every token fact that a run decodes with: what the configuration gives, else the model's or the tokenizer's.
+    """The token facts with which a run decodes: those that are given, else those of the model or the tokenizer.
 
     Stop tokens are those of all three. given: generation keyword arguments; where: their key path, for the message.
-    Raises ConfigError for a token that the model does not have, or that no decoder of its kind can obey.
+    Raises ConfigError for a token that the model lacks or cannot use.
     """
     own = {name: given[name] for name in TOKEN_FACTS if given.get(name) is not None}
     if causal and "decoder_start_token_id" in own:
@@ -100,7 +104,7 @@ def _check_choice(facts: Mapping[str, Any], given: Mapping[str, Any], vocab_size
 def resolve(
     generation: GenerationConfig, facts: Mapping[str, Any], *, tokenizer: Any, vocab_size: int, causal: bool, where: str
 ) -> GenerationConfig:
-    """`generation` with every token fact written out; see `resolved`."""
+    """`generation` with all token facts; see `resolved`."""
     tokens = resolved(
         generation.to_dict(), facts, tokenizer=tokenizer, vocab_size=vocab_size, causal=causal, where=where
     )
@@ -108,19 +112,19 @@ def resolve(
 
 
 def notice_ignored(theirs: Any, generation: GenerationConfig, name: str) -> list[str]:
-    """What to say once of settings in a model's own file that its decoding does not take from there."""
-    said = {
+    """A notice about settings in a model's own files that are ignored; none if there are no such settings."""
+    ignored = {
         key: value
         for key, value in theirs.to_diff_dict().items()
         if key not in (*TOKEN_FACTS, *_NO_SETTING) and value != getattr(generation, key, False)
     }
-    if not said:
+    if not ignored:
         return []
-    settings = ", ".join(f"{key} {value}" for key, value in sorted(said.items()))
+    settings = ", ".join(f"{key} {value}" for key, value in sorted(ignored.items()))
     return [f"model {name}: its own generation settings are not used: {settings}. Write those you want in the YAML."]
 
 
 def set_start_token(model: Any, start: int | None) -> None:
-    """Make the resolved start token the one that every pass over an encoder-decoder begins with."""
+    """Set the start token in the configuration of an encoder-decoder, from which every forward takes it."""
     if start is not None and model.config.is_encoder_decoder:
         model.config.decoder_start_token_id = start

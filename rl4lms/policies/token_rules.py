@@ -1,7 +1,8 @@
-"""What token facts and penalties do to the choice of the next token, in every decoder alike."""
+"""The rules by which tokens are forbidden, forced or penalised, for all ways of decoding."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,15 +14,22 @@ Words = tuple[tuple[int, ...], ...]
 
 
 def token_set(ids: int | Collection[int] | None) -> tuple[int, ...]:
-    """Token ids given as one, several or none, in ascending order."""
+    """One, several or no token ids as a sorted tuple."""
     if ids is None:
         return ()
     return (ids,) if isinstance(ids, int) else tuple(sorted({int(i) for i in ids}))
 
 
+@functools.lru_cache(maxsize=256)
+def id_tensor(ids: tuple[int, ...], device: torch.device) -> Tensor:
+    """Token ids as a tensor. Cached, because decoding needs the same ones at every token, and copying them to a GPU
+    each time would make it wait."""
+    return torch.tensor(ids, dtype=torch.int64, device=device)
+
+
 @dataclass(frozen=True)
 class History:
-    """The tokens before the one that is chosen, without padding: a prompt (or a decoder's start) and a response so far.
+    """The tokens before the one that is chosen: the prompt (or a decoder's start token) and the response so far.
 
     ids: (B, L) int64, padded on the left; mask: (B, L) bool, True = real.
     """
@@ -30,7 +38,7 @@ class History:
     mask: Tensor
 
     def append(self, tokens: Tensor) -> History:
-        """tokens: (B,), one more for each row."""
+        """The history after one more token in each row. tokens: (B,)."""
         real = torch.ones_like(self.mask[:, :1])
         return History(torch.cat([self.ids, tokens.unsqueeze(1)], 1), torch.cat([self.mask, real], 1))
 
@@ -38,7 +46,7 @@ class History:
         return History(self.ids[index], self.mask[index])
 
     def last_words(self, n: int) -> tuple[Tensor, Tensor]:
-        """(B, W, n) runs of n tokens, in order, and (B, W) whether all of one are real."""
+        """All runs of n tokens, (B, W, n), in order, and whether all tokens of a run are real, (B, W)."""
         if self.ids.shape[1] < n:
             return self.ids.new_zeros(len(self.ids), 0, n), self.mask.new_zeros(len(self.ids), 0)
         return self.ids.unfold(1, n, 1), self.mask.unfold(1, n, 1).all(-1)
@@ -46,12 +54,15 @@ class History:
 
 @dataclass(frozen=True)
 class TokenRules:
-    """Which tokens may be chosen where. Names of transformers in brackets.
+    """The tokens that are forced or forbidden. The names in transformers are in brackets.
 
-    forced_first [forced_bos_token_id]: the first token of every response; forced_last [forced_eos_token_id]: all that
-    the last token of the full length may be; a forced token is forced whatever else is said of it.
-    suppressed [suppress_tokens]: never; suppressed_first [begin_suppress_tokens]: not as the first that is chosen;
-    bad_words [bad_words_ids]: not as sequences, prompt included; no_repeat_ngram_size: no run of so many tokens twice.
+    forced_first [forced_bos_token_id]: the first token of every response.
+    forced_last [forced_eos_token_id]: the choices for the last token of a response of full length. Forced tokens take
+    precedence over all other rules.
+    suppressed [suppress_tokens]: tokens that are never chosen.
+    suppressed_first [begin_suppress_tokens]: tokens that are not chosen first, after a forced one.
+    bad_words [bad_words_ids]: sequences that may not occur; the prompt counts.
+    no_repeat_ngram_size: no sequence of so many tokens may occur twice.
     """
 
     forced_first: int | None = None
@@ -63,7 +74,7 @@ class TokenRules:
 
     @classmethod
     def from_kwargs(cls, kwargs: Mapping[str, Any]) -> TokenRules:
-        """From generation keyword arguments under transformers' names."""
+        """The rules in generation keyword arguments, which have the names of transformers."""
         return cls(
             forced_first=kwargs.get("forced_bos_token_id"),
             forced_last=token_set(kwargs.get("forced_eos_token_id")),
@@ -78,7 +89,7 @@ class TokenRules:
         return self.no_repeat_ngram_size > 0 or any(len(word) > 1 for word in self.bad_words)
 
     def forced(self, step: int, last: bool) -> tuple[int, ...]:
-        """What the token of this step must be one of; () if it is free."""
+        """The tokens of which this step must choose one; () if the choice is free."""
         if step == 0 and self.forced_first is not None:
             return (self.forced_first,)
         return self.forced_last if last else ()
@@ -86,36 +97,34 @@ class TokenRules:
     def allowed(
         self, logits: Tensor, step: int, last: bool, history: History | None, forbidden: Collection[int] = ()
     ) -> Tensor | None:
-        """(B, V) bool, True = may be chosen as token `step` (from 0) of a response; None if all may.
+        """(B, V) bool, True = may be chosen as token `step` (from 0) of a response; None if all may be.
 
-        logits: (B, V), whose shape and device count; last: the token fills the response's length; forbidden: what may
-        not be chosen at this step either (stop tokens before a minimum length). A row of which nothing would be left
-        keeps what it has.
+        logits: (B, V); only their shape and device are read. last: this token completes the response's full length.
+        forbidden: more tokens that are not allowed at this step (stop tokens before a minimum length). The rules that
+        read the history are not applied to a row if they would leave no token.
         """
         if forced := self.forced(step, last):
-            mask = torch.zeros_like(logits, dtype=torch.bool)
-            mask[:, list(forced)] = True
-            return mask
-        banned = [*self.suppressed, *forbidden, *(word[0] for word in self.bad_words if len(word) == 1)]
+            nothing = torch.zeros_like(logits, dtype=torch.bool)
+            return nothing.index_fill_(1, id_tensor(forced, logits.device), True)
+        banned = (*self.suppressed, *forbidden, *(word[0] for word in self.bad_words if len(word) == 1))
         if step == (0 if self.forced_first is None else 1):
             banned += self.suppressed_first
         if not banned and not self.reads_history:
             return None
-        mask = torch.ones_like(logits, dtype=torch.bool)
-        mask[:, banned] = False
+        mask = torch.ones_like(logits, dtype=torch.bool).index_fill_(1, id_tensor(banned, logits.device), False)
         if history is not None and self.reads_history:
             repeated = self._completing(mask, history)
             mask = torch.where((mask & ~repeated).any(-1, keepdim=True), mask & ~repeated, mask)
         return mask
 
     def _completing(self, mask: Tensor, history: History) -> Tensor:
-        """(B, V) bool: tokens that would complete a bad word, or a run of tokens that is in the history already."""
+        """(B, V) bool: the tokens that would complete a bad word, or repeat a sequence of the history."""
         banned = torch.zeros_like(mask)
         for word in self.bad_words:
             if len(word) > 1:
                 begun, real = history.last_words(len(word) - 1)
                 if begun.shape[1]:
-                    first = begun.new_tensor(word[:-1])
+                    first = id_tensor(word[:-1], begun.device)
                     banned[:, word[-1]] |= (begun[:, -1] == first).all(-1) & real[:, -1]
         if n := self.no_repeat_ngram_size:
             runs, real = history.last_words(n)
@@ -129,6 +138,6 @@ class TokenRules:
 
 
 def penalise_repetition(logits: Tensor, history: History, penalty: float) -> Tensor:
-    """Logits of tokens in the history divided by the penalty if positive, else multiplied (arXiv:1909.05858)."""
+    """Divide positive logits of tokens in the history by the penalty, multiply negative ones (arXiv:1909.05858)."""
     counts = torch.zeros_like(logits).scatter_add_(1, history.ids, history.mask.to(logits.dtype))
     return torch.where(counts > 0, torch.where(logits < 0, logits * penalty, logits / penalty), logits)

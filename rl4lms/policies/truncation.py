@@ -1,4 +1,4 @@
-"""Truncation of the action distribution as action masks, so that what is sampled is what is scored."""
+"""Truncates the action distribution by action masks, so that the distribution that is sampled is also scored."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from rl4lms.policies.token_rules import History, TokenRules, token_set
 
 @dataclass(frozen=True)
 class SamplingSpec:
-    """How the next token is chosen. Order, as in transformers: penalty, rules, min-length, temperature, top-k, top-p.
+    """How the next token is chosen. As in transformers: penalty, rules, min-length, temperature, top-k, top-p.
 
-    min_length: stop tokens are forbidden before that many response tokens; stop_on_eos: a row ends with its first stop
-    token; repetition_penalty: of tokens that were there before, which no rollout has, for no mask can say it.
+    min_length: stop tokens are forbidden before so many response tokens. stop_on_eos: a row ends at its first stop
+    token. repetition_penalty: only for evaluation; rollouts cannot use it, because it is not a mask.
     """
 
     max_new_tokens: int
@@ -44,7 +44,7 @@ class SamplingSpec:
 
     @classmethod
     def from_kwargs(cls, kwargs: Mapping[str, Any], max_new_tokens: int, stop_on_eos: bool) -> SamplingSpec:
-        """From published generation keyword arguments, of which those that concern sampling are read."""
+        """The settings in generation keyword arguments; keys that do not concern sampling are ignored."""
         read = {
             k: kwargs[k]
             for k in ("do_sample", "temperature", "top_k", "top_p", "min_length", "repetition_penalty")
@@ -56,21 +56,18 @@ class SamplingSpec:
 
     @property
     def reads_history(self) -> bool:
-        """Whether the choice depends on the tokens before it otherwise than through the model."""
+        """Whether the choice depends directly on earlier tokens, and not only through the model's logits."""
         return self.repetition_penalty != 1.0 or self.rules.reads_history
 
 
 def top_k_mask(logits: Tensor, k: int) -> Tensor:
-    """(B, V) bool: the k largest logits of each row (ties at the border are kept)."""
+    """(B, V) bool: the k largest logits of each row, and those equal to the smallest of them."""
     k = min(k, logits.shape[-1])
     return logits >= logits.topk(k, dim=-1).values[..., -1:]
 
 
 def top_p_mask(logits: Tensor, p: float, min_tokens_to_keep: int = 1) -> Tensor:
-    """(B, V) bool: the smallest set of most probable actions with total probability >= p.
-
-    Ties at the border are kept.
-    """
+    """(B, V) bool: the fewest most probable actions with total probability >= p, and those equal to the last one."""
     if p >= 1:
         return torch.ones_like(logits, dtype=torch.bool)
     ordered = _descending(logits)
@@ -81,7 +78,7 @@ def top_p_mask(logits: Tensor, p: float, min_tokens_to_keep: int = 1) -> Tensor:
 
 
 def _descending(logits: Tensor) -> Tensor:
-    """Each row in descending order. numpy sorts with vector instructions; torch's sort carries indices along."""
+    """Each row in descending order. On a CPU numpy is faster, because torch also sorts the indices."""
     if logits.device.type != "cpu":
         return logits.sort(dim=-1, descending=True).values
     return torch.from_numpy(np.sort(logits.detach().numpy(), axis=-1)).flip(-1)
@@ -90,9 +87,9 @@ def _descending(logits: Tensor) -> Tensor:
 def truncation_mask(
     logits: Tensor, spec: SamplingSpec, step: int, eos_id: int | Collection[int] | None, history: History | None = None
 ) -> Tensor | None:
-    """(B, V) bool, True = may be sampled, or None for all. logits: (B, V) float32, untempered.
+    """(B, V) bool, True = may be sampled, or None for all. logits: (B, V) float32, before the temperature.
 
-    eos_id: every stop token; history: what went before, if `spec.reads_history`.
+    eos_id: one or several ids of stop tokens; history: required if `spec.reads_history`.
     """
     forbidden = token_set(eos_id) if step < spec.min_length else ()
     mask = spec.rules.allowed(logits, step, step + 1 == spec.max_new_tokens, history, forbidden)

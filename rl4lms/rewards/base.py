@@ -1,4 +1,4 @@
-"""What a reward is: one number for a step or an episode, from texts."""
+"""The base classes of rewards, which give one number for a step or for a finished text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rl4lms.metrics.base import MetaInfo
 
 
 class ObservedText(Protocol):
-    """The part of an `Observation` that the rewards of this package read."""
+    """The attributes of an `Observation` that the rewards of this package read."""
 
     @property
     def prompt_or_input_text(self) -> str: ...
@@ -28,7 +28,7 @@ class ObservedText(Protocol):
 
 @dataclass(frozen=True)
 class TextObservation:
-    """An observation that holds texts only."""
+    """An observation that has only texts."""
 
     prompt_or_input_text: str
     context_text: str
@@ -36,17 +36,17 @@ class TextObservation:
 
 
 class RewardFunction(ABC):
-    """Called for a step with the observations before and after the action.
+    """A reward that is called for every step, with the observations before and after the action.
 
-    sparse: it is 0 while an episode goes on, so one call with done=True at its end gives the same rewards.
-    in_parent: it must not be copied into worker processes (it holds a model, or state).
+    sparse: the reward is 0 until the episode ends, so that one call with done=True is enough.
+    in_parent: the reward must not be copied into worker processes, because it has a model or a state.
     """
 
     sparse: bool = False
     in_parent: bool = False
 
     def __init__(self, accelerator: Any = None) -> None:
-        """accelerator: accepted because RL4LMs passes one; unused."""
+        """accelerator: unused; classes that were written for RL4LMs pass one."""
         self._accelerator = accelerator
 
     @abstractmethod
@@ -58,11 +58,11 @@ class RewardFunction(ABC):
         done: bool,
         meta_info: MetaInfo = None,
     ) -> float:
-        """The reward of taking `action`; done: the episode ended with it; meta_info: that of the sample."""
+        """The reward for `action`. done: the episode ended with it; meta_info: that of the sample."""
 
 
 class BatchedRewardFunction(ABC):
-    """Called once with B texts. Always returns B rewards, 0 for a text that is not done."""
+    """A reward that is called once for B texts. It returns B rewards, which are 0 for unfinished texts."""
 
     def __init__(self, accelerator: Any = None) -> None:
         self._accelerator = accelerator
@@ -76,28 +76,24 @@ class BatchedRewardFunction(ABC):
         dones: Sequence[bool],
         meta_infos: Sequence[MetaInfo] | None = None,
     ) -> Sequence[float]:
-        """All sequences have length B."""
+        """The B rewards. All arguments have length B."""
 
 
 def finite_reward(value: Any, reward: object, sample: str) -> float:
-    """`value` as a python float, or RunError naming the reward and the sample."""
+    """`value` as a Python float. Raises RunError, with the names of reward and sample, if it is not a finite number."""
     try:
         number = float(value)
-    except Exception:  # it may be an object of the function's own
+    except Exception:  # `value` may be an object of any class
         raise RunError(
-            f"reward {reward_name(reward)}: {type(value).__name__} for {sample}; expected a finite number."
+            f"reward {name_of(reward)}: {type(value).__name__} for {sample}; expected a finite number."
         ) from None
     if not math.isfinite(number):
-        raise RunError(f"reward {reward_name(reward)}: {number} for {sample}; expected a finite number.")
+        raise RunError(f"reward {name_of(reward)}: {number} for {sample}; expected a finite number.")
     return number
 
 
-def reward_name(reward: object) -> str:
-    return name_of(reward)
-
-
-def describe(prompt: str, text: str) -> str:
-    """The sample of an error message."""
+def sample_in_words(prompt: str, text: str) -> str:
+    """A sample as it is named in an error message."""
     return f"the text {_shorten(text)!r} after the prompt {_shorten(prompt)!r}"
 
 
@@ -106,7 +102,7 @@ def _shorten(text: str, length: int = 60) -> str:
 
 
 class EpisodeReward(RewardFunction):
-    """A reward given once, when the episode ends; `score` is the hook."""
+    """A reward that is given once, when the episode ends. Subclasses implement `score`."""
 
     sparse = True
     name: ClassVar[str]
@@ -127,11 +123,11 @@ class EpisodeReward(RewardFunction):
             return 0.0
         prompt, text = current_observation.prompt_or_input_text, current_observation.context_text
         value = self.score(prompt, text, current_observation.target_or_reference_texts, meta_info)
-        return finite_reward(value, self, describe(prompt, text))
+        return finite_reward(value, self, sample_in_words(prompt, text))
 
 
 class BatchedEpisodeReward(BatchedRewardFunction):
-    """Rewards of the finished texts of a batch, scored together; `score_batch` is the hook."""
+    """A reward that scores the finished texts of a batch together. Subclasses implement `score_batch`."""
 
     name: ClassVar[str]
 
@@ -156,9 +152,7 @@ class BatchedEpisodeReward(BatchedRewardFunction):
         infos = list(meta_infos) if meta_infos is not None else [None] * len(gen_texts)
         sizes = {len(prompt_texts), len(gen_texts), len(ref_texts), len(dones), len(infos)}
         if len(sizes) != 1:
-            raise DataError(
-                f"reward {reward_name(self)}: columns of unequal length {sorted(sizes)}; expected one size."
-            )
+            raise DataError(f"reward {name_of(self)}: columns of unequal length {sorted(sizes)}; expected one size.")
         rewards = [0.0] * len(gen_texts)
         done = [i for i, is_done in enumerate(dones) if is_done]
         if not done:
@@ -166,5 +160,5 @@ class BatchedEpisodeReward(BatchedRewardFunction):
         prompts, texts = [prompt_texts[i] for i in done], [gen_texts[i] for i in done]
         scores = self.score_batch(prompts, texts, [ref_texts[i] for i in done], [infos[i] for i in done])
         for i, value in zip(done, scores, strict=True):
-            rewards[i] = finite_reward(value, self, describe(prompt_texts[i], gen_texts[i]))
+            rewards[i] = finite_reward(value, self, sample_in_words(prompt_texts[i], gen_texts[i]))
         return rewards

@@ -1,4 +1,4 @@
-"""Calling a reward function that somebody else wrote: as any component, and it may not hang."""
+"""Guards a call of a reward function, which a user may have written, against exceptions and endless computation."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from rl4lms.core.errors import RunError
-from rl4lms.core.guard import guarded
-from rl4lms.rewards.base import reward_name
+from rl4lms.core.guard import guarded, name_of
 
-AGAIN_S = 1.0  # a function that swallows the interruption gets another one
-STEP_ERROR = "error"  # where the info of an environment's step, in a process of its own, tells what its reward raised
+AGAIN_S = 1.0  # seconds after which a function that has caught the interruption is interrupted again
+STEP_ERROR = "error"  # key of a step's info with the error of a reward in an environment's process
 
 
 @contextlib.contextmanager
 def reward_call(reward: object, timeout_s: float | None = None) -> Iterator[None]:
-    """`guarded`, around one call, and RunError after `timeout_s` seconds.
+    """`guarded` for one call, which also raises RunError after `timeout_s` seconds.
 
-    The time limit holds in the main thread and interrupts Python code; a function that hangs in C needs
-    `env.n_reward_workers`, whose processes are killed.
+    The time limit works in the main thread and for Python code. For a function that hangs in C code, use
+    `env.n_reward_workers`: worker processes are killed.
     """
-    with guarded(f"reward {reward_name(reward)}"):
+    with guarded(f"reward {name_of(reward)}"):
         if timeout_s is None:
             yield
         else:
@@ -33,7 +32,7 @@ def reward_call(reward: object, timeout_s: float | None = None) -> Iterator[None
 
 def timed_out(reward: object, timeout_s: float) -> str:
     return (
-        f"reward {reward_name(reward)}: no answer within env.reward_timeout_s, {timeout_s:g} s; make it faster or "
+        f"reward {name_of(reward)}: no answer within env.reward_timeout_s, {timeout_s:g} s; make it faster or "
         "raise the limit. The same command goes on from the last checkpoint."
     )
 
@@ -58,5 +57,5 @@ def _time_limit(reward: object, timeout_s: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, previous)
-    if late:  # it went on, and answered after all
+    if late:  # the function has caught the interruption and returned
         raise RunError(timed_out(reward, timeout_s))

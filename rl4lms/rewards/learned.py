@@ -1,9 +1,8 @@
-"""Rewards by a model. They are batched: one model, in one process, scores all finished texts of a rollout."""
+"""Rewards by a model. They are batched: one model in one process scores all finished texts of a rollout."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from rl4lms.metrics.base import MetaInfo
 from rl4lms.metrics.bert_score import BertScoreMetric
@@ -15,9 +14,9 @@ from rl4lms.rewards.metric_reward import BatchedMetricReward
 
 
 class LearnedRewardFunction(BatchedMetricReward):
-    """Score of label `label_ix` of a sequence classifier for prompt + text (or the text alone).
+    """The score of label `label_ix` of a sequence classifier for prompt + text, or for only the text.
 
-    A probability in [0, 1], by softmax or sigmoid, but the raw score of a model whose problem_type is "regression".
+    It is a probability by softmax or sigmoid, or the raw score if the model's problem_type is "regression".
     """
 
     name = "learned_reward"
@@ -29,14 +28,12 @@ class LearnedRewardFunction(BatchedMetricReward):
         include_prompt_for_eval: bool = True,
         batch_size: int = 32,
         device: str | None = None,
-        accelerator: Any = None,
     ) -> None:
-        metric = LearnedRewardMetric(model_name, label_ix, batch_size, include_prompt_for_eval, device)
-        super().__init__(metric, "semantic/learned_automodel_metric", None, accelerator)
+        super().__init__(LearnedRewardMetric(model_name, label_ix, batch_size, include_prompt_for_eval, device))
 
 
 class BERTScoreRewardFunction(BatchedMetricReward):
-    """BERTScore's F, best over references, in [-1, 1]; the arguments are `BertScoreMetric`'s."""
+    """The best F of BERTScore over the references, in [-1, 1]. The arguments are those of `BertScoreMetric`."""
 
     name = "bert_score"
 
@@ -47,31 +44,23 @@ class BERTScoreRewardFunction(BatchedMetricReward):
         num_layers: int | None = None,
         batch_size: int = 64,
         device: str | None = None,
-        accelerator: Any = None,
     ) -> None:
-        metric = BertScoreMetric(language, model_name, num_layers, batch_size, device)
-        super().__init__(metric, "semantic/bert_score", None, accelerator)
+        super().__init__(BertScoreMetric(language, model_name, num_layers, batch_size, device))
 
 
 class BLEURTRewardFunction(BatchedMetricReward):
-    """BLEURT, best over references; checkpoint: see `BleurtMetric`'s config_name."""
+    """The best BLEURT over the references. checkpoint: see config_name of `BleurtMetric`."""
 
     name = "bleurt"
 
-    def __init__(
-        self,
-        checkpoint: str | None = None,
-        batch_size: int = 32,
-        device: str | None = None,
-        accelerator: Any = None,
-    ) -> None:
-        super().__init__(BleurtMetric(checkpoint, batch_size, device), "semantic/bleurt", None, accelerator)
+    def __init__(self, checkpoint: str | None = None, batch_size: int = 32, device: str | None = None) -> None:
+        super().__init__(BleurtMetric(checkpoint, batch_size, device))
 
 
 class IntentAccuracyReward(BatchedEpisodeReward):
-    """intent_coeff * [the answer has the human answer's dialogue act] + auto_coeff * METEOR of the answer.
+    """intent_coeff if the answer has the dialogue act of the human answer, plus auto_coeff * METEOR.
 
-    shape: False leaves METEOR out. The paper uses .25 and .75. model_name: the act classifier.
+    shape: False omits METEOR. The coefficients of the paper are .25 and .75. model_name: the classifier of acts.
     """
 
     name = "intent_accuracy"
@@ -85,9 +74,8 @@ class IntentAccuracyReward(BatchedEpisodeReward):
         batch_size: int = 32,
         wordnet: str = "auto",
         device: str | None = None,
-        accelerator: Any = None,
     ) -> None:
-        super().__init__(accelerator)
+        super().__init__()
         self.metric = IntentAccuracyDailyDialog(model_name, batch_size, device)
         self._shaping_metric = MeteorMetric(wordnet) if shape else None
         self._intent_coeff, self._auto_coeff = intent_coeff, auto_coeff

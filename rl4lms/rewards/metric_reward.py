@@ -1,4 +1,4 @@
-"""A metric's score of a finished text as its reward, so that no score is written twice."""
+"""Rewards that are a metric's score of the finished text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rl4lms.rewards.shaping import Shaping
 
 
 def pick(result: MetricResult, key: str | None, where: str) -> tuple[list[float] | None, float]:
-    """The entry of `key`; without one, the only entry. ConfigError otherwise."""
+    """The result named `key`, or the only result if key is None. Raises ConfigError if there is none."""
     if key is None:
         if len(result) != 1:
             raise ConfigError(
@@ -27,10 +27,10 @@ def pick(result: MetricResult, key: str | None, where: str) -> tuple[list[float]
 
 
 class MetricScores:
-    """What rewards by a metric have in common, beside their two kinds of call.
+    """The common part of per-text and batched rewards by a metric.
 
-    A metric whose score of a text depends on the others it is scored with (`depends_on_batch`: CIDEr, whose IDF is of
-    the scored set) is no reward until it is fitted to a fixed corpus, for its scores would drift with the rollout.
+    If the score of a text depends on the other texts (`depends_on_batch`: CIDEr takes its IDF from the scored set), the
+    metric must first be fitted to a fixed corpus, because otherwise a reward would depend on the rollout.
     """
 
     name: ClassVar[str]
@@ -38,11 +38,11 @@ class MetricScores:
 
     @property
     def needs_references(self) -> bool:
-        """Whether `fit_references` is to be called before the first rollout."""
+        """Whether `fit_references` must be called before the first rollout."""
         return bool(getattr(self.metric, "depends_on_batch", False))
 
     def fit_references(self, references: Sequence[Sequence[str]]) -> None:
-        """references: those of the training pool's samples."""
+        """Fit the metric to the references of the training pool."""
         self.metric.fit(references, source="the training pool")
 
     def check_fitted(self) -> None:
@@ -54,17 +54,17 @@ class MetricScores:
 
 
 class MetricReward(MetricScores, EpisodeReward):
-    """The score of one text by a metric, plus shaping. Subclasses build the metric and name it and its key."""
+    """The score of one text by a metric, plus shaping. Subclasses construct the metric and set the result's key."""
 
     key: str
 
-    def __init__(self, metric: BaseMetric, shaping_fn: str | None = None, accelerator: Any = None) -> None:
-        super().__init__(accelerator)
+    def __init__(self, metric: BaseMetric, shaping_fn: str | None = None) -> None:
+        super().__init__()
         self.metric = metric
         self._shaping = Shaping(shaping_fn)
 
     def base_score(self, result: MetricResult) -> float:
-        """The reward of the metric's result on one text."""
+        """The reward that follows from the metric's result on one text."""
         scores, value = pick(result, self.key, f"reward {self.name}")
         return value if scores is None else scores[0]
 
@@ -75,14 +75,12 @@ class MetricReward(MetricScores, EpisodeReward):
 
 
 class BatchedMetricReward(MetricScores, BatchedEpisodeReward):
-    """The scores of a batch by a metric, plus shaping. A metric without scores per text is asked text by text."""
+    """The scores of a batch by a metric, plus shaping. A metric without scores per text is called for each text."""
 
     name = "metric_reward"
 
-    def __init__(
-        self, metric: BaseMetric, key: str | None = None, shaping_fn: str | None = None, accelerator: Any = None
-    ) -> None:
-        super().__init__(accelerator)
+    def __init__(self, metric: BaseMetric, key: str | None = None, shaping_fn: str | None = None) -> None:
+        super().__init__()
         self.metric = metric
         self._key = key
         self._shaping = Shaping(shaping_fn)
@@ -116,10 +114,10 @@ class BatchedMetricReward(MetricScores, BatchedEpisodeReward):
 
 
 class MetricRewardFunction(BatchedMetricReward):
-    """offset + scale * score of any registered metric, plus shaping.
+    """offset + scale * the score of any registered metric, plus shaping.
 
-    metric: its id; args: its constructor's arguments; key: which of its results (needed if it has several). For a
-    metric that falls as texts get better give a negative scale, e.g. metric: ter, scale: -1, offset: 1.
+    metric: its id; args: the arguments of its constructor; key: the result to use, required if it has several. If lower
+    scores are better, use a negative scale, e.g. metric: ter, scale: -1, offset: 1.
     """
 
     def __init__(
@@ -130,9 +128,8 @@ class MetricRewardFunction(BatchedMetricReward):
         scale: float = 1.0,
         offset: float = 0.0,
         shaping_fn: str | None = None,
-        accelerator: Any = None,
     ) -> None:
-        super().__init__(MetricRegistry.get(metric, args), key, shaping_fn, accelerator)
+        super().__init__(MetricRegistry.get(metric, args), key, shaping_fn)
         self._scale, self._offset = scale, offset
 
     def metric_scores(

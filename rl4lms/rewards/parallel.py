@@ -1,8 +1,8 @@
-"""Reward functions in worker processes, for scores that take long on the CPU (`env.n_reward_workers`).
+"""Calls a reward function in worker processes, for scores that take long on the CPU (`env.n_reward_workers`).
 
-A worker is a fresh interpreter that is sent the reward function by cloudpickle, so a class defined in the user's own
-script works (it travels by value) and the script is not imported again. Nothing is forked: threads, locks and device
-contexts of the parent stay out of it. Results come back in the order of the calls and equal the serial ones.
+A worker is a new interpreter that receives the reward function by cloudpickle. So a class that is defined in the user's
+script works, and the script is not imported again. Nothing is forked, because a child would inherit threads, locks and
+device contexts. The results are in the order of the calls and equal to those without workers.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from typing import Any
 import cloudpickle  # type: ignore[import-untyped]
 
 from rl4lms.core.errors import RunError, UserError, message_of
-from rl4lms.core.guard import guarded
+from rl4lms.core.guard import guarded, name_of
 from rl4lms.core.kernels import THREADS
 from rl4lms.core.signals import children_without_ctrl_c
-from rl4lms.rewards.base import RewardFunction, finite_reward, reward_name
+from rl4lms.rewards.base import RewardFunction, finite_reward
 from rl4lms.rewards.guard import reward_call, timed_out
 
-_CHUNKS_PER_WORKER = 4  # small enough that a slow text does not leave the other workers idle
+_CHUNKS_PER_WORKER = 4  # several, so that other workers are not idle while one scores a slow text
 Call = tuple[Any, ...]
 
 
 class _SharingPickler(cloudpickle.Pickler):
-    """Writes a shared object as its place among the shared ones."""
+    """Pickles a shared object as its number."""
 
     def __init__(self, file: io.BytesIO, shared: Sequence[Any]) -> None:
         super().__init__(file)
@@ -57,7 +57,7 @@ class _SharingUnpickler(pickle.Unpickler):
 
 
 def is_copyable(reward_fn: Any) -> bool:
-    """Whether it may be sent to other processes; a batched one may not, for it holds a model or needs its batch."""
+    """Whether a reward may be sent to other processes. A batched one may not: it has a model, or needs its batch."""
     return isinstance(reward_fn, RewardFunction) and not reward_fn.in_parent
 
 
@@ -73,7 +73,7 @@ class _Worker:
     def __init__(self, payload: bytes) -> None:
         self.connection, child = Pipe()
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or str(Path.cwd()) for p in sys.path)}
-        environment |= dict.fromkeys(THREADS, "1")  # the workers are what is parallel
+        environment |= dict.fromkeys(THREADS, "1")  # one thread each, because the workers run in parallel
         try:
             command = [sys.executable, "-m", __spec__.name, str(child.fileno())]
             with children_without_ctrl_c():
@@ -86,14 +86,14 @@ class _Worker:
         self._started = False
 
     def send(self, message: bytes) -> None:
-        """Send calls, once the worker has read the function: its imports are no part of a call's time."""
+        """Send calls. The first time, wait until the worker has loaded the function, so that only calls are timed."""
         if not self._started:
             _values(self.connection.recv_bytes())
             self._started = True
         self.connection.send_bytes(message)
 
     def stop(self) -> None:
-        self.connection.close()  # the worker reads the end of its pipe and leaves
+        self.connection.close()  # at the end of its pipe the worker exits
         try:
             self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:
@@ -108,13 +108,12 @@ def _stop(workers: list[_Worker]) -> None:
 
 
 class ParallelReward:
-    """`map` over calls of a reward function in n_workers processes.
+    """Maps a reward function over calls in n_workers processes. Use it as a context manager, or call `close`.
 
-    With n_workers <= 1, or for a function that is not to be copied (`in_parent`, or no `RewardFunction`), it is
-    called here, one call after the other. Use as a context manager, or call `close`.
+    With n_workers <= 1, or for a function that must not be copied (`is_copyable`), the calls are made in this process.
 
-    shared: objects that the calls refer to again and again (a tokenizer); they are sent once, not with every call.
-    timeout_s: seconds that one call may take; a worker that takes longer is killed.
+    shared: objects that all calls refer to (a tokenizer), which are sent only once. timeout_s: the time limit of a
+    call; a worker that takes longer is killed.
     """
 
     def __init__(
@@ -129,10 +128,11 @@ class ParallelReward:
             self._workers += [_Worker(payload) for _ in range(n_workers)]
 
     def map(self, calls: Sequence[Call]) -> list[float]:
-        """reward_fn(*call) for each call, in order, as finite python floats.
+        """reward_fn(*call) for each call, in order, as finite Python floats.
 
-        Raises RunError for what the function raised (the worker's traceback is added as a note; a UserError stays what
-        it is), a result that is not finite, a worker that died or took too long; after any the workers are closed.
+        Raises RunError if the function raises (with the worker's traceback as a note), if a result is not finite, or if
+        a worker dies or takes too long. A UserError of the function stays as it is. After an error the workers are
+        closed.
         """
         values = self._in_workers(calls) if self._workers else [self._here(call) for call in calls]
         return [finite_reward(value, self._reward_fn, f"episode {i} of the batch") for i, value in enumerate(values)]
@@ -163,7 +163,7 @@ class ParallelReward:
         return [value for start in sorted(results) for value in results[start]]
 
     def _answered(self, busy: dict[Any, _Worker], started: dict[Any, float], n_calls: int) -> list[Any]:
-        """Connections with an answer; waits for one. Raises RunError if a worker is over the time of its calls."""
+        """Wait for answers, and return the connections that have one. Raises RunError if a worker takes too long."""
         if self._timeout_s is None:
             return wait(list(busy))
         limit_s = self._timeout_s * n_calls
@@ -198,12 +198,12 @@ class ParallelReward:
 
 
 def _sendable(value: Any, shared: Sequence[Any], reward_fn: object) -> bytes:
-    """`value` pickled. Raises RunError if it cannot be: what is pickled is asked for it, and may raise anything."""
+    """`value` pickled. Raises RunError if it cannot be pickled."""
     try:
         return _dump(value, shared)
-    except Exception as error:
+    except Exception as error:  # methods of the pickled objects may raise anything
         raise RunError(
-            f"reward {reward_name(reward_fn)} cannot be sent to worker processes ({message_of(error)}). Set "
+            f"reward {name_of(reward_fn)} cannot be sent to worker processes ({message_of(error)}). Set "
             "env.n_reward_workers to 1, or in_parent = True on its class."
         ) from error
 
@@ -217,7 +217,7 @@ def _receive(worker: _Worker, reward_fn: object) -> tuple[int, list[Any]]:
 
 
 def _values(answer: bytes) -> tuple[int, list[Any]]:
-    """(start, values) of a worker's answer. Raises the error that it tells of, the worker's traceback as its note."""
+    """(start, values) from a worker's answer. If the answer is an error, raise it with the worker's traceback."""
     start, values, error, trace = pickle.loads(answer)
     if error is not None:
         error.add_note(f"In a reward worker:\n{trace}")
@@ -227,7 +227,7 @@ def _values(answer: bytes) -> tuple[int, list[Any]]:
 
 def _ended(worker: _Worker, reward_fn: object) -> RunError:
     return RunError(
-        f"reward {reward_name(reward_fn)}: a worker process ended with exit code {worker.process.wait()}. The same "
+        f"reward {name_of(reward_fn)}: a worker process ended with exit code {worker.process.wait()}. The same "
         "command goes on from the last checkpoint; is there memory for env.n_reward_workers of them?"
     )
 
@@ -238,14 +238,14 @@ def _reply(start: int, values: list[Any], error: UserError | None = None) -> byt
         reply = _dump((start, values, error, trace))
         pickle.loads(reply)
         return reply
-    except Exception as reason:  # an error or result that cannot travel is told in words
+    except Exception as reason:  # an error or result that cannot be pickled is sent as a message
         return _dump((start, [], RunError(message_of(error or reason)), trace))
 
 
 def _answer(reward_fn: Any, shared: Sequence[Any], calls: bytes) -> bytes:
     start = 0
     try:
-        with reward_call(reward_fn):  # reading the calls runs code as foreign as the function's
+        with reward_call(reward_fn):  # unpickling the calls may run a user's code, too
             start, arguments = _SharingUnpickler(io.BytesIO(calls), shared).load()
             return _reply(start, [reward_fn(*each) for each in arguments])
     except UserError as error:
@@ -253,7 +253,7 @@ def _answer(reward_fn: Any, shared: Sequence[Any], calls: bytes) -> bytes:
 
 
 def _serve(connection: Connection) -> None:
-    """The worker: the function and what is shared first, then chunks of calls until the pipe is closed."""
+    """The worker's loop: receive the function and the shared objects, then answer calls until the pipe is closed."""
     try:
         payload = connection.recv_bytes()
         try:

@@ -1,9 +1,8 @@
-"""A preference model's verdict as a reward, with the terms that RL4LMs adds for CommonGen."""
+"""A preference model's rating as a reward, with the terms that RL4LMs adds for CommonGen."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from rl4lms.core.errors import DataError
 from rl4lms.metrics.base import MetaInfo
@@ -13,7 +12,7 @@ from rl4lms.rewards.base import BatchedEpisodeReward
 
 
 def n_missing(text: str, concepts: Sequence[str]) -> int:
-    """Concepts that the text does not hold in any case, as parts of words too."""
+    """The number of concepts that do not occur in the text, regardless of case; a part of a word counts."""
     lower = text.lower()
     return sum(concept.lower() not in lower for concept in concepts)
 
@@ -22,7 +21,8 @@ class CommonGenPrefRM(BatchedEpisodeReward):
     """P("good") / (1 + concept_penalty_coeff * missing concepts) + meteor_coeff * METEOR.
 
     model_type: directory or hub id of a seq2seq preference model, or "11b" for the published one with `weights`. It
-    reads the text alone, as published, or the prompt before it (include_prompt). concepts: from the sample's meta data.
+    reads only the text, as published, or also the prompt (include_prompt). The concepts are those in the sample's meta
+    data.
     """
 
     name = "common_gen_preference_model"
@@ -37,9 +37,8 @@ class CommonGenPrefRM(BatchedEpisodeReward):
         weights: str | None = None,
         include_prompt: bool = False,
         wordnet: str = "auto",
-        accelerator: Any = None,
     ) -> None:
-        super().__init__(accelerator)
+        super().__init__()
         self._model = load_preference_model(str(model_type), device, weights)
         self._batch_size, self._include_prompt = batch_size, include_prompt
         self._concept_penalty_coeff, self._meteor_coeff = concept_penalty_coeff, meteor_coeff

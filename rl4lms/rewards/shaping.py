@@ -1,4 +1,4 @@
-"""Shaping functions: rewards that are added to another one, which names them by id (`shaping_fn`)."""
+"""Shaping: a reward that another reward adds to its own, by its id (`shaping_fn`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COMMON_GEN_PREFIX = "generate a sentence with: "
 
 
 class Shaping:
-    """The reward function of an id, per episode or batched, added to finished texts; 0 if the id is None."""
+    """The rewards of finished texts by the reward function with an id, which may be batched; 0 if the id is None."""
 
     def __init__(self, shaping_fn: str | None) -> None:
         self._function: Any = None if shaping_fn is None else RewardFunctionRegistry.get(shaping_fn, {})
@@ -43,9 +43,9 @@ class Shaping:
 def repeat_penalty(prompt: str, text: str, prefix: str = COMMON_GEN_PREFIX) -> float:
     """-1 if a CommonGen text repeats its prompt instead of answering it, else 0.
 
-    It repeats the prompt if it holds, in any case, all concepts as the prompt lists them, the prefix, or one of the
-    words "generate" and "sentence". The prompt's last character is the concept end token. Raises DataError for a
-    prompt without the prefix, because then there is nothing to compare with.
+    It repeats the prompt if it contains, regardless of case, the prompt's list of concepts, the prefix, or one of the
+    words "generate" and "sentence". The last character of a prompt is the concept end token. Raises DataError for a
+    prompt without the prefix.
     """
     _, found, concepts = prompt.partition(prefix)
     if not found:
@@ -63,8 +63,8 @@ class CommonGenPenaltyShapingFunction(EpisodeReward):
 
     name = "common_gen_repeat_penalty"
 
-    def __init__(self, prefix: str = COMMON_GEN_PREFIX, accelerator: Any = None) -> None:
-        super().__init__(accelerator)
+    def __init__(self, prefix: str = COMMON_GEN_PREFIX) -> None:
+        super().__init__()
         self._prefix = prefix
 
     def score(self, prompt: str, text: str, references: Sequence[str], meta_info: MetaInfo) -> float:
@@ -72,12 +72,12 @@ class CommonGenPenaltyShapingFunction(EpisodeReward):
 
 
 class BatchedCommonGenPenaltyShapingFunction(BatchedEpisodeReward):
-    """`repeat_penalty` of each finished text, 0 for the others (RL4LMs left those out of the list)."""
+    """`repeat_penalty` of each finished text, and 0 for the others, for which RL4LMs returned nothing."""
 
     name = "common_gen_repeat_penalty_batched"
 
-    def __init__(self, prefix: str = COMMON_GEN_PREFIX, accelerator: Any = None) -> None:
-        super().__init__(accelerator)
+    def __init__(self, prefix: str = COMMON_GEN_PREFIX) -> None:
+        super().__init__()
         self._prefix = prefix
 
     def score_batch(

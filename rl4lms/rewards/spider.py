@@ -15,9 +15,9 @@ from rl4lms.rewards.shaping import Shaping
 class SpiderRewardFunction(BatchedEpisodeReward):
     """spice_coeff * SPICE in [0, 1] + cider_coeff * CIDEr in [0, 10], plus shaping.
 
-    A metric whose coefficient is 0 is not built: cider_coeff alone needs no Java. cider_args, spice_args: the arguments
-    of the two metrics. CIDEr's document frequencies come from the training pool, or the file that cider_args names as
-    idf; RL4LMs took those of the rollout, so that a text's reward depended on its neighbours.
+    A metric with coefficient 0 is not constructed, so that CIDEr without SPICE needs no Java. cider_args, spice_args:
+    the arguments of the two metrics. CIDEr's document frequencies come from the training pool, or from the file in
+    cider_args["idf"]. RL4LMs took those of the rollout, so that a text's reward depended on the other texts.
     """
 
     name = "spider"
@@ -29,9 +29,8 @@ class SpiderRewardFunction(BatchedEpisodeReward):
         shaping_fn: str | None = None,
         cider_args: Mapping[str, Any] | None = None,
         spice_args: Mapping[str, Any] | None = None,
-        accelerator: Any = None,
     ) -> None:
-        super().__init__(accelerator)
+        super().__init__()
         named = (("spice", spice_coeff, spice_args), ("cider", cider_coeff, cider_args))
         self._terms: list[tuple[float, str, BaseMetric]] = [
             (coeff, f"lexical/{metric}", MetricRegistry.get(metric, args)) for metric, coeff, args in named if coeff
@@ -46,11 +45,11 @@ class SpiderRewardFunction(BatchedEpisodeReward):
 
     @property
     def needs_references(self) -> bool:
-        """Whether `fit_references` is to be called before the first rollout."""
+        """Whether `fit_references` must be called before the first rollout."""
         return bool(self._unfitted)
 
     def fit_references(self, references: Sequence[Sequence[str]]) -> None:
-        """references: those of the training pool's samples."""
+        """Fit CIDEr to the references of the training pool."""
         for metric in self._unfitted:
             metric.fit(references, source="the training pool")
 

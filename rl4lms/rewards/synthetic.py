@@ -1,9 +1,8 @@
-"""Rewards of the synthetic tasks."""
+"""The rewards of the synthetic tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from rl4lms.metrics.base import MetaInfo
 from rl4lms.metrics.synthetic import date_in_text, increasing_numbers
@@ -11,12 +10,12 @@ from rl4lms.rewards.base import EpisodeReward
 
 
 class IncreasingNumbersReward(EpisodeReward):
-    """How much of the text is a run of increasing numbers, in [0, 1]."""
+    """The share of the text that is a run of increasing numbers, in [0, 1]."""
 
     name = "increasing_numbers"
 
-    def __init__(self, min_tokens: int, accelerator: Any = None) -> None:
-        super().__init__(accelerator)
+    def __init__(self, min_tokens: int) -> None:
+        super().__init__()
         self._min_tokens = min_tokens
 
     def score(self, prompt: str, text: str, references: Sequence[str], meta_info: MetaInfo) -> float:

@@ -1,4 +1,4 @@
-"""The rollout buffer: whole episodes, advantages over them, minibatches of tokens."""
+"""The rollout buffer: it holds whole episodes, computes advantages and makes minibatches of tokens."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ MINIBATCH_UNITS = ("episodes", "transitions")
 
 
 class EpisodeRolloutBuffer(BaseBuffer):
-    """SB3's rollout buffer interface over an `EpisodeBatch`; sequences are stored once, never per token.
+    """An `EpisodeBatch` with the interface of SB3's rollout buffer. Sequences are stored once, not per token.
 
-    minibatch: "episodes" cuts a random order of whole episodes into as many minibatches as `batch_size` steps would
-    make, each episode going where its middle step falls: `batch_size` is what a minibatch has on average, and an
-    epoch has the optimiser steps that it has in "transitions", a random permutation of steps, as in the paper. The
-    order is drawn from (seed, iteration, epoch), so it does not depend on anything else that was drawn.
+    minibatch: with "transitions" a minibatch has `batch_size` random steps, as in the paper. With "episodes" it has
+    whole episodes: their random order is divided into as many minibatches, and an episode belongs to the minibatch in
+    which its middle step lies, so that `batch_size` is the average number of steps. The order is drawn from (seed,
+    iteration, epoch).
 
-    normalize_advantage: advantages get mean 0 and standard deviation 1 (docs/numerics.md, line 12): under "episodes"
-    once over the rollout, for a minibatch may be a single episode, and what tells good episodes from bad ones is their
-    mean; under "transitions" over each minibatch that `get` yields, as published. Returns stay as they are.
+    normalize_advantage: advantages get mean 0 and standard deviation 1 (docs/numerics.md, line 12). With "transitions"
+    this is done in each minibatch, as published. With "episodes" it is done once over the rollout: a minibatch may be a
+    single episode, and its mean advantage is what distinguishes it from others. Returns are not changed.
     """
 
     def __init__(
@@ -63,39 +63,39 @@ class EpisodeRolloutBuffer(BaseBuffer):
         self._epoch = 0
 
     def add_episodes(self, episodes: EpisodeBatch, iteration: int) -> None:
-        """Take the experience of one iteration and compute its advantages and returns."""
+        """Store the experience of one iteration and compute its advantages and returns."""
         self.episodes, self.iteration, self._epoch, self.full = episodes, iteration, 0, True
         self.compute_returns_and_advantage()
 
     def compute_returns_and_advantage(self, last_values: Tensor | None = None, dones: Any = None) -> None:
-        """GAE over the ragged episodes; each carries its own bootstrap, so SB3's arguments are not needed."""
-        e = self._held()
+        """GAE over the episodes. SB3's arguments are not used, because each episode has its bootstrap value."""
+        e = self._stored()
         self.advantages, self._returns = gae(e.rewards, e.values, e.mask, e.bootstrap, self.gamma, self.gae_lambda)
         if self.normalize_advantage and self.minibatch == "episodes":
             self.advantages = whiten(self.advantages, e.mask)
 
-    def _held(self) -> EpisodeBatch:
+    def _stored(self) -> EpisodeBatch:
         if self.episodes is None:
             raise RuntimeError("the rollout buffer is empty: call add_episodes first")
         return self.episodes
 
     @property
     def values(self) -> NDArray[np.float64]:
-        """(N,) of the real tokens, which `train()` of SB3's own classes compares with `returns`."""
-        e = self._held()
+        """The values of the N real tokens; `train()` of SB3's classes compares them with `returns`."""
+        e = self._stored()
         return e.values[e.mask].double().cpu().numpy()
 
     @property
     def returns(self) -> NDArray[np.float64]:
-        """(N,) of the real tokens."""
-        return self._returns[self._held().mask].double().cpu().numpy()
+        """The returns of the N real tokens."""
+        return self._returns[self._stored().mask].double().cpu().numpy()
 
     def size(self) -> int:
-        return self._held().n_steps
+        return self._stored().n_steps
 
     def get(self, batch_size: int | None = None) -> Iterator[RolloutSamples]:
-        """One epoch of minibatches, every real token once. batch_size: steps; None for all in one."""
-        e = self._held()
+        """One epoch of minibatches, with every real token once. batch_size: in steps; None makes one minibatch."""
+        e = self._stored()
         generator = torch_generator(self.seed, "minibatches", self.iteration, self._epoch)
         self._epoch += 1
         cut = self._episode_minibatches if self.minibatch == "episodes" else self._transition_minibatches
@@ -112,7 +112,7 @@ class EpisodeRolloutBuffer(BaseBuffer):
         order = order[lengths[order] > 0]
         n_steps = int(lengths.sum())
         n_minibatches = max(1, round(n_steps / batch_size))
-        middles = 2 * lengths[order].cumsum(0) - lengths[order]  # in half steps
+        middles = 2 * lengths[order].cumsum(0) - lengths[order]  # the middle of each episode, in half steps
         bins = middles * n_minibatches // (2 * n_steps)
         for bin_ in bins.unique():
             yield _places(order[bins == bin_].tolist(), lengths.tolist())
@@ -126,7 +126,7 @@ class EpisodeRolloutBuffer(BaseBuffer):
             yield rows[index], cols[index]
 
     def _samples(self, rows: Tensor, cols: Tensor) -> RolloutSamples:
-        e = self._held()
+        e = self._stored()
         touched, local_rows = torch.unique(rows, return_inverse=True)
         view = TokenView(e.sequences.rows(touched), local_rows, cols)
         advantages = self.advantages[rows, cols]
@@ -142,7 +142,7 @@ class EpisodeRolloutBuffer(BaseBuffer):
         )
 
     def _get_samples(self, batch_inds: Any, env: Any = None) -> Any:
-        raise NotImplementedError("minibatches are cut by `get`")
+        raise NotImplementedError("`get` makes the minibatches")
 
 
 def _places(episodes: list[int], lengths: list[int]) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Rollouts of whole episodes: one cached generation, then one pass for values and one for the reference."""
+"""Collects rollouts of whole episodes: generation with a cache, a pass for values, and one for the reference."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from rl4lms.tokenization.text_task import TextTask
 if TYPE_CHECKING:
     from rl4lms.policies.base import LMActorCriticPolicy
 
-# Episodes generated at once; more are done in waves.
+# The most episodes that are generated in one batch.
 MAX_WAVE = 512
 
 
 @dataclass(frozen=True)
 class _Wave:
-    """Episodes as generated, before the buffer's end cuts the last one."""
+    """Episodes that were generated together, before the last one is cut at the end of the buffer."""
 
     sequences: Sequences
     sampler_logprobs: Tensor
@@ -51,12 +51,12 @@ class _Wave:
 
 
 class RolloutCollector:
-    """Collects exactly `n_steps` steps an iteration, at least as many as the longest episode has.
+    """Collects exactly `n_steps` steps per iteration. The longest possible episode must fit into them.
 
-    Episode e of iteration k is a pure function of (seed, k, e) and the policy: its prompt and each of its tokens are
-    drawn from streams keyed so. Episodes fill the buffer in order; the one that reaches past its end is cut there
-    (no score, bootstrap with V), and those after it are dropped. The processes of a launch share out the episodes:
-    each is generated and scored by one of them, and all end with the same batch.
+    Episode e of iteration k depends only on (seed, k, e) and the policy, because its prompt and tokens are drawn from
+    generators with these keys. Episodes fill the buffer in order. The one that exceeds its end is cut: it has no score
+    and its return bootstraps with V. Later ones are dropped. In a launch, each episode is generated and scored by one
+    process, and all processes get the same batch.
     """
 
     def __init__(
@@ -80,9 +80,9 @@ class RolloutCollector:
         self.prompts = PromptSampler(weights_of(task.samples), seed, task.priority_scale)
 
     def collect(self, policy: LMActorCriticPolicy, iteration: int) -> EpisodeBatch:
-        """One iteration's experience, KL penalty included."""
+        """The experience of one iteration, with the KL penalty."""
         waves: list[_Wave] = []
-        owners: list[int] = []  # the process of each episode
+        owners: list[int] = []  # for each episode, the rank of the process that generated it
         steps = episodes = 0
         while steps < self.n_steps:
             progress.phase("rollout, step", steps, self.n_steps)
@@ -98,7 +98,7 @@ class RolloutCollector:
     def _generate_together(
         self, policy: LMActorCriticPolicy, iteration: int, episodes: range
     ) -> list[tuple[int, _Wave]]:
-        """(rank, its share of the episodes) in order, the same on every process."""
+        """(rank, its episodes) for every process, in order. The result is the same on every process."""
         if world_size() == 1:
             return [(0, self._generate(policy, iteration, episodes))]
         own = shares(episodes)[rank()]
@@ -131,7 +131,7 @@ class RolloutCollector:
             prompt_ids, prompt_mask, decoded.response_ids, decoded.response_mask, decoded.action_mask_bits
         )
         logprobs, raw = decoded.logprobs, decoded.raw_logprobs
-        if policy.half_precision:  # the update's own path is the one kept
+        if policy.half_precision:  # because the sampler and the update round differently
             logprobs, raw = policy.sequence_logprobs(sequences)
         reference, values = policy.reference_logprobs(sequences), policy.sequence_values(sequences)
         return _Wave(sequences, decoded.logprobs, logprobs, raw, reference, values, index)
@@ -141,7 +141,7 @@ class RolloutCollector:
         return torch.rand(n, generator=generator, dtype=torch.float64)
 
     def _assemble(self, wave: _Wave, owners: list[int]) -> EpisodeBatch:
-        """Cut at the buffer's end, score, and add the KL penalty."""
+        """Cut the last episode at the end of the buffer, score the episodes, and add the KL penalty."""
         lengths = wave.sequences.response_mask.sum(1)
         before = lengths.cumsum(0) - lengths
         kept = lengths.minimum((self.n_steps - before).clamp(min=0))
@@ -191,7 +191,7 @@ class RolloutCollector:
         ]
 
     def _scores(self, responses: list[Response], mask: Tensor, owners: list[int]) -> Tensor:
-        """(B, T) scores, each computed once, by the process that generated the episode."""
+        """(B, T) scores. Each episode is scored by the process that generated it."""
         own = [response for response, owner in zip(responses, owners, strict=False) if owner == rank()]
         rows = [iter(each) for each in gather(self.scorer(own) if own else [])]
         scores = torch.zeros(mask.shape)
@@ -202,7 +202,7 @@ class RolloutCollector:
 
 
 def _concatenate(waves: list[_Wave], pad_id: int) -> _Wave:
-    """One wave of all, padded to the longest prompt (left) and response (right)."""
+    """Join waves into one, padded to the longest prompt (left) and the longest response (right)."""
     if len(waves) == 1:
         return waves[0]
     p = max(w.sequences.prompt_ids.shape[1] for w in waves)
@@ -229,19 +229,13 @@ def _concatenate(waves: list[_Wave], pad_id: int) -> _Wave:
         torch.cat([right(w.sequences.response_mask, False) for w in waves]),
         torch.cat([right(b, 255) for b in full]) if width else None,
     )
-    return _Wave(
-        sequences,
-        sampler_logprobs=torch.cat([right(w.sampler_logprobs, 0.0) for w in waves]),
-        logprobs=torch.cat([right(w.logprobs, 0.0) for w in waves]),
-        raw_logprobs=torch.cat([right(w.raw_logprobs, 0.0) for w in waves]),
-        ref_logprobs=torch.cat([right(w.ref_logprobs, 0.0) for w in waves]),
-        values=torch.cat([right(w.values, 0.0) for w in waves]),
-        index=[i for w in waves for i in w.index],
-    )
+    columns = ("sampler_logprobs", "logprobs", "raw_logprobs", "ref_logprobs", "values")
+    joined = {name: torch.cat([right(getattr(w, name), 0.0) for w in waves]) for name in columns}
+    return _Wave(sequences, **joined, index=[i for w in waves for i in w.index])
 
 
 def rollout_info(batch: EpisodeBatch, kl_coeff: float) -> dict[str, float]:
-    """What is logged of one iteration's experience, over its real tokens; scores over the episodes that ended."""
+    """The logged numbers of one iteration, over its real tokens. Scores are those of episodes that ended."""
     mask = batch.mask
     lengths = mask.sum(1).float()
     ended = batch.ended

@@ -13,20 +13,21 @@ from rl4lms.policies.sequences import Sequences, TokenView
 
 @dataclass(frozen=True)
 class EpisodeBatch:
-    """B episodes of at most T steps; every (B, T) field is float32 and 0 in padded places.
+    """B episodes of at most T steps. Every (B, T) field is float32 and 0 at padding.
 
-    sequences: prompts, responses, their masks and the action masks they were sampled under.
-    logprobs: log-probability of each token under the distribution it was sampled from (the "old" policy).
-    raw_logprobs: the same under the unmasked, untempered policy; with ref_logprobs it gives the KL penalty.
-    ref_logprobs: under the frozen reference.
+    sequences: prompts and responses with their masks, and the action masks during sampling.
+    logprobs: the log-probability of each token under the distribution that was sampled (the "old" policy). In half
+        precision it is computed by the forward of the update, which rounds differently from the sampler.
+    raw_logprobs: the log-probability under the policy without masks and temperature; the KL penalty compares it with
+        ref_logprobs.
+    ref_logprobs: the log-probability under the frozen reference.
     values: V of the state before each token.
-    scores: the reward function's part of the reward, at the step where it was given.
+    scores: the result of the reward function, at the step for which it was given.
     rewards: scores - kl_coef * (raw_logprobs - ref_logprobs).
-    ended: (B,) bool, False for an episode cut because the buffer was full.
-    bootstrap: (B,) float32, V of the state after the last step if it was cut, else 0.
-    prompt_index: (B,) the sample of each episode in the training pool; texts: the decoded responses.
-    sampler_logprobs: as logprobs, but as the sampler computed them token by token; None if those are the logprobs.
-    In half precision logprobs are of the update's own forward, which rounds otherwise.
+    ended: (B,) bool, False for an episode that was cut because the buffer was full.
+    bootstrap: (B,) float32, V of the state after the last step if the episode was cut, else 0.
+    prompt_index: the index of each episode's sample in the training pool. texts: the decoded responses.
+    sampler_logprobs: logprobs as the sampler computed them, token by token; None if they are equal.
     """
 
     sequences: Sequences
@@ -44,7 +45,7 @@ class EpisodeBatch:
 
     @property
     def mask(self) -> Tensor:
-        """(B, T) bool, the real steps."""
+        """(B, T) bool, True for real steps."""
         return self.sequences.response_mask
 
     @property
@@ -54,9 +55,9 @@ class EpisodeBatch:
 
 @dataclass(frozen=True)
 class RolloutSamples:
-    """A minibatch under SB3's field names: N real tokens, every field (N,) but `observations`.
+    """A minibatch of N real tokens with SB3's field names. All fields except `observations` are (N,).
 
-    observations: the handle that `policy.evaluate_actions` accepts; old_values, old_log_prob: of the rollout;
+    observations: the argument for `policy.evaluate_actions`; old_values, old_log_prob: those of the rollout;
     advantages: whitened already if the algorithm has `normalize_advantage`.
     """
 
@@ -71,7 +72,7 @@ class RolloutSamples:
         return self.actions.shape[0]
 
     def split(self, n_parts: int) -> list[RolloutSamples]:
-        """At most `n_parts` parts of whole episodes, every token in one of them."""
+        """Divide the minibatch into at most `n_parts` parts of whole episodes."""
         if n_parts == 1:
             return [self]
         view = self.observations
@@ -87,5 +88,5 @@ class RolloutSamples:
         return parts
 
     def own_parts(self, n_micro_batches: int) -> list[RolloutSamples]:
-        """This process's micro-batches: the processes of a launch share out the episodes of an optimiser step."""
+        """The micro-batches of this process: the processes of a launch divide the episodes of an optimiser step."""
         return self.split(n_micro_batches * world_size())[rank() :: world_size()]

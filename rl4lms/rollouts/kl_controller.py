@@ -9,10 +9,10 @@ from rl4lms.core.errors import ConfigError, RunError
 
 
 class KLController:
-    """Fixed if `target_kl` is None, else Ziegler et al.'s proportional controller (arXiv:1909.08593, sec. 2.2).
+    """A fixed coefficient, or with `target_kl` the controller of Ziegler et al. (arXiv:1909.08593, sec. 2.2).
 
-    coef *= 1 + 0.1 * clip((kl - target) / target, -0.2, 0.2); the factor is at least 0.98, so coef stays > 0.
-    target_kl is in nats, the mean per token over the trained steps (RL4LMs' meaning).
+    The controller computes coef *= 1 + 0.1 * clip((kl - target) / target, -0.2, 0.2). The factor is at least 0.98, so
+    that coef stays positive. target_kl is in nats, the mean per token over the trained steps, as in RL4LMs.
     """
 
     CLIP = 0.2
@@ -29,7 +29,7 @@ class KLController:
         self.target_kl = target_kl
 
     def step(self, kl: float) -> None:
-        """Move the coefficient after a rollout whose mean KL per token was `kl`, which must be finite."""
+        """Update the coefficient after a rollout with a mean KL per token of `kl`, which must be finite."""
         if not math.isfinite(kl):
             raise RunError(f"mean KL of the rollout to the reference is {kl}; is the learning rate too high?")
         if self.target_kl is not None:

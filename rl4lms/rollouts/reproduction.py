@@ -1,4 +1,4 @@
-"""Whether the update scores the text as the rollout sampled it: measured, logged and checked before each update."""
+"""Checks before each update that it computes the log-probabilities with which the rollout was sampled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rl4lms.rollouts.episodes import EpisodeBatch
 if TYPE_CHECKING:
     from rl4lms.policies.base import LMActorCriticPolicy
 
-# docs/numerics.md, lines 4, 13 and 29. The tolerance is relative to what is compared, if that is above 1.
+# See docs/numerics.md, lines 4, 13 and 29. The tolerance is relative for numbers above 1.
 TOLERANCE = 1e-4
 HALF_WARN, HALF_RAISE = 0.02, 0.2
 N_CHECKED_EPISODES = 2
@@ -26,17 +26,18 @@ LARGEST_LOGIT = 1e3  # beyond it, float32 rounds a log-probability by more than 
 def check_reproduction(
     policy: LMActorCriticPolicy, batch: EpisodeBatch, iteration: int
 ) -> tuple[dict[str, float], str]:
-    """(numbers to log, what to say or ""): the sampler's log-probabilities beside the update's.
+    """Compare the log-probabilities of sampler and update. Returns (numbers to log, a notice or "").
 
-    In float32 the update's forward over the two episodes of the shortest prompts, which the rollout's batch padded
-    most, must give the rollout's log-probabilities and values. In half precision the rollout has kept the update's own
-    log-probabilities of every token, and they are held against the sampler's. Raises RunError where they are apart.
+    In float32 the forward of the update is run on the two episodes with the shortest prompts, which had the most
+    padding, and must give the log-probabilities and values of the rollout. In half precision the rollout already has
+    the update's log-probabilities of all tokens, which are compared with the sampler's. Raises RunError if the
+    difference is too large.
     """
     sampled = batch.logprobs if batch.sampler_logprobs is None else batch.sampler_logprobs
     index = batch.sequences.prompt_mask.sum(1).argsort(stable=True)[:N_CHECKED_EPISODES]
     if policy.half_precision:
         logprobs, sampler = batch.logprobs[batch.mask], sampled[batch.mask]
-        worst = float((logprobs - sampler).abs().mean()) + 0 * float(batch.values.sum())  # nan if a value is
+        worst = float((logprobs - sampler).abs().mean()) + 0 * float(batch.values.sum())  # nan if a value is nan
         limit, what = HALF_RAISE, "log-probabilities differ on average"
     else:
         view = all_tokens(batch.sequences.rows(index))
@@ -58,7 +59,7 @@ def check_reproduction(
 
 
 def likely_cause(policy: LMActorCriticPolicy, sequences: Sequences) -> str:
-    """A sentence on why the same text got other numbers, by what passes over `sequences` show."""
+    """A sentence about the likely cause of the difference, which it finds by more passes over `sequences`."""
     if not all(bool(torch.isfinite(p).all()) for p in policy.parameters()):
         return "Weights are not finite: the learning rate is too high, or a gradient was not finite."
     view = all_tokens(sequences)

@@ -1,4 +1,4 @@
-"""Rewards of finished episodes: once per episode, once per batch, or at every step, as the reward function asks."""
+"""Computes the rewards of episodes, once per episode, once per batch or at every step, as the reward function needs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from rl4lms.core.errors import RunError
-from rl4lms.core.guard import copied
-from rl4lms.rewards.base import BatchedRewardFunction, reward_name
+from rl4lms.core.guard import copied, name_of
+from rl4lms.rewards.base import BatchedRewardFunction
 from rl4lms.rewards.guard import STEP_ERROR, reward_call
 from rl4lms.rewards.parallel import ParallelReward, is_copyable
 from rl4lms.tokenization.observation import SampleLike
@@ -18,7 +18,7 @@ from rl4lms.tokenization.text_task import TextTask
 
 @dataclass(frozen=True)
 class Response:
-    """One episode to be scored: its sample, its tokens (eos included), whether it ended or was cut."""
+    """An episode to be scored: its sample, its tokens (eos included), and whether it ended or was cut."""
 
     sample: SampleLike
     token_ids: list[int]
@@ -36,21 +36,21 @@ class Scorer(Protocol):
 def response_of(
     task: TextTask, sample: SampleLike, token_ids: list[int], ended: bool, prompt_ids: Sequence[int] | None = None
 ) -> Response:
-    """The episode with its text. prompt_ids: of the sample's prompt as the model saw it; None encodes it again."""
+    """A `Response` with its text. prompt_ids: the prompt's tokens that the model saw; None encodes the prompt again."""
     seen = task.first_observation(sample).prompt_ids if prompt_ids is None else prompt_ids
     return Response(sample, token_ids, ended, task.continuation(seen).text(token_ids))
 
 
 class BatchedScorer:
-    """Scores without stepping an environment; agrees with stepping (docs/numerics.md, line 24).
+    """Scores episodes without stepping an environment, with the same result (docs/numerics.md, line 24).
 
-    A `BatchedRewardFunction` is called once with all episodes that ended; a sparse `RewardFunction` once per ended
-    episode; any other one at every step, with the observations before and after it. A cut episode has no score of
-    its own: its return bootstraps from the value of the next state.
+    A `BatchedRewardFunction` is called once with all episodes that ended, a sparse `RewardFunction` once per episode
+    that ended, and any other one at every step with the observations before and after it. A cut episode has no final
+    score; its return bootstraps from the value of the next state.
     """
 
     def __init__(self, task: TextTask, n_workers: int = 0, timeout_s: float | None = None) -> None:
-        """n_workers: processes of the reward function; 0 calls it here. timeout_s: seconds that a call may take."""
+        """n_workers: processes for the reward function; 0 calls it in this one. timeout_s: the time limit of a call."""
         self.task = task
         self.reward_fn, self.timeout_s = task.reward_function, timeout_s
         self._parallel = ParallelReward(self.reward_fn, n_workers, shared=(task.tokenizer,), timeout_s=timeout_s)
@@ -116,19 +116,19 @@ class BatchedScorer:
 
 
 class SteppedScorer:
-    """Scores by stepping a vectorised environment token by token (`env.vec_env: subproc`).
+    """Scores episodes by stepping a vectorised environment token by token (`env.vec_env: subproc`).
 
-    The environments hold no data: each is given its sample before its episode begins. A reward function that is not
-    copied into them is asked here, once the episodes have been played.
+    The environments have no data: each gets its sample before its episode. A reward function that cannot be copied into
+    them is called in this process after the episodes.
     """
 
     def __init__(self, vec_env: Any, task: TextTask, timeout_s: float | None = None) -> None:
-        """timeout_s: seconds that a step of all environments may take."""
+        """timeout_s: the time limit of a step of all environments."""
         self.vec_env, self.task, self.timeout_s = vec_env, task, timeout_s
         self._scorer = None if is_copyable(task.reward_function) else BatchedScorer(task, timeout_s=timeout_s)
 
     def close(self) -> None:
-        """The environment is closed by its owner."""
+        """Do nothing, because the owner of the environment closes it."""
 
     def __call__(self, responses: Sequence[Response]) -> list[list[float]]:
         scores: list[list[float]] = []
@@ -155,12 +155,12 @@ class SteppedScorer:
         return rows
 
     def _step(self, actions: Any) -> Any:
-        """The rewards of one step. Raises RunError where an environment's process has ended, which says why itself."""
+        """The rewards of one step. Raises RunError if the process of an environment has ended."""
         with reward_call(self.task.reward_function, self.timeout_s):
             try:
                 _, rewards, _, infos = self.vec_env.step(actions)
             except (EOFError, ConnectionError):
-                name = reward_name(self.task.reward_function)
+                name = name_of(self.task.reward_function)
                 raise RunError(
                     f"reward {name}: an environment's process ended; the same command goes on from the last checkpoint."
                 ) from None

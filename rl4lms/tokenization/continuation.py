@@ -1,9 +1,9 @@
-"""The text of a response: what it adds to the text of its prompt."""
+"""The text of a response, which is the text that it adds to its prompt."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,21 +11,27 @@ if TYPE_CHECKING:
 
 
 def until_stop(ids: Sequence[int], stop_ids: Collection[int]) -> Sequence[int]:
-    """The tokens up to and with the first stop token; all of them if there is none."""
+    """The tokens up to and including the first stop token, or all of them if there is none."""
     end = next((i for i, token in enumerate(ids) if token in stop_ids), len(ids) - 1)
     return ids[: end + 1]
 
 
-class Continuation:
-    """Turns responses to one prompt into text: the one decoding that rewards, environments and evaluation share.
+@lru_cache(maxsize=8)
+def _vocabulary_ids(tokenizer: PreTrainedTokenizerBase, n_tokens: int) -> frozenset[int]:
+    """The ids of a tokenizer's tokens, among which may be gaps. n_tokens: its length, which changes with its tokens."""
+    return frozenset(tokenizer.get_vocab().values())
 
-    prompt_ids: the tokens that the model saw of its prompt. A response's text is what decoding prompt and response
-    adds to decoding the prompt, by longest common prefix (docs/numerics.md, line 34), for a token may stand for other
-    text at the beginning than after something: a Llama-style tokenizer loses the first space, WordPiece shows "##", and
-    a byte may complete a character of the prompt. An encoder-decoder's response is a text of its own: its prompt_ids
-    are left empty. stop_ids: a response's text ends before the first of these, also if an episode goes on after it
-    (`terminate_on_eos: false`). Special tokens are skipped, and ids past the tokenizer's vocabulary (a model's padded
-    embedding rows) have no text.
+
+class Continuation:
+    """Turns responses to a prompt into text, in the same way for rewards, environments and evaluation.
+
+    prompt_ids: the tokens of the prompt that the model saw, or () for an encoder-decoder, whose response is a separate
+    text. The text of a response is what the decoded prompt and response add to the decoded prompt, by longest common
+    prefix (docs/numerics.md, line 34). A response cannot be decoded without its prompt, because a Llama-style tokenizer
+    would lose its first space, WordPiece would show "##", and its first byte may complete a character of the prompt.
+
+    stop_ids: the text ends before the first of these, even if the episode continues (`terminate_on_eos: false`).
+    Special tokens have no text, and neither have ids that the tokenizer lacks (padding of a model's embedding).
     """
 
     def __init__(
@@ -35,7 +41,7 @@ class Continuation:
 
     @cached_property
     def prompt_text(self) -> str:
-        """The prompt as it is decoded, once, whatever the number of responses."""
+        """The decoded prompt, computed once for all responses."""
         return self._decode(self.prompt_ids)
 
     def text(self, response_ids: Sequence[int]) -> str:
@@ -50,6 +56,6 @@ class Continuation:
     def _decode(self, ids: Sequence[int]) -> str:
         if not ids:
             return ""
-        known = len(self.tokenizer)
-        kept = [i for i in ids if i < known]
+        known = _vocabulary_ids(self.tokenizer, len(self.tokenizer))
+        kept = [i for i in ids if i in known]
         return str(self.tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False))

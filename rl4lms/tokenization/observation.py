@@ -1,4 +1,4 @@
-"""What a reward function or a stepping environment sees of an episode: the prompt, the text so far, the references."""
+"""The state of an episode for reward functions and environments: prompt, text so far, references."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ class SampleLike(Protocol):
 def encode_prompts(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int, truncation_side: str = "left"
 ) -> list[list[int]]:
-    """Token ids of each prompt, truncated to `max_length`, unpadded; the tokenizer's settings are left as they were.
+    """The token ids of each prompt, truncated to `max_length`, without padding.
 
-    An empty prompt becomes one start token (bos, else eos): a language model needs something to continue. Raises
-    DataError if there is neither, ConfigError if `max_length` has no room for what the tokenizer always adds.
+    An empty prompt becomes one start token (bos, else eos), because a language model must have a token to continue.
+    Raises DataError if there is no such token, and ConfigError if `max_length` has no room for the special tokens that
+    the tokenizer adds.
     """
     previous = tokenizer.truncation_side
     tokenizer.truncation_side = truncation_side
@@ -54,7 +55,7 @@ def encode_prompts(
 
 
 def left_pad(rows: Sequence[Sequence[int]], pad_id: int, length: int | None = None) -> tuple[Tensor, Tensor]:
-    """(ids, mask), each (B, P): int64 and bool, True = real, P = `length` or the longest row."""
+    """(ids, mask), each (B, P), int64 and bool (True = real). P is `length`, or that of the longest row."""
     width = max((len(r) for r in rows), default=0) if length is None else length
     ids = torch.full((len(rows), width), pad_id, dtype=torch.int64)
     mask = torch.zeros((len(rows), width), dtype=torch.bool)
@@ -67,12 +68,12 @@ def left_pad(rows: Sequence[Sequence[int]], pad_id: int, length: int | None = No
 
 @dataclass(frozen=True)
 class Observation:
-    """One state of an episode. Field names as published; tensors are built when they are asked for.
+    """One state of an episode, with RL4LMs' field names. Its tensors are made on first access.
 
-    prompt_ids: real tokens of the prompt; context_ids: tokens generated so far (after `context_start_token`, where
-    there is one). Tensors are (1, max_prompt_length), (1, max_context_length) or their sum, left-padded. continuation:
-    how this episode's tokens become text; by default they continue the prompt, and a context_start_token says that they
-    do not: it is an encoder-decoder's.
+    prompt_ids: the real tokens of the prompt; context_ids: the tokens generated so far, without context_start_token.
+    The tensors are left-padded and have the shapes (1, max_prompt_length), (1, max_context_length), or their sum.
+    continuation: turns the tokens into text. By default they continue the prompt, unless there is a
+    context_start_token, which only encoder-decoders have.
     """
 
     prompt_or_input_text: str
@@ -104,10 +105,10 @@ class Observation:
         encoder_decoder: bool | None = None,
         stop_ids: Collection[int] = (),
     ) -> Observation:
-        """The first state of an episode: an empty context. The episode has copies of what a reward could change.
+        """The first state of an episode, without context. It has copies of the sample's references and meta data.
 
-        encoder_decoder: whether responses are texts of their own; None says so if there is a context_start_token.
-        stop_ids: the tokens that end a response's text.
+        encoder_decoder: whether a response is a separate text; None means that it is if there is a context_start_token.
+        stop_ids: the tokens that end the text of a response.
         """
         separate = context_start_token is not None if encoder_decoder is None else encoder_decoder
         ids = encode_prompts(tokenizer, [sample.prompt_or_input_text], max_input_length, prompt_truncation_side)[0]
@@ -125,11 +126,11 @@ class Observation:
         )
 
     def update(self, action: int, tokenizer: PreTrainedTokenizerBase | None = None) -> Observation:
-        """The state after `action`; `tokenizer` is accepted as published and not needed."""
+        """The state after `action`. `tokenizer` is an argument of RL4LMs and is not used."""
         return replace(self, context_ids=(*self.context_ids, int(action)))
 
     def at(self, step: int) -> Observation:
-        """The state after the first `step` tokens of this one's context."""
+        """The earlier state after the first `step` tokens of the context."""
         return replace(self, context_ids=self.context_ids[:step])
 
     @cached_property
@@ -184,7 +185,7 @@ class Observation:
         return self._input[1].long()
 
     def to_dict(self) -> dict[str, np.ndarray]:
-        """The tensors as flat int64 arrays, under their published names: what the gymnasium environment returns."""
+        """The tensors as flat int64 arrays with RL4LMs' names, as the gymnasium environment returns them."""
         names = ("prompt_or_input", "context", "input")
         encoded = {f"{name}_encoded_pt": getattr(self, f"{name}_encoded_pt") for name in names}
         masks = {f"{name}_attention_mask_pt": getattr(self, f"{name}_attention_mask_pt") for name in names}

@@ -1,4 +1,4 @@
-"""Whether every prompt can be encoded for a model: asked once, before any work."""
+"""Checks, before any work, that every prompt can be encoded for a model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def check_prompts(
     tokenizer: PreTrainedTokenizerBase, samples: Iterable[SampleLike], n_rows: int, max_length: int
 ) -> None:
-    """Raises ConfigError if no prompt fits, and DataError for the first sample whose prompt cannot be encoded."""
+    """Raises ConfigError if no prompt can fit, and DataError for the first sample whose prompt cannot be encoded."""
     encode_prompts(tokenizer, ["a b c d"], max_length)
     strange = tokens_beyond(tokenizer, n_rows)
     startless = tokenizer.bos_token_id is None and tokenizer.eos_token_id is None

@@ -1,4 +1,4 @@
-"""What a text environment is made of, apart from stepping: data, tokenizer, reward, limits."""
+"""The parts of a text generation task that stepping and batched rollouts share: data, tokenizer, reward, limits."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TextTask:
-    """samples: (sample, weight) pairs; lengths in tokens; other fields as the published environment arguments.
+    """A text generation task. The fields are RL4LMs' arguments of the environment; lengths are in tokens.
 
-    terminate_on_eos: an episode ends with its first stop token, which counts; without it (the published default) every
-    episode runs to max_episode_length. stop_ids: every token that ends a text; the tokenizer's eos is one of them.
-    encoder_decoder: whether responses are texts of their own rather than continuations of their prompts; None says so
-    if there is a context_start_token.
+    samples: (sample, weight) pairs. terminate_on_eos: an episode ends with its first stop token, which is part of it;
+    otherwise (the published default) every episode has max_episode_length tokens. stop_ids: the tokens that end a text;
+    the tokenizer's eos is always one of them. encoder_decoder: whether a response is a separate text instead of a
+    continuation of its prompt; None means that it is if there is a context_start_token.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -65,9 +65,9 @@ class TextTask:
         )
 
     def continuation(self, prompt_ids: Sequence[int]) -> Continuation:
-        """How responses to a prompt become text."""
+        """The `Continuation` that turns responses to a prompt into text."""
         return Continuation(self.tokenizer, () if self.encoder_decoder else prompt_ids, self.stop_ids)
 
     def is_done(self, action: int, step: int) -> bool:
-        """Whether the episode ends with `action`, its `step`-th token (from 1)."""
+        """Whether the episode ends with `action`, its token number `step` (from 1)."""
         return step >= self.max_episode_length or (self.terminate_on_eos and action in self.stop_ids)

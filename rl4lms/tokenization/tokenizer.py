@@ -1,4 +1,4 @@
-"""Tokenizers: byte-level BPE trained here, and any Hugging Face tokenizer by directory or hub id."""
+"""Trains byte-level BPE tokenizers, and loads any tokenizer of Hugging Face by directory or hub id."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 Flavour = Literal["gpt2", "t5", "bert"]
 
-# Classes that are read from tokenizer.json alone, so that no model code needs to be looked up.
+# Tokenizer classes for which tokenizer.json is enough, so that no code of a model is needed.
 _PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
 
 _END_OF_TEXT = "<|endoftext|>"
 
 
 def sentinel_tokens(n: int) -> list[str]:
-    """T5's span sentinels `<extra_id_0>` ... in order of use."""
+    """T5's span sentinels `<extra_id_0>`, `<extra_id_1>`, ... in order of use."""
     return [f"<extra_id_{i}>" for i in range(n)]
 
 
@@ -36,16 +36,16 @@ def train_bpe(
     n_sentinels: int = 0,
     lowercase: bool = False,
 ) -> PreTrainedTokenizerFast:
-    """Byte-level BPE over `texts`: every string round-trips, nothing is unknown. Deterministic in its arguments.
+    """Train a byte-level BPE tokenizer on `texts`. It can encode and restore every string.
 
-    flavour: which family's special tokens and framing it carries.
-      gpt2: `<|endoftext|>` (id 0) is bos, eos, unk and pad at once, as GPT-2 is used; nothing is added to a text.
+    flavour: the family whose special tokens it has.
+      gpt2: `<|endoftext|>` (id 0) is bos, eos, unk and pad, as with GPT-2; nothing is added to a text.
       t5:   `<pad>` 0, `</s>` 1, `<unk>` 2, then `n_sentinels` sentinels; a text ends in `</s>`.
-      bert: `[PAD]` 0, `[UNK]` 1, `[CLS]` 2, `[SEP]` 3; a text is framed as `[CLS] text [SEP]`.
-    vocab_size: tokens in all, specials and the 256 bytes among them; fewer if the texts hold too few pairs.
-    lowercase: for classifiers only, as it cannot be undone.
+      bert: `[PAD]` 0, `[UNK]` 1, `[CLS]` 2, `[SEP]` 3; a text becomes `[CLS] text [SEP]`.
+    vocab_size: the number of tokens, special ones and the 256 bytes included; it has fewer if the texts are too short.
+    lowercase: only for classifiers, because it cannot be undone.
 
-    Raises ConfigError if `vocab_size` has no room for the specials and the bytes.
+    Raises ConfigError if `vocab_size` has no room for special tokens and bytes.
     """
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -107,10 +107,10 @@ def _with_frame(
 
 
 def load_tokenizer(name: str, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
-    """A tokenizer by local directory or hub id. Raises ConfigError if there is none.
+    """Load a tokenizer by directory or hub id. Raises ConfigError if there is none.
 
-    A directory whose tokenizer is plain (tokenizer.json says all) is read without the auto classes, which import the
-    whole table of models: 0.3 CPU-seconds a process.
+    If tokenizer.json is enough, the auto classes are not used: they import the table of all models, which takes 0.3
+    CPU-seconds.
     """
     config = Path(name) / "tokenizer_config.json"
     described = read_json(config) if config.is_file() else {}
@@ -124,10 +124,10 @@ def load_tokenizer(name: str, trust_remote_code: bool = False) -> PreTrainedToke
 
 
 def build_tokenizer(config: Mapping[str, Any]) -> PreTrainedTokenizerBase:
-    """The tokenizer of the published section `tokenizer`.
+    """The tokenizer for the section `tokenizer` of a configuration.
 
-    model_name; padding_side and truncation_side (default left); pad_token_as_eos_token (default true): a tokenizer
-    without a padding token pads with eos. Masks are explicit everywhere, so an eos in the text stays a real token.
+    Its keys are model_name, padding_side and truncation_side (default left), and pad_token_as_eos_token (default true),
+    with which a tokenizer without a padding token pads with eos. Masks are explicit, so an eos in a text stays real.
     """
     tokenizer = load_tokenizer(str(config["model_name"]), bool(config.get("trust_remote_code")))
     if tokenizer.pad_token is None:
@@ -144,7 +144,7 @@ def build_tokenizer(config: Mapping[str, Any]) -> PreTrainedTokenizerBase:
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerBase, directory: str | Path) -> None:
-    """Save in the hub's format, without what the last call or the way of loading happened to leave behind."""
+    """Save a tokenizer in the hub's format, without settings that the last call or the way of loading has left."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         backend.no_truncation()

@@ -1,6 +1,6 @@
-"""Where numbers go besides the run's own files: TensorBoard, Weights & Biases, DVCLive. Each is an optional extra.
+"""Optional trackers that get the numbers of a run, too: TensorBoard, Weights & Biases, DVCLive. Each is an extra.
 
-Logging never moves a result: a backend draws from no generator that the run uses (`untouched_generators`).
+Tracking cannot change a result, because the global random generators are restored after each call of a backend.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from rl4lms.core.io import write_text
 
 
 class Backend(Protocol):
-    """A sink for scalars."""
+    """A tracker of numbers."""
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """values: finite numbers of iteration or epoch `step`, by key."""
+        """Log finite numbers, by key, of iteration or epoch `step`."""
 
     def close(self) -> None:
-        """Flush; no call follows."""
+        """Write everything. No other call follows."""
 
 
 @contextlib.contextmanager
 def untouched_generators() -> Iterator[None]:
-    """Restore the global generators of random, numpy and torch after the block, of those that are loaded."""
+    """Restore the global random generators after the block: those of Python, numpy and torch, as far as imported."""
     states: list[tuple[Callable[[Any], Any], Any]] = [(random.setstate, random.getstate())]
     if (numpy := sys.modules.get("numpy")) is not None:
         states.append((numpy.random.set_state, numpy.random.get_state()))
@@ -46,7 +46,7 @@ def untouched_generators() -> Iterator[None]:
 
 
 class TensorBoard:
-    """Event files in RUN/tensorboard; a resumed run adds one."""
+    """Event files in RUN/tensorboard. A resumed run adds one."""
 
     def __init__(self, run_dir: Path) -> None:
         module = _module("tensorboard")
@@ -61,10 +61,10 @@ class TensorBoard:
 
 
 class WandB:
-    """One wandb run in RUN/wandb, whose id is kept there: a resumed run goes on under the same one.
+    """One wandb run in RUN/wandb. Its id is stored there, so that a resumed run continues it.
 
-    settings: `project`, `name`, `entity`, `config` and whatever else `wandb.init` takes. What the run prints is not
-    captured. Raises ConfigError if wandb refuses to begin (nobody is logged in).
+    settings: `project`, `name`, `entity`, `config` and other arguments of `wandb.init`. Printed output is not captured.
+    Raises ConfigError if wandb cannot start, for example because nobody is logged in.
     """
 
     def __init__(self, run_dir: Path, /, **settings: Any) -> None:
@@ -83,7 +83,7 @@ class WandB:
             ) from None
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        # No step= : rollouts, updates and evaluations count apart, and wandb drops a step that goes back.
+        # Without step=, because rollouts, updates and evaluations count separately, and wandb drops decreasing steps.
         self._run.log({**values, "step": step})
 
     def close(self) -> None:
@@ -91,7 +91,7 @@ class WandB:
 
 
 class DVCLive:
-    """Plots and metrics.json in RUN/dvclive, no DVC experiment; a resumed run goes on in the same files."""
+    """Plots and metrics.json in RUN/dvclive, without a DVC experiment. A resumed run continues the same files."""
 
     def __init__(self, run_dir: Path) -> None:
         folder = run_dir / "dvclive"
@@ -112,12 +112,12 @@ class DVCLive:
 BACKENDS: dict[str, Callable[..., Backend]] = {"tensorboard": TensorBoard, "wandb": WandB, "dvclive": DVCLive}
 
 
-# backend -> the module that it needs, which its extra of the same name installs.
+# backend -> the module that it needs. The extra with the backend's name installs it.
 _MODULES = {"tensorboard": "torch.utils.tensorboard", "wandb": "wandb", "dvclive": "dvclive"}
 
 
 def check_backends(names: Iterable[str]) -> None:
-    """Raises ConfigError for an unknown backend, and for one whose package is not installed."""
+    """Raises ConfigError for an unknown backend, or one whose package is not installed."""
     for name in names:
         if name not in BACKENDS:
             raise ConfigError(unknown("tracking backend", name, BACKENDS))
@@ -125,7 +125,7 @@ def check_backends(names: Iterable[str]) -> None:
 
 
 def open_backend(name: str, run_dir: Path, /, **settings: Any) -> Backend:
-    """A backend by name. Raises ConfigError as `check_backends`, and if the backend itself refuses."""
+    """Open a backend by name. Raises ConfigError if it is unknown, not installed, or cannot start."""
     with untouched_generators():
         check_backends([name])
         return BACKENDS[name](run_dir, **settings)

@@ -1,8 +1,8 @@
-"""What a run writes while it trains: growing jsonl files, predictions, and lines of log.
+"""Writes the files of a run while it trains: growing jsonl files, predictions, and lines of the log.
 
-Equal runs write equal bytes: keys are sorted, numbers are written by repr, wall-clock facts go to timing.jsonl alone.
-A checkpoint keeps `state_dict()`, length and digest of every file; `load_state_dict` cuts the files back to it, so that
-a resumed run continues them byte for byte. Files of other names in the directory are somebody's, and left alone.
+Equal runs write equal files: keys are sorted, numbers are written by repr, and times only go to timing.jsonl. A
+checkpoint has length and digest of every file (`state_dict`); `load_state_dict` cuts the files back to them, so that a
+resumed run continues them exactly. Files with other names in the directory are not touched.
 """
 
 from __future__ import annotations
@@ -28,43 +28,41 @@ _WHOLE = re.compile(r"epoch_\d+_(train|val|test)_split_predictions\.json")
 
 
 class Tracker:
-    """The files of one run, in `run_dir`. quiet: warnings alone reach the log; the files are the same."""
+    """The files of one run, in `run_dir`. quiet: only warnings reach the log; the files are the same."""
 
     def __init__(self, run_dir: Path, *, backends: Sequence[Backend] = (), quiet: bool = False) -> None:
         self.run_dir = Path(run_dir)
         self.run_dir.mkdir(parents=True, exist_ok=True)
         self._backends = tuple(backends)
         self._quiet = quiet
-        self._lengths: dict[str, int] = {}  # bytes of the growing files, as this run has written them
-        self._predictions: dict[str, dict[str, Any]] = {}  # bytes and sha256, likewise
+        self._lengths: dict[str, int] = {}  # growing file -> number of bytes that this run has written
+        self._predictions: dict[str, dict[str, Any]] = {}  # predictions file -> its bytes and sha256
 
     def log_rollout(self, iteration: int, info: Mapping[str, float]) -> None:
-        """A line of rollout_info.jsonl. Raises RunError for a number that is not finite, as every method here."""
+        """Append a line to rollout_info.jsonl. Like all methods, it raises RunError for a number that is not finite."""
         self._append("rollout_info.jsonl", {"iteration": iteration, **_sorted(info)})
         self._send(iteration, info)
 
     def log_training(self, iteration: int, info: Mapping[str, float]) -> None:
-        """A line of training_info.jsonl."""
+        """Append a line to training_info.jsonl."""
         self._append("training_info.jsonl", {"iteration": iteration, **_sorted(info)})
         self._send(iteration, info)
 
     def log_split_metrics(self, split: str, epoch: int, metrics: Mapping[str, float]) -> None:
-        """A line of <split>_split_metrics.jsonl, as published: {"epoch": n, "metrics": {...}}."""
+        """Append a line to <split>_split_metrics.jsonl, as in RL4LMs: {"epoch": n, "metrics": {...}}."""
         self._append(f"{split}_split_metrics.jsonl", {"epoch": epoch, "metrics": _sorted(metrics)})
         self._send(epoch, {f"{split}/{key}": value for key, value in metrics.items()})
 
     def log_predictions(self, split: str, epoch: int, rows: list[dict[str, Any]]) -> None:
-        """epoch_<n>_<split>_split_predictions.json, whole and at once."""
+        """Write epoch_<n>_<split>_split_predictions.json."""
         name = f"epoch_{epoch}_{split}_split_predictions.json"
-        plain_rows = [
-            {key: _plain(value, f"{name}: row {i}: {key}") for key, value in r.items()} for i, r in enumerate(rows)
-        ]
-        text = json.dumps(plain_rows, indent=1, ensure_ascii=False) + "\n"
+        checked = [{k: _json_value(v, f"{name}: row {i}: {k}") for k, v in row.items()} for i, row in enumerate(rows)]
+        text = json.dumps(checked, indent=1, ensure_ascii=False) + "\n"
         write_text(self.run_dir / name, text)
         self._predictions[name] = {"bytes": len(text.encode()), "sha256": sha256_text(text)}
 
     def log_timing(self, iteration: int, info: Mapping[str, float]) -> None:
-        """A line of timing.jsonl, the only file that differs between equal runs."""
+        """Append a line to timing.jsonl, the only file that differs between equal runs."""
         self._append("timing.jsonl", {"iteration": iteration, **_sorted(info)}, say=False)
 
     def log_info(self, message: str) -> None:
@@ -72,14 +70,14 @@ class Tracker:
             logger.info("%s", message)
 
     def log_progress(self, message: str) -> None:
-        """As `log_info`, but left out of a terminal on which a live view says the same."""
+        """Like `log_info`, but hidden on a terminal with a live view, which shows the same."""
         if not self._quiet:
             lines.info("%s", message)
 
     def state_dict(self) -> dict[str, dict[str, Any]]:
-        """Bytes and sha256 of every file of the run, which are on the disk when this returns.
+        """Bytes and sha256 of every file of the run, after writing them through to the disk.
 
-        Raises RunError if a growing file is not as long as this run has made it: another process writes it, too.
+        Raises RunError if a growing file has another length than this run has written: another process writes it, too.
         """
         state = {}
         for path in self._own(_GROWING):
@@ -100,10 +98,9 @@ class Tracker:
             )
 
     def load_state_dict(self, state: Mapping[str, Mapping[str, Any]]) -> None:
-        """Cut every growing file back to its length in `state`, and remove those of the run that it does not know.
+        """Cut every growing file back to its length in `state`, and remove files of the run that are not in `state`.
 
-        Raises RunError if a file does not begin with what it held, or predictions are not those that the run made:
-        it cannot go on from there.
+        Raises RunError if the beginning of a file, or a predictions file, is not what the run has written.
         """
         for name, known in state.items():
             path = self.run_dir / name
@@ -128,7 +125,7 @@ class Tracker:
                 backend.close()
 
     def _append(self, name: str, line: dict[str, Any], *, say: bool = True) -> None:
-        checked = {key: _plain(value, f"{name}: {key}") for key, value in line.items()}
+        checked = {key: _json_value(value, f"{name}: {key}") for key, value in line.items()}
         with open(self.run_dir / name, "a", encoding="utf-8") as f:
             self._check_length(self.run_dir / name, f.tell())
             f.write(json.dumps(checked, ensure_ascii=False) + "\n")
@@ -144,7 +141,7 @@ class Tracker:
 
 
 class SilentTracker(Tracker):
-    """Writes nothing: for the processes of a launch beside the first, which compute the same numbers."""
+    """A tracker that writes nothing, for all processes of a launch except the first."""
 
     def log_predictions(self, split: str, epoch: int, rows: list[dict[str, Any]]) -> None:
         return
@@ -166,12 +163,12 @@ def _sorted(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: values[key] for key in sorted(values)}
 
 
-def _plain(value: Any, key: str) -> Any:
-    """`value` as JSON: scalars of numpy and torch as Python numbers. Raises RunError naming `key` if not finite."""
+def _json_value(value: Any, key: str) -> Any:
+    """`value` with Python numbers instead of scalars of numpy and torch. Raises RunError if one is not finite."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v, f"{key}: {k}") for k, v in value.items()}
+        return {str(k): _json_value(v, f"{key}: {k}") for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v, f"{key}[{i}]") for i, v in enumerate(value)]
+        return [_json_value(v, f"{key}[{i}]") for i, v in enumerate(value)]
     if value is None or isinstance(value, str | bool | int):
         return value
     number = value.item() if hasattr(value, "item") else value
@@ -181,7 +178,7 @@ def _plain(value: Any, key: str) -> Any:
 
 
 def _line(values: Mapping[str, Any]) -> str:
-    """The numbers of a line, short, for the log; the diversity metrics, forty of them, are in the file."""
+    """The numbers of a line in short form, for the log, without the forty diversity metrics."""
     flat = {k: v for k, v in {**values, **values.get("metrics", {})}.items() if not k.startswith("diversity_metrics/")}
     shown = ((k, f"{v:.4g}" if isinstance(v, float) else v) for k, v in flat.items() if not isinstance(v, Mapping))
     return ", ".join(f"{key} {value}" for key, value in shown)

@@ -1,4 +1,4 @@
-"""Base language models: a small GPT-2 or T5 trained from scratch on the tasks' text, or a published model as it is."""
+"""Base language models: a small GPT-2 or T5 trained from scratch on text of the tasks, or a published model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rl4lms.core.pretrained import model_from_pretrained, positions
 from rl4lms.core.seeding import derive_seed
 from rl4lms.core.work_directory import publish_run, work_directory, work_path
 from rl4lms.tokenization.tokenizer import load_tokenizer, save_tokenizer, sentinel_tokens, train_bpe
-from rl4lms.training.fitting import FitCheckpoints, Optimisation, fit
+from rl4lms.training.fitting import FitCheckpoints, Optimisation, final_loss, fit
 from rl4lms.training.lm_data import (
     IGNORE,
     Batch,
@@ -37,17 +37,17 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 N_SENTINELS = 32
-HELDOUT_TOKENS = 40_000  # of validation text, about: enough for three digits of perplexity
+HELDOUT_TOKENS = 40_000  # about as much validation text is scored, which gives perplexity to three digits
 HELDOUT_BLOCK = 96
 HELDOUT_BATCH = 16
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """The numbers of `training` in params/base_models.yaml; the last three are for text-to-text models alone.
+    """The section `training` of params/base_models.yaml. The last three fields are only for seq2seq models.
 
-    embedding_learning_rate: see `Optimisation`; None is `learning_rate`.
-    A step sees `batch_size` blocks of `block_size` tokens (causal), or as many source and target tokens (seq2seq).
+    A step reads `batch_size` blocks of `block_size` tokens (causal), or as many source and target tokens (seq2seq).
+    embedding_learning_rate: see `Optimisation`; None means `learning_rate`.
     """
 
     n_steps: int
@@ -73,8 +73,8 @@ class TrainingSettings:
 class BaseModelSettings:
     """One family of params/base_models.yaml.
 
-    model_name: a directory or hub id whose weights are taken unchanged; None trains from scratch, with
-    `architecture` (keys of GPT2Config or T5Config), `vocab_size` and `training`. file: which errors name.
+    model_name: a directory or hub id, whose weights are used unchanged. None trains a model from scratch, with
+    `architecture` (keys of GPT2Config or T5Config), `vocab_size` and `training`. file: the name to use in errors.
     """
 
     family: str
@@ -100,14 +100,15 @@ class BaseModelSettings:
         )
 
 
-def train(settings: BaseModelSettings, data_dir: Path, out_dir: Path) -> None:
+def train_base_model(settings: BaseModelSettings, data_dir: Path, out_dir: Path) -> None:
     """Write model, tokenizer and metrics.json into `out_dir`. data_dir holds <task>/{train,validation}.jsonl.
 
-    Equal inputs give equal bytes on one machine and thread count; the same call goes on from its last checkpoint.
+    Equal inputs give equal files on a given machine with a given thread count. The same call resumes an interrupted
+    run.
     """
     read = [data_dir / task / f"{split}.jsonl" for task in settings.tasks for split in ("train", "validation")]
     if settings.model_name is not None:
-        read.append(Path(settings.model_name))  # of a hub id there is no file
+        read.append(Path(settings.model_name))  # ignored if it is a hub id
     with work_directory(work_path(out_dir), asdict(settings), read) as work:
         heldout = [d for task in settings.tasks for d in read_documents(task, data_dir / task / "validation.jsonl")]
         if settings.model_name is None:
@@ -117,7 +118,7 @@ def train(settings: BaseModelSettings, data_dir: Path, out_dir: Path) -> None:
             tokenizer = load_tokenizer(settings.model_name)
         progress.phase("perplexity of held-out text")
         metrics["n_parameters"] = sum(p.numel() for p in model.parameters())
-        metrics |= heldout_metrics(model, tokenizer, heldout)
+        metrics |= language_model_metrics(model, tokenizer, heldout)
         model.save_pretrained(work)
         save_tokenizer(tokenizer, work)
         write_json(work / "metrics.json", metrics)
@@ -125,7 +126,7 @@ def train(settings: BaseModelSettings, data_dir: Path, out_dir: Path) -> None:
 
 
 def load_model(name: str, kind: Literal["causal", "seq2seq"]) -> PreTrainedModel:
-    """A model by directory or hub id, float32, in eval mode. Raises ConfigError if there is none of that kind."""
+    """Load a model by directory or hub id, in float32 and eval mode. Raises ConfigError if there is none."""
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     auto = AutoModelForCausalLM if kind == "causal" else AutoModelForSeq2SeqLM
@@ -150,15 +151,14 @@ def _train_from_scratch(
         model_max_length=int(settings.architecture.get("n_positions", 512)),
         n_sentinels=0 if causal else N_SENTINELS,
     )
-    model = initial_model(settings, tokenizer, training.seed)
+    model = initial_language_model(settings, tokenizer, training.seed)
     groups = [encode_documents(tokenizer, texts) for texts in documents.values()]
     progress.phase("training")
     saves = FitCheckpoints(checkpoints, sha256_text(canonical_json(asdict(settings))))
     batches = _batches(settings.family, training, tokenizer, groups, causal)
     losses = fit(model, batches, training.optimisation, saves)
-    tail = losses[-max(len(losses) // 20, 1) :]
     metrics = {
-        "train_loss": round(sum(tail) / len(tail), 6),
+        "train_loss": round(final_loss(losses), 6),
         "n_documents": sum(map(len, groups)),
         "n_text_tokens": sum(len(tokens) for group in groups for tokens in group),
         "vocab_size": len(tokenizer),
@@ -186,8 +186,10 @@ def _batches(
     return denoising_batches(groups, objective, tokenizer.pad_token_id, training.block_size, training.batch_size, *keys)
 
 
-def initial_model(settings: BaseModelSettings, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
-    """A GPT-2 or T5 with random weights drawn from `seed`; dropout 0 unless the architecture says otherwise."""
+def initial_language_model(
+    settings: BaseModelSettings, tokenizer: PreTrainedTokenizerBase, seed: int
+) -> PreTrainedModel:
+    """A GPT-2 or T5 with random weights drawn from `seed`. Dropout is 0 unless the architecture sets it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "base-model", settings.family, "weights"))
         model = (_gpt2 if settings.type == "causal" else _t5)(settings, tokenizer)
@@ -230,19 +232,20 @@ def _t5(settings: BaseModelSettings, tokenizer: PreTrainedTokenizerBase) -> PreT
 
 
 def _check_architecture(settings: BaseModelSettings, default: Any) -> None:
-    """A configuration class swallows keys it does not know; a typing error must not train another model silently."""
+    """Raises ConfigError for an unknown key, because a configuration class of transformers accepts any key."""
     known = default.to_dict()
     for key in settings.architecture:
         if key not in known:
             raise ConfigError(unknown("key", key, known, f"{settings.file}: {settings.family}.architecture"))
 
 
-def heldout_metrics(
+def language_model_metrics(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, documents: Sequence[str]
 ) -> dict[str, Any]:
-    """Perplexity per token, eos included, and bits per byte of text, which is comparable across vocabularies.
+    """Perplexity per token, eos included, and bits per byte of text, which can be compared across vocabularies.
 
-    causal: documents packed into blocks. seq2seq: the second half of each piece given the first.
+    A causal model reads documents packed into blocks; a seq2seq model reads the first half of each piece and predicts
+    the second.
     """
     rows = encode_documents(tokenizer, documents)
     rows = rows[:: math.ceil(sum(map(len, rows)) / HELDOUT_TOKENS)]

@@ -1,4 +1,4 @@
-"""From a resolved configuration to its parts: reward, environment, algorithm."""
+"""Builds the parts of a run from its resolved configuration: reward, environment and algorithm."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def build_reward(config: ComponentConfig | None, pool: TextGenPool) -> Any:
-    """The reward function; one that rests on a corpus (CIDEr's IDF) is given the pool's references."""
+    """The reward function. If it needs a corpus (for CIDEr's IDF), it gets the references of the pool."""
     if config is None:
         return None
     reward = RewardFunctionRegistry.get(config.id, config.args)
@@ -40,7 +40,7 @@ def build_reward(config: ComponentConfig | None, pool: TextGenPool) -> Any:
 
 @dataclass
 class BuiltAlgorithm:
-    """An algorithm ready to `learn`, and what must be closed after it."""
+    """An algorithm that is ready to `learn`, and the parts that must be closed afterwards."""
 
     algorithm: TextRollouts
     scorer: Scorer
@@ -55,7 +55,7 @@ class BuiltAlgorithm:
 def build_algorithm(
     config: RunConfig, pool: TextGenPool, tokenizer: PreTrainedTokenizerBase, tracker: Tracker
 ) -> BuiltAlgorithm:
-    """Environment, rollouts and algorithm of an on-policy configuration."""
+    """Build environment, rollouts and algorithm of an on-policy configuration."""
     alg, env = config.alg, config.env
     assert isinstance(alg, AlgorithmConfig) and isinstance(env, EnvConfig)
     name = alg.policy.model_name
@@ -83,7 +83,8 @@ def build_algorithm(
         "policy": PolicyRegistry.get(alg.policy.id),
         "env": vec_env,
         "policy_kwargs": alg.policy.constructor_arguments(),
-        "seed": config.seed if config.seed < 2**32 else derive_seed(config.seed, "algorithm") % 2**32,  # as numpy takes
+        # numpy takes seeds below 2**32
+        "seed": config.seed if config.seed < 2**32 else derive_seed(config.seed, "algorithm") % 2**32,
         "minibatch": alg.minibatch,
         **alg.args,
     }

@@ -1,4 +1,4 @@
-"""Checkpoints that resume exactly: safetensors and json, written beside and renamed, verified when read."""
+"""Checkpoints that resume exactly. They are safetensors and JSON, appear whole, and are verified when they are read."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ WRITING = ".writing."
 
 
 def resumed(unit: str, done: int, n: int) -> str:
-    """What the log says of a checkpoint that a run goes on from."""
+    """The log line for a run that continues from a checkpoint."""
     if done < n:
         return f"resumed after {unit} {done} of {n}"
     return f"finished after {unit} {done} of {n}: nothing is left to train"
 
 
 def parameters_of(module: nn.Module, skip: tuple[str, ...] = ()) -> dict[str, Tensor]:
-    """Every parameter and buffer once, tied ones under their first name; names starting with one of `skip` left out."""
+    """All parameters and buffers by name, tied ones once, except names that start with one of `skip`."""
     named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     return {k: v.detach() for k, v in named.items() if not k.startswith(skip)}
 
 
 def load_parameters(module: nn.Module, tensors: Mapping[str, Tensor], skip: tuple[str, ...] = ()) -> None:
-    """Copy tensors into the module's own, in place. Raises RunError if names or shapes differ."""
+    """Copy tensors into a module's parameters. Raises RunError if names or shapes differ."""
     own = parameters_of(module, skip)
     if own.keys() != tensors.keys():
         odd = sorted(own.keys() ^ tensors.keys())[:3]
-        raise RunError(f"checkpoint: it is of another model; parameters differ, among them {', '.join(odd)}.")
+        raise RunError(f"checkpoint: it belongs to another model; parameters differ, among them {', '.join(odd)}.")
     with torch.no_grad():
         for name, tensor in tensors.items():
             if own[name].shape != tensor.shape:
@@ -69,7 +69,7 @@ def load_parameters(module: nn.Module, tensors: Mapping[str, Tensor], skip: tupl
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """(tensors by "index.name", everything else) of an optimiser's state."""
+    """The state of an optimiser: (tensors by "index.name", everything else)."""
     state = optimizer.state_dict()
     tensors: dict[str, Tensor] = {}
     rest: dict[str, Any] = {}
@@ -89,7 +89,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> None:
-    """The state that `optimizer_tensors` gave, into an optimiser over the same parameters in the same groups."""
+    """Load the result of `optimizer_tensors` into an optimiser with the same parameters in the same groups."""
     state: dict[int, dict[str, Any]] = {}
     for key, value in [*tensors.items(), *rest["values"].items()]:
         index, _, name = key.partition(".")
@@ -104,7 +104,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
 def training_tensors(
     module: nn.Module, optimizer: torch.optim.Optimizer, name: str, skip: tuple[str, ...] = ()
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """(tensors "<name>.*" of the parameters and "optimizer.*" of their moments, the rest of the optimiser's state)."""
+    """(parameters as "<name>.*" and their moments as "optimizer.*", the rest of the optimiser's state)."""
     moments, rest = optimizer_tensors(optimizer)
     tensors = {f"{name}.{k}": v for k, v in parameters_of(module, skip).items()}
     return tensors | {f"optimizer.{k}": v for k, v in moments.items()}, rest
@@ -118,15 +118,15 @@ def load_training(
     rest: Mapping[str, Any],
     skip: tuple[str, ...] = (),
 ) -> None:
-    """What `training_tensors` gave, into a module and its optimiser."""
+    """Load the result of `training_tensors` into a module and its optimiser."""
     load_parameters(module, with_prefix(tensors, name), skip)
     load_optimizer(optimizer, with_prefix(tensors, "optimizer"), rest)
 
 
 def scheduler_state(scheduler: Any) -> dict[str, Any]:
-    """What a learning-rate scheduler counts and remembers; its functions are built anew. Raises ConfigError for more.
+    """The counters and values of a learning-rate scheduler, without its functions.
 
-    A scheduler that keeps other schedulers, or tensors, has a state that json cannot hold.
+    Raises ConfigError for a scheduler whose state JSON cannot hold, because it has tensors or other schedulers.
     """
     ignored = ("optimizer", "lr_lambdas", "_initial_step", "_opt_called", "_get_lr_called_within_step")
     state = {k: v for k, v in vars(scheduler).items() if k not in ignored and not callable(v)}
@@ -144,7 +144,7 @@ def load_scheduler(scheduler: Any, state: Mapping[str, Any]) -> None:
 
 
 def generator_state() -> dict[str, Any]:
-    """State of the global generators (ours are keyed and have none; a user's code may draw from these)."""
+    """The state of the global random generators, which a user's code may draw from. This library's have no state."""
     version, internal, gauss = random.getstate()
     name, keys, pos, has_gauss, cached = np.random.get_state()
     cuda = [s.tolist() for s in torch.cuda.get_rng_state_all()] if torch.cuda.is_available() else []
@@ -157,7 +157,7 @@ def generator_state() -> dict[str, Any]:
 
 
 def load_generator_state(state: Mapping[str, Any]) -> None:
-    """Put the global generators where `generator_state` found them."""
+    """Restore the global random generators to a result of `generator_state`."""
     version, internal, gauss = state["python"]
     random.setstate((version, tuple(internal), gauss))
     name, keys, pos, has_gauss, cached = state["numpy"]
@@ -170,13 +170,13 @@ def load_generator_state(state: Mapping[str, Any]) -> None:
 def save_checkpoint(
     directory: Path, iteration: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any], *, is_best: bool = False
 ) -> Path:
-    """Write `<directory>/<iteration>` at once or not at all, and remove all but the newest two.
+    """Write `<directory>/<iteration>` whole or not at all, and remove all but the newest two.
 
-    is_best: keep a copy as `<directory>/best`, which a later best one replaces. It is there before the checkpoint is,
-    so a resumed run, which may save this iteration again, never lacks it.
+    is_best: also replace the copy `<directory>/best`. It is written before the checkpoint: if the process is killed in
+    between, the resumed run repeats the iteration and writes it again.
     """
     make_directory(directory)
-    for left in directory.glob(f"{WRITING}*{SCRATCH}"):  # of a process that was killed; a run has one writer
+    for left in directory.glob(f"{WRITING}*{SCRATCH}"):  # left by a killed process, because a run has one writer
         shutil.rmtree(left, ignore_errors=True)
     final = directory / checkpoint_name(iteration)
     scratch = Path(tempfile.mkdtemp(prefix=WRITING, suffix=SCRATCH, dir=directory))
@@ -204,7 +204,7 @@ def save_checkpoint(
 
 
 def _put(scratch: Path, final: Path) -> None:
-    """Rename a directory to where a checkpoint of ours may be; what is somebody's there is set aside."""
+    """Rename a directory to `final` in place of an old checkpoint. A directory that is no checkpoint is set aside."""
     if final.exists() and not (is_checkpoint(final) or may_be_checkpoint(final)):
         aside = free_name(final)
         os.rename(final, aside)
@@ -214,7 +214,7 @@ def _put(scratch: Path, final: Path) -> None:
 
 
 def _remove(checkpoint: Path) -> None:
-    """A checkpoint, or the link to one that lies elsewhere."""
+    """Remove a checkpoint; of a link, only the link."""
     if checkpoint.is_symlink():
         checkpoint.unlink()
     elif checkpoint.exists():
@@ -222,7 +222,7 @@ def _remove(checkpoint: Path) -> None:
 
 
 def with_prefix(tensors: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
-    """The tensors named "<kind>.<name>", by name."""
+    """name -> tensor, of the tensors named "<kind>.<name>"."""
     return {k.removeprefix(f"{kind}."): v for k, v in tensors.items() if k.startswith(f"{kind}.")}
 
 
@@ -232,10 +232,10 @@ def _checkpoints(directory: Path) -> list[Path]:
 
 
 def load_newest_checkpoint(directory: Path, digest: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """The newest checkpoint that is whole and of this configuration, or None if there is none at all.
+    """The newest undamaged checkpoint with this digest; None if there are no checkpoints.
 
-    A damaged one is reported and the one before it is used. Raises RunError if all are damaged: a run that has
-    lost its state never starts over silently.
+    Each one that cannot be used is reported. Raises RunError if none can be used, because a run that has lost its state
+    must not start over silently.
     """
     found = _checkpoints(directory)
     problems: list[str] = []
@@ -275,5 +275,7 @@ def _read(path: Path, digest: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     ) as error:
         raise RunError(f"{path}: cannot be read ({type(error).__name__}: {error})") from None
     if state.get("digest") != digest:
-        raise RunError(f"{path}: it is of another configuration, data, code version, thread count, kernels or packages")
+        raise RunError(
+            f"{path}: it belongs to another configuration, data, code version, thread count, kernels or packages"
+        )
     return tensors, state

@@ -1,7 +1,7 @@
-"""Hugging Face's `Trainer` with this project's checkpoints: safetensors and json in place of pickles, and exact.
+"""The `Trainer` of Hugging Face with this project's checkpoints, which resume exactly and hold no pickles.
 
-Its own leave out the loss that has gathered since the last line of log, and its optimiser, scheduler and generators
-are pickles. The Trainer asks for each part by a method; those methods are replaced here, its loop is not.
+The Trainer's own checkpoints pickle optimiser, scheduler and generators, and lack the loss that was summed up since the
+last line of the log. It saves and loads each part by a method; only these methods are replaced here.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from rl4lms.training.checkpoint import (
 
 
 class ExactTrainer(Trainer):
-    """checkpoints: their directory; digest: of the run; tracker: whose files a checkpoint covers.
+    """A Trainer with exact checkpoints.
 
-    embedding_rate: another rate for the token embeddings. A T5 draws its embeddings with unit scale and divides its
-    output by sqrt(d_model): AdamW's steps, equal for all parameters, leave them where they are.
+    checkpoints: their directory; digest: the digest of the run; tracker: its state is part of a checkpoint.
+    embedding_rate: another learning rate for the token embeddings (see `rl4lms.training.fitting.Optimisation`).
     """
 
     def __init__(
@@ -49,17 +49,17 @@ class ExactTrainer(Trainer):
         self.embedding_rate = embedding_rate
         self._found: tuple[dict[str, torch.Tensor], dict[str, Any]] | None = None
 
-    def run(self, resume: bool) -> None:
+    def run(self) -> None:
         """Train to the end, from the newest checkpoint if there is one."""
-        self._found = load_newest_checkpoint(self.checkpoints, self.digest) if resume else None
+        self._found = load_newest_checkpoint(self.checkpoints, self.digest)
         if self._found is None:
-            self.tracker.load_state_dict({})  # lines of a run that was killed before its first checkpoint
+            self.tracker.load_state_dict({})  # removes lines of a run that was killed before its first checkpoint
             self.train()
             return
         saved: Mapping[str, Any] = self._found[1]["trainer"]
         self.tracker.load_state_dict(self._found[1]["tracker"])
         self.tracker.log_info(resumed("step", saved["global_step"], saved["max_steps"]))
-        if saved["global_step"] >= saved["max_steps"]:  # the Trainer would begin another epoch
+        if saved["global_step"] >= saved["max_steps"]:  # otherwise the Trainer would begin another epoch
             self._load_from_checkpoint("")
             load_generator_state(self._found[1]["generators"])
             self.state = TrainerState(**saved)
@@ -80,7 +80,7 @@ class ExactTrainer(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         self.store_flos()
-        tensors, rest = training_tensors(_module(self.model), _inner(self.optimizer), "model")
+        tensors, rest = training_tensors(self._own_model, self._own_optimizer, "model")
         state = {
             "digest": self.digest,
             "trainer": asdict(self.state),
@@ -95,12 +95,12 @@ class ExactTrainer(Trainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         assert self._found is not None
-        load_parameters(_module(self.model), with_prefix(self._found[0], "model"))
+        load_parameters(self._own_model, with_prefix(self._found[0], "model"))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if self._found is not None:
             tensors, state = self._found
-            load_optimizer(_inner(self.optimizer), with_prefix(tensors, "optimizer"), state["optimizer"])
+            load_optimizer(self._own_optimizer, with_prefix(tensors, "optimizer"), state["optimizer"])
             load_scheduler(self.lr_scheduler, state["scheduler"])
 
     def _load_scaler(self, checkpoint: str | None) -> None:
@@ -108,20 +108,20 @@ class ExactTrainer(Trainer):
             self.accelerator.scaler.load_state_dict(self._found[1]["scaler"])
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
-        """Asked for once, just before the first step; the loss that had gathered goes along."""
+        """Restore the generators and the summed-up loss. The Trainer calls this just before the first step."""
         if self._found is not None:
             state = self._found[1]
             gathered, self._total_loss_scalar, self._globalstep_last_logged = state["loss"]
             self._tr_loss = torch.tensor(gathered, device=self.args.device)
             load_generator_state(state["generators"])
 
+    @property
+    def _own_optimizer(self) -> torch.optim.Optimizer:
+        """The optimiser without the wrapper that accelerate puts around it."""
+        optimizer: Any = self.optimizer
+        return getattr(optimizer, "optimizer", optimizer)  # type: ignore[no-any-return]
 
-def _inner(optimizer: Any) -> torch.optim.Optimizer:
-    """Without accelerate's mantle."""
-    inner: torch.optim.Optimizer = getattr(optimizer, "optimizer", optimizer)
-    return inner
-
-
-def _module(model: Any) -> torch.nn.Module:
-    assert isinstance(model, torch.nn.Module)
-    return model
+    @property
+    def _own_model(self) -> torch.nn.Module:
+        assert isinstance(self.model, torch.nn.Module)
+        return self.model

@@ -1,4 +1,4 @@
-"""One gradient loop for the small models that the pipeline trains from scratch."""
+"""The gradient loop for the small models that the pipeline trains from scratch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,15 +33,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 log = logging.getLogger(__name__)
-N_SAVES = 10  # in a run
+N_SAVES = 10  # checkpoints of a run
 
 
 @dataclass(frozen=True)
 class Optimisation:
-    """AdamW (fused), linear warm-up, cosine decay to 0, gradients clipped to norm 1.
+    """Settings of fused AdamW with linear warm-up, cosine decay to 0, and gradients clipped to norm 1.
 
-    embedding_learning_rate: of the token embeddings if it differs. T5 draws them with unit scale and divides its
-    output by sqrt(d_model); its own optimiser, Adafactor, steps in proportion to a parameter's scale. AdamW does not.
+    embedding_learning_rate: another rate for the token embeddings. T5 needs it: it draws its embeddings with unit scale
+    and divides its output by sqrt(d_model). Its usual optimiser, Adafactor, takes steps in proportion to a parameter's
+    scale, but AdamW does not.
     """
 
     n_steps: int
@@ -51,7 +52,7 @@ class Optimisation:
     embedding_learning_rate: float | None = None
 
     def factor(self, step: int) -> float:
-        """Share of `learning_rate` at step 0 .. n_steps - 1; above 0 at every one of them."""
+        """The factor of `learning_rate` at step 0 .. n_steps - 1, which is always above 0."""
         if step < self.warmup_steps:
             return (step + 1) / (self.warmup_steps + 1)
         done = (step - self.warmup_steps) / max(self.n_steps - self.warmup_steps, 1)
@@ -59,7 +60,7 @@ class Optimisation:
 
 
 def build_optimizer(model: PreTrainedModel, settings: Optimisation) -> torch.optim.AdamW:
-    """Weight decay on matrices only; the token embeddings are a group of their own."""
+    """An AdamW with weight decay only on matrices, and with the token embeddings in a separate group."""
     embeddings = model.get_input_embeddings().weight
     rest = [p for p in model.parameters() if p is not embeddings]
     rate = settings.learning_rate
@@ -73,7 +74,7 @@ def build_optimizer(model: PreTrainedModel, settings: Optimisation) -> torch.opt
 
 @dataclass(frozen=True)
 class FitCheckpoints:
-    """Where `fit` keeps its checkpoints, a tenth of the steps apart; digest: of what the run is determined by."""
+    """The checkpoints of `fit`. digest: over everything that determines the run; another one is not resumed."""
 
     directory: Path
     digest: str
@@ -90,7 +91,7 @@ class FitCheckpoints:
         save_checkpoint(self.directory, len(fitting.losses), tensors, state)
 
     def load(self, fitting: Fitting, n_steps: int) -> None:
-        """Restore the newest checkpoint, if there is one."""
+        """Restore the newest checkpoint if there is one."""
         found = load_newest_checkpoint(self.directory, self.digest)
         if found is None:
             return
@@ -104,7 +105,7 @@ class FitCheckpoints:
 
 @dataclass
 class Fitting:
-    """What changes from step to step; losses: of every step done."""
+    """The state that changes from step to step. losses: one for every finished step."""
 
     model: PreTrainedModel
     optimizer: torch.optim.Optimizer
@@ -118,10 +119,10 @@ def fit(
     settings: Optimisation,
     checkpoints: FitCheckpoints | None = None,
 ) -> list[float]:
-    """Train `model(**batch).loss` for `n_steps` batches; the loss of each step. Leaves the model in eval mode.
+    """Minimise `model(**batch).loss` over `n_steps` batches. Returns the losses; the model is in eval mode afterwards.
 
-    batches: from the first one, always the same; a resumed run passes over those that it has seen. Raises RunError at
-    the first loss that is not finite; SystemExit, once it has saved, after SIGTERM.
+    batches: always the same ones from the first on; a resumed run skips those that it has seen. Raises RunError at the
+    first loss that is not finite. After SIGTERM it saves a checkpoint and raises SystemExit.
     """
     model.train()
     optimizer = build_optimizer(model, settings)
@@ -144,6 +145,12 @@ def fit(
                     preemption.leave()
     model.eval()
     return fitting.losses
+
+
+def final_loss(losses: Sequence[float]) -> float:
+    """The mean of the last twentieth of the losses."""
+    tail = losses[-max(len(losses) // 20, 1) :]
+    return sum(tail) / len(tail)
 
 
 def _step(fitting: Fitting, batch: Mapping[str, Tensor]) -> None:

@@ -1,7 +1,7 @@
-"""What a run is determined by. Nothing is resumed, or taken for done, under another identity.
+"""The identity of a run: digests of everything that determines it. A run is only resumed under the same identity.
 
-Its configuration, input files and our code, which `core/work_directory.py` digests for every stage; and what the
-configuration only names: the user's classes and functions among its components, and the samples of its pool.
+`core/work_directory.py` digests configuration, input files and this library's code for every stage. This module adds
+what a configuration only names: the user's classes and functions, and the samples of the data pool.
 """
 
 from __future__ import annotations
@@ -33,14 +33,15 @@ from rl4lms.core.work_directory import code_digest, input_digests
 from rl4lms.training.pools import Pools, digest_of_samples
 
 log = logging.getLogger(__name__)
-# What an argument, or a text in a user's code, may name.
+# The registries whose ids an argument, or a string in a user's code, may contain.
 _NAMED = (RewardFunctionRegistry.table, MetricRegistry.table, PostProcessorRegistry.table)
 
 
 class RunIdentity:
-    """parts: name -> digest of the user's components and of the samples. pools: those that the run then reads.
+    """The digests of a run. parts: name -> digest of the user's components and of the samples. pools: its data pools.
 
-    What has no digest gets a new one each time, so that it is never resumed; the log says so in one line.
+    A part that cannot be digested gets a new random value each time, so that the run is never resumed. A warning says
+    so.
     """
 
     def __init__(self, config: RunConfig, *, evaluate_test: bool = True) -> None:
@@ -54,12 +55,9 @@ class RunIdentity:
         for file in argument_files(config):
             if file.suffix == ".py":
                 self._add(f"modules of {file}", functools.partial(digest_of_file, file))
-        seed_everything(config.seed)  # as the run does before it builds its pools: a user's may draw
+        seed_everything(config.seed)  # as in the run, because a user's pool may draw random numbers
         for split in _splits(config, evaluate_test):
-            self._add(f"samples of {split}", functools.partial(self._samples, split))
-
-    def _samples(self, split: str) -> str:
-        return digest_of_samples(self.pools[split])
+            self._add(f"samples of {split}", lambda split=split: digest_of_samples(self.pools[split]))
 
     @functools.cached_property
     def inputs(self) -> dict[str, str]:
@@ -68,7 +66,7 @@ class RunIdentity:
 
     @functools.cached_property
     def digest(self) -> str:
-        """What a checkpoint must agree with to be resumed."""
+        """The digest of the whole run, which checkpoints carry."""
         own = {"config": self.config.to_dict(), "inputs": self.inputs, "code": code_digest()}
         return sha256_text(canonical_json(own | process_facts() | self.parts))
 
@@ -81,7 +79,7 @@ class RunIdentity:
 
 
 def _splits(config: RunConfig, evaluate_test: bool) -> list[str]:
-    """The splits whose samples no input file stands for."""
+    """The splits that are read from elsewhere than from input files, so that their samples must be digested."""
     if DataPoolRegistry.table.is_shipped(config.datapool.id) and config.datapool.args.get("data_dir"):
         return []
     scored = bool(config.train_evaluation.metrics)
@@ -89,7 +87,7 @@ def _splits(config: RunConfig, evaluate_test: bool) -> list[str]:
 
 
 def _components(config: RunConfig) -> Iterator[tuple[Registry, str]]:
-    """(table, id) of everything that a configuration names; arguments may name it as well."""
+    """(table, id) of every component that a configuration or one of its arguments names."""
     yield DataPoolRegistry.table, config.datapool.id
     if config.reward_fn is not None:
         yield RewardFunctionRegistry.table, config.reward_fn.id
@@ -104,7 +102,7 @@ def _components(config: RunConfig) -> Iterator[tuple[Registry, str]]:
 
 
 def _texts(value: Any, *, argument: bool = False) -> set[str]:
-    """The texts among the arguments of a configuration's components, and in how it generates."""
+    """The strings in the arguments of a configuration's components and in its generation settings."""
     if isinstance(value, str):
         return {value} if argument else set()
     if isinstance(value, dict):
@@ -116,7 +114,7 @@ def _texts(value: Any, *, argument: bool = False) -> set[str]:
 
 
 def _entry(text: str) -> Any:
-    """The user's component that a text in the user's code may name."""
+    """The user's component with the id `text`; None if there is none."""
     for table in _NAMED:
         if text in table and not table.is_shipped(text):
             entry = table.load(text)

@@ -1,4 +1,4 @@
-"""What a model's configuration says of a run, before its weights are read."""
+"""Checks a run against its model's configuration, before the weights are read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def model_config(name: str, trust_remote_code: bool = False) -> PreTrainedConfig:
-    """A model's configuration by local directory or hub id. Raises ConfigError if there is none."""
+    """Load a model's configuration by directory or hub id. Raises ConfigError if there is none."""
     from transformers import AutoConfig
 
     config: PreTrainedConfig = from_pretrained(AutoConfig, name, "model", trust_remote_code=trust_remote_code)
@@ -24,7 +24,7 @@ def check_lengths(
     model: PreTrainedConfig, name: str, max_prompt_length: int, max_length: int,
     key: str = "env.args.max_episode_length",
 ) -> None:  # fmt: skip
-    """Raises ConfigError if prompt and response cannot fit the model's positions. key: what says `max_length`."""
+    """Raises ConfigError if prompt and response exceed the model's positions. key: the key path of `max_length`."""
     limit = positions(model)
     if limit is None:
         return
@@ -41,13 +41,13 @@ def check_lengths(
 
 
 def check_kind(model: PreTrainedConfig, name: str, seq2seq: bool, key: str) -> None:
-    """Raises ConfigError if an encoder-decoder stands for a causal model, or the other way round."""
+    """Raises ConfigError if the model is an encoder-decoder and a causal one is expected, or the other way round."""
     if bool(model.is_encoder_decoder) != seq2seq:
         found = "an encoder-decoder" if model.is_encoder_decoder else "a causal model"
         raise ConfigError(f"{key}: {name} is {found} ({model.model_type}); choose its sibling for those.")
 
 
 def check_weights(name: str) -> None:
-    """Raises ConfigError for a local directory that has no safetensors."""
+    """Raises ConfigError if a local directory has no safetensors file."""
     if not list(Path(name).glob("*.safetensors")):
         raise ConfigError(f"{name}: no weights there (*.safetensors); save the model again with model.save_pretrained.")

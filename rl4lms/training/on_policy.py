@@ -1,4 +1,4 @@
-"""Training with an on-policy algorithm: one `learn()` for the run, with evaluation and checkpoints on callbacks."""
+"""Trains with an on-policy algorithm: one call of `learn()`, with evaluation and checkpoints in a callback."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 log = logging.getLogger(__name__)
-FROZEN = ("reference_model.",)  # rebuilt from the model it is a copy of
+FROZEN = ("reference_model.",)  # not saved, because it is a copy of the initial model
 
 
 class OnPolicyTrainer:
-    """One run of an on-policy algorithm in a directory, with the published file names.
+    """One run of an on-policy algorithm in a directory, with RL4LMs' file names.
 
-    evaluate_test: also score the test split before and after (RL4LMs does; in the pipeline the evaluate stage does).
-    identity: the run's if it is known already.
+    evaluate_test: also score the test split before and after training, as RL4LMs does; in the pipeline a later stage
+    does it. identity: the identity of the run, if it has been computed already.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class OnPolicyTrainer:
         if not isinstance(config.alg, AlgorithmConfig) or config.env is None:
             raise ConfigError("alg.id: a supervised configuration was given to the on-policy trainer.")
         self.out_dir, self.tracker, self.evaluate_test = out_dir, tracker, evaluate_test
-        settle_process(config.kernels, config.n_threads)  # of a program that called no command of ours
+        settle_process(config.kernels, config.n_threads)  # a command has done so, but not another program
         self.identity = identity or RunIdentity(config, evaluate_test=evaluate_test)
         self.digest = self.identity.digest
         self.tokenizer: PreTrainedTokenizerBase = build_tokenizer(config.to_dict()["tokenizer"])
@@ -73,8 +73,8 @@ class OnPolicyTrainer:
         assert self.evaluation.n_iters is not None and self.evaluation.eval_every is not None
         self.n_iters: int = self.evaluation.n_iters
         self.eval_every: int = self.evaluation.eval_every
-        self.best: dict[str, Any] | None = None  # {iteration, value} of the best evaluation, if one is kept
-        self.writes = rank() == 0  # of the processes of a launch, the first alone
+        self.best: dict[str, Any] | None = None  # iteration and value of the best evaluation, with keep_best
+        self.writes = rank() == 0  # only the first process of a launch writes files
         seed_everything(config.seed)
         self.pools = self.identity.pools
         self.splits = SplitEvaluation(
@@ -96,19 +96,21 @@ class OnPolicyTrainer:
     def checkpoints(self) -> Path:
         return self.out_dir / "checkpoints"
 
-    def train(self, resume: bool = True) -> None:
+    def train(self) -> None:
         """Train to the end, from the newest checkpoint if there is one, and save the model."""
         for notice in self.config.notices:
             self.tracker.log_info(notice)
         if self.writes:
             write_json(self.out_dir / "config.json", self.config.to_dict())
-            write_json(self.out_dir / "manifest.json", self.manifest())
+            device = str(self.algorithm.device)
+            manifest = build_manifest(seed=self.config.seed, device=device, inputs=self.identity.inputs)
+            write_json(self.out_dir / "manifest.json", manifest)
         progress.phase("loading")
         self.algorithm.set_logger(Logger(folder=None, output_formats=[]))
-        done = self.load() if resume else 0
+        done = self.load()
         progress.steps(done, self.n_iters, "iteration")
         if done == 0:
-            self.tracker.load_state_dict({})  # lines of a run that was killed before its first checkpoint
+            self.tracker.load_state_dict({})  # removes lines of a run that was killed before its first checkpoint
             self.evaluate_splits(0, ends=True)
         per_iteration = self.algorithm.n_steps * self.algorithm.n_envs
         if done < self.n_iters:
@@ -121,13 +123,8 @@ class OnPolicyTrainer:
                 )
         self.save_model()
 
-    def manifest(self) -> dict[str, Any]:
-        """Code, versions, machine and inputs of this run."""
-        device = str(self.algorithm.device)
-        return build_manifest(seed=self.config.seed, device=device, inputs=self.identity.inputs)
-
     def evaluate_splits(self, epoch: int, ends: bool) -> None:
-        """Score val (and at the run's ends test, if asked for) with the policy after `epoch` iterations."""
+        """Score val with the policy after `epoch` iterations. ends: also score test, if `evaluate_test` is set."""
         model = self.algorithm.policy.get_language_model()
         for split in ["val", "test"] if ends and self.evaluate_test else ["val"]:
             result = self.splits.score(model, split, epoch)
@@ -138,13 +135,13 @@ class OnPolicyTrainer:
                 self._compare(epoch, result.metrics)
 
     def _arithmetic(self) -> AbstractContextManager[None]:
-        """How the policy's language model computes while it generates for an evaluation."""
+        """The context in which the policy's language model generates for an evaluation (autocast)."""
         policy = self.algorithm.policy
         context: AbstractContextManager[None] = policy.arithmetic(policy.get_language_model())
         return context
 
     def _compare(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Note whether an evaluation is the best so far by `train_evaluation.keep_best`."""
+        """Remember an evaluation if it is the best so far by `train_evaluation.keep_best`."""
         keep = self.evaluation.keep_best
         if keep is None:
             return
@@ -156,11 +153,11 @@ class OnPolicyTrainer:
 
     @property
     def is_best(self) -> bool:
-        """Whether no evaluation was better than that of the iteration just done."""
+        """Whether the evaluation after the last iteration is the best so far."""
         return self.best is not None and self.best["iteration"] == self.algorithm.iteration
 
     def save(self) -> None:
-        """A checkpoint of everything the rest of the run depends on."""
+        """Save a checkpoint of everything that the rest of the run depends on."""
         if not self.writes:
             return
         progress.phase("saving a checkpoint")
@@ -181,7 +178,7 @@ class OnPolicyTrainer:
         save_checkpoint(self.checkpoints, self.algorithm.iteration, tensors, state, is_best=self.is_best)
 
     def load(self) -> int:
-        """Restore the newest checkpoint; returns the iterations done, 0 if there is none."""
+        """Restore the newest checkpoint. Returns the number of finished iterations, 0 if there is no checkpoint."""
         found = load_newest_checkpoint(self.checkpoints, self.digest)
         if found is None:
             return 0
@@ -198,7 +195,7 @@ class OnPolicyTrainer:
         return int(algorithm.iteration)
 
     def save_model(self, name: str = "model") -> None:
-        """The language model alone, with its tokenizer, in the hub's format under `name`."""
+        """Save the language model and its tokenizer, in the hub's format, in the directory `name`."""
         if not self.writes:
             return
         model = self.algorithm.policy.get_language_model()
@@ -213,7 +210,7 @@ class OnPolicyTrainer:
 
 
 class IterationCallback(BaseCallback):
-    """After each update: logs, evaluation, checkpoint, a line of progress. A signal is obeyed between two updates."""
+    """Logs, evaluates and saves after each update, and ends the run there if a signal has asked for it."""
 
     def __init__(self, trainer: OnPolicyTrainer, done: int, preemption: Preemption) -> None:
         super().__init__()
@@ -233,7 +230,7 @@ class IterationCallback(BaseCallback):
         trainer, iteration = self.trainer, self.trainer.algorithm.iteration
         if iteration == self.done:
             return
-        terminated = any(gather(self.preemption.requested))  # all processes stop after the same update
+        terminated = any(gather(self.preemption.requested))  # so that all processes stop after the same update
         self.done = iteration
         logged = self.logger.name_to_value
         info = {k: float(v) for k, v in sorted(logged.items()) if k.startswith("train/")}
@@ -265,24 +262,23 @@ class IterationCallback(BaseCallback):
         self.trainer.tracker.log_progress(progress.state().line(time.monotonic()))
 
 
-def train(
+def train_on_policy(
     config: RunConfig,
     out_dir: Path,
     *,
     tracker: Tracker | None = None,
-    resume: bool = True,
     evaluate_test: bool = True,
     identity: RunIdentity | None = None,
 ) -> None:
-    """Run an on-policy configuration in `out_dir`, resuming from its checkpoints if there are some.
+    """Run an on-policy configuration in `out_dir`, from its newest checkpoint if there is one.
 
-    Under torchrun or accelerate launch every process calls this, and the first one writes.
+    Under torchrun or accelerate launch every process calls this, and only the first one writes.
     """
     with process_group():
         silent = rank() > 0
         tracker = SilentTracker(out_dir) if silent else tracker or Tracker(out_dir)
         trainer = OnPolicyTrainer(config, out_dir, tracker, evaluate_test, identity)
         try:
-            trainer.train(resume)
+            trainer.train()
         finally:
             trainer.close()

@@ -1,4 +1,4 @@
-"""A run's decoding, resolved before any work from its YAML, the model's own files and the tokenizer."""
+"""Resolves how a run decodes, from its configuration, the model's files and the tokenizer, before any work."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 def with_token_facts(config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> RunConfig:
-    """The configuration with its decoding resolved: what model and tokenizer say of tokens written into every
-    `generation_kwargs`, and a notice of what else the model's own file says. Raises ConfigError for a token that is
-    given and that the model does not have, or cannot obey.
+    """The configuration with the token facts of model and tokenizer in every `generation_kwargs`.
+
+    A notice names the other settings in the model's generation_config.json, which are ignored. Raises ConfigError for a
+    given token that the model lacks or cannot use.
     """
     alg = config.alg
     if isinstance(alg, SupervisedConfig):

@@ -1,4 +1,4 @@
-"""The samples of a run: its pools, each built once, and their digest."""
+"""The data pools of a run, each built once, and the digest of their samples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rl4lms.data_pools.text_generation_pool import TextGenPool, check_samples
 
 
 def build_pool(config: ComponentConfig, split: str) -> TextGenPool:
-    """The pool of a split. Raises DataError if it has no samples, or one with a field of another type."""
+    """Build the pool of a split. Raises DataError if it has no samples or a field has a wrong type."""
     pool: TextGenPool = DataPoolRegistry.get(config.id, {**config.args, "split": split})
     if not len(pool):
         raise DataError(f"datapool {config.id}, split {split}: no samples; check its data and arguments.")
@@ -23,7 +23,7 @@ def build_pool(config: ComponentConfig, split: str) -> TextGenPool:
 
 
 class Pools(dict[str, TextGenPool]):
-    """The pools of a configuration by split, built when they are asked for."""
+    """The pools of a configuration by split, each built on first access."""
 
     def __init__(self, config: ComponentConfig) -> None:
         super().__init__()
@@ -35,13 +35,13 @@ class Pools(dict[str, TextGenPool]):
 
 
 def digest_of_samples(pool: TextGenPool) -> str:
-    """sha256 over every sample and its weight, in order. Raises UndigestibleError for meta_data without a digest."""
+    """sha256 over all samples and their weights, in order. Raises UndigestibleError if meta_data has no digest."""
     digest, encode = hashlib.sha256(), json.JSONEncoder(default=_foreign, check_circular=False).encode
     for sample, weight in pool:
         row = (sample.id, sample.prompt_or_input_text, sample.references, sample.meta_data, weight)
         try:
             digest.update(encode(row).encode())
-        except (TypeError, ValueError, RecursionError):  # a key that JSON does not have; a cycle, or too deep
+        except (TypeError, ValueError, RecursionError):  # JSON has no such key, or the value is cyclic or too deep
             digest.update(digest_of(row).encode())
         digest.update(b"\n")
     return digest.hexdigest()

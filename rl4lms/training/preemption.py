@@ -1,4 +1,4 @@
-"""Signals that end a run (a scheduler's SIGTERM, Ctrl-C, a terminal that closes): save, then leave as they say."""
+"""Handles signals that end a run (a scheduler's SIGTERM, Ctrl-C, a closed terminal): save first, then exit."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Preemption:
-    """While the block runs these signals are noted instead of obeyed; the loop inside asks between two updates.
+    """While the block runs, these signals only set `requested`, which the loop inside checks between two updates.
 
-    A second Ctrl-C is obeyed at once. A signal that the process was started to ignore (nohup) stays ignored.
+    A second Ctrl-C ends the run at once. A signal that is already ignored (nohup) stays ignored.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Preemption:
 
     @property
     def reason(self) -> str:
-        """What asked for the end: "SIGTERM", "Ctrl-C"; another process of the launch may have been told alone."""
+        """The name of the signal; "SIGTERM" if only another process of the launch has received it."""
         name = (self.signal or signal.SIGTERM).name
         return "Ctrl-C" if name == "SIGINT" else name
 
@@ -38,7 +38,7 @@ class Preemption:
             for each in SIGNALS:
                 if signal.getsignal(each) is not signal.SIG_IGN:
                     self._previous[each] = signal.signal(each, self._note)
-        except ValueError:  # not in the main thread: whoever runs us handles signals
+        except ValueError:  # outside the main thread no handlers can be set, and the caller handles signals
             log.debug("no signal handlers outside the main thread")
         return self
 
@@ -54,11 +54,11 @@ class Preemption:
         if number == signal.SIGINT:
             if again is not None:
                 raise KeyboardInterrupt
-            with contextlib.suppress(OSError, ValueError, AttributeError):  # there may be no terminal any more
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # the terminal may be gone
                 print("Ctrl-C: saving after this update; once more ends it at once.", file=sys.stderr, flush=True)
 
     def leave(self) -> NoReturn:
-        """End the process with 128 + the signal's number; what it is to continue from has been saved."""
+        """End the process with code 128 + the signal's number. Call it after a checkpoint is saved."""
         if self.signal is signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(128 + (self.signal or signal.SIGTERM))

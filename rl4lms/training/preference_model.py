@@ -1,7 +1,7 @@
-"""A preference model from pairs: a seq2seq model whose first decoded token says "good" or "bad".
+"""Trains a preference model on pairs of texts: a seq2seq model whose first decoded token is "good" or "bad".
 
-Each pair is two texts to rate, the chosen one "good" and the rejected one "bad", as RL4LMs' model was trained; a
-reward divides the odds of the two words (`rl4lms.metrics.preference`).
+As in RL4LMs, the chosen text of a pair is to be rated "good" and the rejected one "bad". A reward compares the
+probabilities of the two words (`rl4lms.metrics.preference`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from rl4lms.data_pools.splitting import stable_hash
 from rl4lms.evaluation.classification import classification_report, report_text, rounded, wilson_interval
 from rl4lms.metrics.preference import VERDICTS, PreferenceModel, verdict_ids
 from rl4lms.tokenization.tokenizer import load_tokenizer, save_tokenizer, train_bpe
-from rl4lms.training.base_model import BaseModelSettings, initial_model, load_model
-from rl4lms.training.fitting import Optimisation, fit
+from rl4lms.training.base_model import BaseModelSettings, initial_language_model, load_model
+from rl4lms.training.fitting import Optimisation, final_loss, fit
 from rl4lms.training.lm_data import Batch, bucket, pad_pairs
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ REPORT, REPORT_TEXT = "report.json", "report.txt"
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PreferencePair:
     """Two texts for one prompt, of which people preferred `chosen`."""
 
     prompt: str
@@ -43,14 +43,14 @@ class Comparison:
     sample_id: str
 
     def shown(self, include_prompt: bool) -> tuple[str, str]:
-        """What a model reads of the rejected and of the chosen text, in the order of VERDICTS."""
+        """The inputs for the rejected and the chosen text, in the order of VERDICTS."""
         before = self.prompt if include_prompt else ""
         return before + self.rejected, before + self.chosen
 
 
 @dataclass(frozen=True)
 class PreferenceTraining:
-    """`training` of params/preference_model.yaml. batch_size: texts; max_length: tokens that are read of one."""
+    """The section `training` of params/preference_model.yaml. batch_size: in texts; max_length: in tokens."""
 
     n_epochs: int
     batch_size: int
@@ -64,7 +64,7 @@ class PreferenceTraining:
 
 @dataclass(frozen=True)
 class PreferenceSettings:
-    """params/preference_model.yaml."""
+    """The content of params/preference_model.yaml."""
 
     training: PreferenceTraining
     include_prompt: bool
@@ -85,12 +85,12 @@ class PreferenceSettings:
         )
 
 
-def read_comparisons(path: Path) -> list[Comparison]:
-    """Rows {"prompt", "chosen", "rejected", "sample_id"} of strings, a jsonl file.
+def read_pairs(path: Path) -> list[PreferencePair]:
+    """The pairs in a jsonl file, whose rows have the strings "prompt", "chosen", "rejected" and "sample_id".
 
-    Raises DataError for no rows, a missing column, another type, or two equal texts.
+    Raises DataError if there are no rows, a column is missing or has another type, or the two texts are equal.
     """
-    comparisons = []
+    pairs = []
     for number, row in enumerate(read_jsonl(path, COLUMNS), 1):
         where = f"{path}, row {number}"
         for column in COLUMNS:
@@ -98,66 +98,69 @@ def read_comparisons(path: Path) -> list[Comparison]:
                 raise DataError(f"{where}: {column}: expected a string, found {type(row[column]).__name__}.")
         if row["chosen"] == row["rejected"]:
             raise DataError(f"{where}: chosen and rejected are the same text; leave ties out.")
-        comparisons.append(Comparison(**{column: row[column] for column in COLUMNS}))
-    if not comparisons:
+        pairs.append(PreferencePair(**{column: row[column] for column in COLUMNS}))
+    if not pairs:
         raise DataError(f"{path}: no rows in it; expected pairs of texts.")
-    return comparisons
+    return pairs
 
 
-def split_comparisons(
-    comparisons: Sequence[Comparison], heldout_share: float
-) -> tuple[list[Comparison], list[Comparison]]:
-    """(train, held out): whole prompts, by the hash of the prompt, so that none is in both. DataError for too few."""
-    prompts = sorted({c.prompt for c in comparisons}, key=lambda prompt: (stable_hash(prompt, "preference"), prompt))
+def split_pairs(
+    pairs: Sequence[PreferencePair], heldout_share: float
+) -> tuple[list[PreferencePair], list[PreferencePair]]:
+    """(training pairs, held-out pairs), split by the hash of the prompt, so that no prompt is in both.
+
+    Raises DataError if there are too few prompts.
+    """
+    prompts = sorted({p.prompt for p in pairs}, key=lambda prompt: (stable_hash(prompt, "preference"), prompt))
     n_heldout = max(1, round(len(prompts) * heldout_share))
     if n_heldout >= len(prompts):
         raise DataError(f"{len(prompts)} prompt: too few to hold some out; give more pairs, or a file of its own.")
     heldout = set(prompts[:n_heldout])
-    return [c for c in comparisons if c.prompt not in heldout], [c for c in comparisons if c.prompt in heldout]
+    return [p for p in pairs if p.prompt not in heldout], [p for p in pairs if p.prompt in heldout]
 
 
-def train(
-    settings: PreferenceSettings, comparisons: Sequence[Comparison], heldout: Sequence[Comparison], out_dir: Path
+def train_preference_model(
+    settings: PreferenceSettings, pairs: Sequence[PreferencePair], heldout: Sequence[PreferencePair], out_dir: Path
 ) -> dict[str, Any]:
     """Write model, tokenizer and the report on `heldout` into `out_dir`. Returns the report.
 
-    Equal inputs give equal bytes on one machine and thread count.
+    Equal inputs give equal files on a given machine with a given thread count.
     """
-    tokenizer, model = _start(settings, comparisons)
+    tokenizer, model = _start(settings, pairs)
     training = settings.training
-    texts = [(text, verdict) for c in comparisons for verdict, text in enumerate(c.shown(settings.include_prompt))]
+    texts = [(text, verdict) for p in pairs for verdict, text in enumerate(p.shown(settings.include_prompt))]
     steps = training.n_epochs * math.ceil(len(texts) / training.batch_size)
     optimisation = Optimisation(
         steps, training.learning_rate, training.warmup_steps, training.weight_decay, training.embedding_learning_rate
     )
-    with torch.random.fork_rng(devices=[]):  # the dropout's draws
+    with torch.random.fork_rng(devices=[]):  # dropout is drawn from the global generator
         torch.manual_seed(training.seed)
         losses = fit(model, _batches(training, tokenizer, texts), optimisation)
-    tail = losses[-max(len(losses) // 20, 1) :]
     with publish_directory(out_dir) as scratch:
         model.save_pretrained(scratch)
         save_tokenizer(tokenizer, scratch)
-        facts = {"n_train_pairs": len(comparisons), "train_loss": sum(tail) / len(tail), "n_steps": steps}
-        report = evaluate(PreferenceModel(str(scratch)), heldout, settings.include_prompt) | rounded(facts)
+        facts = {"n_train_pairs": len(pairs), "train_loss": final_loss(losses), "n_steps": steps}
+        report = preference_report(PreferenceModel(str(scratch)), heldout, settings.include_prompt) | rounded(facts)
         write_report(report, scratch)
     return report
 
 
 def _start(
-    settings: PreferenceSettings, comparisons: Sequence[Comparison]
+    settings: PreferenceSettings, pairs: Sequence[PreferencePair]
 ) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    """The tokenizer and the model before training."""
     if settings.model_name is not None:
         tokenizer, model = load_tokenizer(settings.model_name), load_model(settings.model_name, "seq2seq")
         tokenizer.model_max_length = min(tokenizer.model_max_length, settings.training.max_length)
     elif settings.vocab_size is None:
         raise ConfigError("preference_model.yaml: expected model_name, or tokenizer and architecture.")
     else:
-        texts = (text for c in comparisons for text in c.shown(settings.include_prompt))
+        texts = (text for p in pairs for text in p.shown(settings.include_prompt))
         tokenizer = train_bpe(
             [*VERDICTS, *texts], settings.vocab_size, flavour="t5", model_max_length=settings.training.max_length
         )
         family = BaseModelSettings("preference", "seq2seq", (), settings.architecture, file="preference_model.yaml")
-        model = initial_model(family, tokenizer, settings.training.seed)
+        model = initial_language_model(family, tokenizer, settings.training.seed)
     verdict_ids(tokenizer, settings.model_name or "from scratch")
     return tokenizer, model
 
@@ -165,7 +168,7 @@ def _start(
 def _batches(
     training: PreferenceTraining, tokenizer: PreTrainedTokenizerBase, texts: Sequence[tuple[str, int]]
 ) -> Iterator[Batch]:
-    """Endless; a text and its verdict, the latter without what the tokenizer adds before a text."""
+    """Batches without end of texts and their verdicts. A verdict has no token that the tokenizer puts before a text."""
     sources = tokenizer([text for text, _ in texts], truncation=True, verbose=False)["input_ids"]
     words = [tokenizer(word, add_special_tokens=False)["input_ids"] for word in VERDICTS]
     targets = [[*ids, tokenizer.eos_token_id] for ids in words]
@@ -177,19 +180,19 @@ def _batches(
         epoch += 1
 
 
-def evaluate(model: PreferenceModel, comparisons: Sequence[Comparison], include_prompt: bool) -> dict[str, Any]:
-    """Of each pair, whether the chosen text has the better odds (a tie is half), and the texts as "good" and "bad".
+def preference_report(model: PreferenceModel, pairs: Sequence[PreferencePair], include_prompt: bool) -> dict[str, Any]:
+    """How often the chosen text of a pair has the higher rating, and how well single texts are classified.
 
-    longer_is_better: what choosing the longer text of each pair would reach.
+    pairwise_accuracy: a tie counts half. longer_is_better: the accuracy of choosing the longer text of each pair.
     """
-    texts = [text for c in comparisons for text in c.shown(include_prompt)]
+    texts = [text for p in pairs for text in p.shown(include_prompt)]
     chances = model.probabilities(texts).double().tolist()
     won = [_points(chosen[1] - rejected[1]) for rejected, chosen in zip(chances[::2], chances[1::2], strict=True)]
-    longer = [_points(len(c.chosen) - len(c.rejected)) for c in comparisons]
-    report = classification_report([0, 1] * len(comparisons), chances, VERDICTS)
+    longer = [_points(len(p.chosen) - len(p.rejected)) for p in pairs]
+    report = classification_report([0, 1] * len(pairs), chances, VERDICTS)
     return rounded(
         {
-            "n_pairs": len(comparisons),
+            "n_pairs": len(pairs),
             "pairwise_accuracy": sum(won) / len(won),
             "pairwise_accuracy_95_interval": list(wilson_interval(sum(won), len(won))),
             "longer_is_better": sum(longer) / len(longer),

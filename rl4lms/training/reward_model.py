@@ -1,4 +1,4 @@
-"""Learned reward models: small sequence classifiers trained from scratch, or a published one as it is."""
+"""Learned reward models: small sequence classifiers trained from scratch, or a published one."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from rl4lms.data_pools.published import DATASETS
 from rl4lms.data_pools.row_check import cells_complaint
 from rl4lms.metrics.learned import EOU_TOKEN, intent_classifier_input
 from rl4lms.tokenization.tokenizer import load_tokenizer, save_tokenizer, train_bpe
-from rl4lms.training.fitting import FitCheckpoints, Optimisation, fit
+from rl4lms.training.fitting import FitCheckpoints, Optimisation, final_loss, fit
 from rl4lms.training.lm_data import Batch, bucket, right_pad
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 EVAL_BATCH = 64
-MIN_PREFIX = 0.25  # shortest part of a text that training shows, as a share of its tokens
+MIN_PREFIX = 0.25  # the shortest part of a text that training shows, as a share of its tokens
 
 
 @dataclass(frozen=True)
 class LabelledText:
-    """A text to classify as `head + tail`; training may show a part of `tail` alone, evaluation shows it whole."""
+    """A text to classify, `head + tail`. Training may show only a beginning of `tail`, evaluation shows all of it."""
 
     head: str
     tail: str
@@ -43,7 +43,7 @@ class LabelledText:
 
 @dataclass(frozen=True)
 class ClassifierTraining:
-    """The numbers of `training` in params/reward_models.yaml. max_length: tokens, special ones included."""
+    """The section `training` of params/reward_models.yaml. max_length: in tokens, special ones included."""
 
     n_epochs: int
     batch_size: int
@@ -58,8 +58,8 @@ class ClassifierTraining:
 class RewardModelSettings:
     """One model of params/reward_models.yaml.
 
-    model_name: a directory or hub id taken unchanged; None trains from scratch, with `architecture` (model_type and
-    keys of its configuration class), `vocab_size` and `training`.
+    model_name: a directory or hub id, used unchanged. None trains a model from scratch, with `architecture` (model_type
+    and keys of its configuration class), `vocab_size` and `training`.
     """
 
     name: str
@@ -89,9 +89,9 @@ def _reviews(rows: Sequence[Mapping[str, Any]]) -> list[LabelledText]:
 
 
 def _turns(rows: Sequence[Mapping[str, Any]]) -> list[LabelledText]:
-    """Every utterance that has one before it, with the act of the later one, in the form that the reward asks about.
+    """Each utterance after the first, with its act, in the form in which the reward classifies a response.
 
-    The response begins with a space, as a generation does, and its mark may be missing: see `_shown`.
+    The response begins with a space, as a generation does. Its end mark may be cut off by `_shown`.
     """
     texts = []
     for row in rows:
@@ -110,7 +110,7 @@ _TEXTS: dict[str, tuple[tuple[str, ...], Callable[[Sequence[Mapping[str, Any]]],
 
 
 def read_texts(task: str, path: Path, n_labels: int) -> list[LabelledText]:
-    """The labelled texts of a prepared split. Raises DataError for a label out of range or a split without texts."""
+    """The labelled texts of a prepared split. Raises DataError if a label is out of range or there are no texts."""
     if task not in _TEXTS:
         raise ConfigError(unknown("task with labels", task, _TEXTS))
     columns, build = _TEXTS[task]
@@ -128,14 +128,15 @@ def read_texts(task: str, path: Path, n_labels: int) -> list[LabelledText]:
     return texts
 
 
-def train(settings: RewardModelSettings, data_dir: Path, out_dir: Path) -> None:
+def train_reward_model(settings: RewardModelSettings, data_dir: Path, out_dir: Path) -> None:
     """Write classifier, tokenizer and metrics.json into `out_dir`. data_dir holds {train,validation}.jsonl of the task.
 
-    Equal inputs give equal bytes on one machine and thread count; the same call goes on from its last checkpoint.
+    Equal inputs give equal files on a given machine with a given thread count. The same call resumes an interrupted
+    run.
     """
     read = [data_dir / f"{split}.jsonl" for split in ("train", "validation")]
     if settings.model_name is not None:
-        read.append(Path(settings.model_name))  # of a hub id there is no file
+        read.append(Path(settings.model_name))  # ignored if it is a hub id
     with work_directory(work_path(out_dir), asdict(settings), read) as work:
         heldout = read_texts(settings.task, data_dir / "validation.jsonl", len(settings.labels))
         if settings.model_name is None:
@@ -143,7 +144,7 @@ def train(settings: RewardModelSettings, data_dir: Path, out_dir: Path) -> None:
         else:
             model, tokenizer, metrics = _load(settings), load_tokenizer(settings.model_name), {}
         metrics["n_parameters"] = sum(p.numel() for p in model.parameters())
-        metrics |= heldout_metrics(model, tokenizer, heldout)
+        metrics |= classifier_metrics(model, tokenizer, heldout)
         model.save_pretrained(work)
         save_tokenizer(tokenizer, work)
         write_json(work / "metrics.json", metrics)
@@ -151,7 +152,7 @@ def train(settings: RewardModelSettings, data_dir: Path, out_dir: Path) -> None:
 
 
 def _load(settings: RewardModelSettings) -> PreTrainedModel:
-    """A classifier that was trained elsewhere. Raises ConfigError if it lacks one of the settings' labels."""
+    """Load a published classifier. Raises ConfigError if it has fewer labels than the settings."""
     from transformers import AutoModelForSequenceClassification
 
     name, auto = str(settings.model_name), AutoModelForSequenceClassification
@@ -182,17 +183,16 @@ def _train_from_scratch(
     )
     steps = training.n_epochs * math.ceil(len(texts) / training.batch_size)
     optimisation = Optimisation(steps, training.learning_rate, training.warmup_steps, training.weight_decay)
-    with torch.random.fork_rng(devices=[]):  # the weights' and the dropout's draws
+    with torch.random.fork_rng(devices=[]):  # weights and dropout are drawn from the global generator
         torch.manual_seed(derive_seed(training.seed, "reward-model", settings.name, "weights"))
-        model = initial_model(settings, tokenizer)
+        model = initial_classifier(settings, tokenizer)
         progress.phase("training")
         saves = FitCheckpoints(checkpoints, sha256_text(canonical_json(asdict(settings))))
         losses = fit(model, _batches(settings.name, training, tokenizer, texts), optimisation, saves)
-    tail = losses[-max(len(losses) // 20, 1) :]
-    return model, tokenizer, {"train_loss": round(sum(tail) / len(tail), 6), "n_train": len(texts)}
+    return model, tokenizer, {"train_loss": round(final_loss(losses), 6), "n_train": len(texts)}
 
 
-def initial_model(settings: RewardModelSettings, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+def initial_classifier(settings: RewardModelSettings, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
     """A classifier with weights drawn from torch's global generator. Raises ConfigError for an unknown architecture."""
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
@@ -213,7 +213,7 @@ def initial_model(settings: RewardModelSettings, tokenizer: PreTrainedTokenizerB
         **architecture,
         vocab_size=len(tokenizer),
         pad_token_id=tokenizer.pad_token_id,
-        problem_type="single_label_classification",  # else set by the first step, which a finished fit does not take
+        problem_type="single_label_classification",  # set here, because the first step, which sets it, may be skipped
         id2label=dict(enumerate(settings.labels)),
         label2id={label: i for i, label in enumerate(settings.labels)},
     )
@@ -224,7 +224,7 @@ def initial_model(settings: RewardModelSettings, tokenizer: PreTrainedTokenizerB
 def _batches(
     name: str, training: ClassifierTraining, tokenizer: PreTrainedTokenizerBase, texts: Sequence[LabelledText]
 ) -> Iterator[Batch]:
-    """Endless; each epoch shows other parts of the texts."""
+    """Batches without end. Each epoch shows other parts of the texts."""
     heads = tokenizer([t.head for t in texts], add_special_tokens=False, verbose=False)["input_ids"]
     tails = tokenizer([t.tail for t in texts], add_special_tokens=False, verbose=False)["input_ids"]
     first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
@@ -239,10 +239,9 @@ def _batches(
 
 
 def _shown(head: Sequence[int], tail: Sequence[int], limit: int, rng: np.random.Generator) -> list[int]:
-    """What one epoch shows of a text: half of the time whole, else a random beginning of `tail`; the last `limit` ids.
+    """The last `limit` ids of a text that is shown whole half of the time, else with a random beginning of `tail`.
 
-    A reward reads what has been generated so far and a generation that was cut at its length limit, so the label of
-    half a text is a question the classifier must have met.
+    A reward also classifies unfinished generations, so the classifier must be trained on parts of texts.
     """
     share = 1.0 if rng.random() < 0.5 else rng.uniform(MIN_PREFIX, 1.0)
     return [*head, *tail[: max(round(share * len(tail)), 1)]][-limit:]
@@ -257,10 +256,10 @@ def _collate(rows: Sequence[Sequence[int]], labels: Sequence[int], pad_id: int) 
     }
 
 
-def heldout_metrics(
+def classifier_metrics(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[LabelledText]
 ) -> dict[str, Any]:
-    """Accuracy and mean cross-entropy on whole texts, accuracy where half is shown, and the majority's share."""
+    """Accuracy and mean cross-entropy on whole texts, accuracy on half texts, and the share of the majority label."""
     labels = torch.tensor([t.label for t in texts])
     whole = _logits(model, tokenizer, [t.head + t.tail for t in texts])
     half = _logits(model, tokenizer, [t.head + t.tail[: len(t.tail) // 2] for t in texts])
@@ -278,7 +277,7 @@ def _accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
 
 
 def _logits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> torch.Tensor:
-    """(N, labels) float32; texts keep their end if they are too long, as in the reward."""
+    """(N, labels) float32. A text that is too long keeps its end, as in the reward."""
     tokenizer.truncation_side = "left"
     rows = tokenizer(list(texts), truncation=True)["input_ids"]
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))

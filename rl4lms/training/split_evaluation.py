@@ -1,4 +1,4 @@
-"""Scoring the splits of a run's pool while it trains: one for on-policy and supervised runs."""
+"""Evaluates a model on the splits of a run's pool during training, for on-policy and supervised runs."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
 
 class SplitEvaluation:
-    """Texts of a model for the splits of a pool, their scores by the run's metrics, and the predictions file of each.
+    """Generates texts for a split, scores them with the run's metrics and writes the predictions.
 
-    pools: of the splits. generator: keyword arguments of `TextGenerator` beside model and tokenizer. Without metrics
-    nothing is generated.
+    generator: the arguments of `TextGenerator` except model and tokenizer. Without metrics nothing is generated.
     """
 
     def __init__(
@@ -38,10 +37,9 @@ class SplitEvaluation:
         self.metrics: list[BaseMetric] = [MetricRegistry.get(metric.id, metric.args) for metric in metrics]
 
     def score(self, model: Any, split: str, epoch: int) -> EvaluationResult | None:
-        """The result of `model` on a split, its predictions written; None without metrics.
+        """The result of `model` on a split; None without metrics. The model is in eval mode afterwards.
 
-        It leaves the model in eval mode. What generation or a metric draws from a global generator does not reach the
-        training.
+        The global generators are restored, so that random draws of a metric do not change the training.
         """
         if not self.metrics:
             return None

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning, the warm start of RL: Hugging Face `Trainer` over prompts and references."""
+"""Supervised fine-tuning, the warm start of RL, with the `Trainer` of Hugging Face on prompts and references."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from rl4lms.training.supervised_data import (
     Collator,
     Example,
     causal_examples,
-    pairs,
+    prompts_and_references,
     seq2seq_examples,
     target_loss,
 )
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Part:
-    """What a run is made of."""
+    """The parts of a supervised run."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
@@ -57,27 +57,21 @@ class _Part:
     splits: SplitEvaluation
 
 
-def train(
-    config: RunConfig,
-    out_dir: Path,
-    *,
-    tracker: Tracker | None = None,
-    resume: bool = True,
-    identity: RunIdentity | None = None,
+def train_supervised(
+    config: RunConfig, out_dir: Path, *, tracker: Tracker | None = None, identity: RunIdentity | None = None
 ) -> None:
-    """Fine-tune as `config` says: config.json, manifest.json, model/, training_info.jsonl, val_split_metrics.jsonl.
+    """Fine-tune as `config` says. Writes config.json, manifest.json, model/ and the files of the tracker.
 
-    One line of training_info.jsonl per `logging_steps`; one of val_split_metrics.jsonl per `eval_every` epochs, 0 being
-    the start: `eval/loss`, nats per reference token, and the metrics, if there are some. These score the test split
-    as well, at the start and at the end, and each evaluation writes its predictions. The same call in the same
-    directory goes on from the last checkpoint; with `save_strategy` "no" there is one after SIGTERM alone. Raises
-    ConfigError for a configuration of another algorithm, RunError if the loss is not finite; SystemExit, once it has
-    saved, after SIGTERM.
+    training_info.jsonl gets a line per `logging_steps`, val_split_metrics.jsonl one at the start and per `eval_every`
+    epochs, with `eval/loss`, in nats per reference token, and the metrics. The metrics also score the test split at the
+    start and at the end. The same call in the same directory continues from the newest checkpoint; with `save_strategy`
+    "no" only SIGTERM writes one. Raises ConfigError for a configuration of another algorithm, and RunError if the loss
+    is not finite. After SIGTERM it saves a checkpoint and raises SystemExit.
     """
     alg = config.alg
     if not isinstance(alg, SupervisedConfig):
         raise ConfigError(f'alg.id: "{alg.id}", expected "supervised".')
-    settle_process(config.kernels, config.n_threads)  # of a program that called no command of ours
+    settle_process(config.kernels, config.n_threads)  # a command has done so, but not another program
     out_dir.mkdir(parents=True, exist_ok=True)
     tracker = tracker or Tracker(out_dir)
     checkpoints = out_dir / "checkpoints"
@@ -106,9 +100,9 @@ def train(
             tracker=tracker,
             embedding_rate=rate,
         )
-        trainer.remove_callback(PrinterCallback)  # it prints every log to stdout; the tracker has them
-        trainer.run(resume)
-    part.model.config.use_cache = use_cache  # the Trainer turned it off; generation would be slow for ever
+        trainer.remove_callback(PrinterCallback)  # it prints all logs to stdout, and the tracker has them already
+        trainer.run()
+    part.model.config.use_cache = use_cache  # the Trainer turned it off, which would make the saved model slow
     _score_test(part, tracker, _epoch(trainer.state))
     part.model.save_pretrained(out_dir / "model")
     save_tokenizer(part.tokenizer, out_dir / "model")
@@ -140,7 +134,7 @@ def _build(config: RunConfig, alg: SupervisedConfig, pools: Pools, tracker: Trac
     )
 
     def examples(split: str) -> list[Example]:
-        prompts, references = pairs(sample for sample, _ in pools[split])
+        prompts, references = prompts_and_references(sample for sample, _ in pools[split])
         if causal:
             made = causal_examples(tokenizer, prompts, references, limit)
         else:
@@ -162,9 +156,10 @@ def _build(config: RunConfig, alg: SupervisedConfig, pools: Pools, tracker: Trac
 
 
 def _decoding(config: RunConfig, alg: SupervisedConfig, limit: int) -> dict[str, Any]:
-    """`generation` and `max_prompt_length` of an evaluation; nothing if there are no metrics to generate for.
+    """The arguments `generation` and `max_prompt_length` of an evaluation; none if nothing is generated.
 
-    limit: of the context, in tokens. As in RL4LMs a prompt of a causal model is cut to what the response leaves of it.
+    limit: the length of the context, in tokens. As in RL4LMs, a prompt of a causal model is cut to the room that the
+    response leaves.
     """
     generation = config.train_evaluation.generation_kwargs or alg.generation_kwargs
     if generation is None or generation.max_new_tokens is None:
@@ -187,15 +182,15 @@ def _score_test(part: _Part, tracker: Tracker, epoch: int) -> None:
 
 
 def _epoch(state: TrainerState) -> int:
-    """Epochs begun; a run that `max_steps` ends within an epoch counts it."""
+    """The number of epochs, counting one that `max_steps` ends early."""
     return math.ceil((state.epoch or 0.0) - 1e-6)
 
 
 class _Follow(TrainerCallback):
-    """Carries the Trainer's numbers to the tracker, takes the validation loss after each epoch, and obeys SIGTERM.
+    """Logs the Trainer's numbers, validates after each epoch, and ends the run after SIGTERM.
 
-    What is to be saved at the last step of an epoch is saved once the epoch has been validated: a run that goes on from
-    there starts with the next one.
+    A checkpoint that is due at the last step of an epoch is saved after the validation, because a run that resumes from
+    it starts with the next epoch.
     """
 
     def __init__(self, part: _Part, tracker: Tracker, preemption: Preemption) -> None:

@@ -1,7 +1,7 @@
-"""Prompts and references as token ids with labels, and batches of them, for supervised fine-tuning.
+"""Examples and batches for supervised fine-tuning: prompts and references as token ids with labels.
 
-One example per reference. Masks are explicit: if pad and eos are one id, the eos that ends a text is learnt and the
-padding after it is not.
+There is one example per reference. Masks are explicit, so that the eos that ends a text is learnt and the padding after
+it is not, even if both have the same id.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 Example = dict[str, list[int]]
 
 
-def pairs(samples: Iterable[Sample]) -> tuple[list[str], list[str]]:
-    """(prompts, references), one entry per reference, as RL4LMs; references without text are left out.
+def prompts_and_references(samples: Iterable[Sample]) -> tuple[list[str], list[str]]:
+    """(prompts, references) with one entry per reference, as in RL4LMs, but without empty references.
 
-    Raises DataError if none is left.
+    Raises DataError if there is no entry.
     """
     both = [(s.prompt_or_input_text, r) for s in samples for r in s.references if r.strip()]
     if not both:
@@ -36,13 +36,13 @@ def pairs(samples: Iterable[Sample]) -> tuple[list[str], list[str]]:
 def causal_examples(
     tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], references: Sequence[str], max_length: int
 ) -> list[Example]:
-    """prompt + reference + eos, at most `max_length` tokens: "input_ids", and "labels", the same.
+    """Examples of prompt + reference + eos: "input_ids", equal "labels", and "n_prompt", [number of prompt tokens].
 
-    The loss is on the whole text, prompt included, as in RL4LMs. Where prompt and reference meet without white space, a
-    space is put between them (RL4LMs glues two words into one). The reference's tokens are what it adds to those of its
-    prompt, for a tokenizer may put a space of its own in front of a text; if the two would share a token they are
-    encoded apart, as at generation. RL4LMs adds no eos; here the model learns to stop. A text that is too long loses
-    the prompt's start, then its own end (and with it the eos). "n_prompt": [the number of prompt tokens].
+    The loss is on the whole text, prompt included, as in RL4LMs. Two things differ from RL4LMs: a space is put between
+    prompt and reference if there is no white space, and the eos teaches the model to stop. Prompt and reference are
+    encoded as one text, because some tokenizers put a space in front of a text; if they would share a token, they are
+    encoded separately, as at generation. A text of more than `max_length` tokens loses the start of its prompt, then
+    its own end.
     """
     eos = _eos(tokenizer)
     joined = [
@@ -70,7 +70,7 @@ def seq2seq_examples(
     max_source: int,
     max_target: int,
 ) -> list[Example]:
-    """ "input_ids": the prompt, truncated on the tokenizer's side; "labels": the reference, ending in eos."""
+    """Examples with the prompt, truncated on the tokenizer's side, as "input_ids" and reference + eos as "labels"."""
     eos = _eos(tokenizer)
     sources = tokenizer(list(prompts), truncation=True, max_length=max_source)["input_ids"]
     targets = tokenizer(text_target=list(references), add_special_tokens=True, verbose=False)["input_ids"]
@@ -85,9 +85,9 @@ def _eos(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 class Collator:
-    """Examples to right-padded tensors: input_ids, attention_mask (1 = real), labels (IGNORE on padding).
+    """Makes batches of examples: input_ids, attention_mask and labels, padded at the right (labels with IGNORE).
 
-    targets_only: no loss on the prompt of a causal example.
+    targets_only: also ignore the prompts of causal examples.
     """
 
     def __init__(self, pad_id: int, *, causal: bool, targets_only: bool = False) -> None:
@@ -106,9 +106,9 @@ class Collator:
 
 
 def target_loss(model: Any, examples: Sequence[Example], pad_id: int, *, causal: bool, batch_size: int) -> float:
-    """Mean negative log-likelihood in nats per reference token, eos included, whatever the batch size.
+    """The mean negative log-likelihood in nats per reference token, eos included. It does not depend on batch_size.
 
-    The model is in eval mode while it is asked, and then as before.
+    The model computes it in eval mode and gets its mode back.
     """
     collate = Collator(pad_id, causal=causal, targets_only=True)
     ordered = sorted(examples, key=lambda e: len(e["input_ids"]) + len(e["labels"]))

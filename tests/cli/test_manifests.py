@@ -48,7 +48,7 @@ def digests(*paths: Path) -> dict[str, str]:
 
 
 def test_a_base_model(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base_model, "train", make_model)
+    monkeypatch.setattr(base_model, "train_base_model", make_model)
     run(base_model, "--family", "gpt2", "--data", str(data), "--out", str(tmp_path / "out"))
     found = manifest(tmp_path / "out")
     assert (found["stage"], found["suite"], found["family"], found["seed"]) == ("base-model", "tiny", "gpt2", 0)
@@ -57,7 +57,7 @@ def test_a_base_model(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_reward_model(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reward_model, "train", make_model)
+    monkeypatch.setattr(reward_model, "train_reward_model", make_model)
     run(reward_model, "--name", "sentiment", "--data", str(data / "imdb"), "--out", str(tmp_path / "out"))
     found = manifest(tmp_path / "out")
     assert (found["stage"], found["name"], found["seed"]) == ("reward-model", "sentiment", 0)
@@ -74,7 +74,7 @@ def test_a_warm_start_keeps_what_its_training_wrote(
             (out_dir / name).write_text(name)
         (out_dir / "manifest.json").write_text(json.dumps({"seed": config.seed, "task_version": None}))
 
-    monkeypatch.setattr(supervised, "train", train)
+    monkeypatch.setattr(supervised, "train_supervised", train)
     (tmp_path / "model").mkdir()
     given = ["--task", "imdb", "--seed", "4", "--data", str(data / "imdb"), "--model", str(tmp_path / "model")]
     run(supervised, *given, "--out", str(tmp_path / "runs/seed4"))

@@ -57,7 +57,7 @@ def test_a_run_is_published_and_its_work_directory_gone(
     args: argparse.Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Any] = []
-    monkeypatch.setattr(module, "train", trainer(calls))
+    monkeypatch.setattr(module, "train_on_policy", trainer(calls))
     module.run(args)
     ((config, _, evaluate_test),) = calls
     assert (config.seed, config.alg.id, evaluate_test) == (3, "ppo", False)
@@ -74,11 +74,11 @@ def test_a_failed_run_leaves_no_output_and_is_gone_on_with(
     args: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Any] = []
-    monkeypatch.setattr(module, "train", trainer(calls, fail=True))
+    monkeypatch.setattr(module, "train_on_policy", trainer(calls, fail=True))
     with pytest.raises(RunError):
         module.run(args)
     assert not args.out.exists()
-    monkeypatch.setattr(module, "train", trainer(calls))
+    monkeypatch.setattr(module, "train_on_policy", trainer(calls))
     module.run(args)
     assert "checkpoints" in calls[1][1]
     assert args.out.is_dir()

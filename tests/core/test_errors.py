@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rl4lms.core import progress
-from rl4lms.core.errors import ConfigError, RunError, one_line, printable, report_error
+from rl4lms.core.errors import ConfigError, RunError, one_line, report_error, safe_for_terminal
 from rl4lms.core.pretrained import from_pretrained
 from rl4lms.core.streams import PlainFormatter
 
@@ -21,12 +21,12 @@ HOSTILE = "\x1b[2J\x1b]0;title\x07 \u202egnp.exe \x9b31m \ud800 \u2028 \x00"
 
 @pytest.mark.parametrize("text", ["plain", "\u65e5\u672c", "\U0001f468\u200d\U0001f469", "a\xa0b", "a  b"])
 def test_text_stays_text(text: str) -> None:
-    assert printable(text) == text == one_line(text)
+    assert safe_for_terminal(text) == text == one_line(text)
 
 
 def test_nothing_that_a_terminal_obeys_is_left() -> None:
-    assert printable(HOSTILE) == r"\x1b[2J\x1b]0;title\x07 \u202egnp.exe \x9b31m \ud800 \u2028 \x00"
-    assert printable("two\nlines") == "two\nlines"
+    assert safe_for_terminal(HOSTILE) == r"\x1b[2J\x1b]0;title\x07 \u202egnp.exe \x9b31m \ud800 \u2028 \x00"
+    assert safe_for_terminal("two\nlines") == "two\nlines"
     assert one_line("two\n  lines\r\n\u2028and more") == "two lines and more"
 
 

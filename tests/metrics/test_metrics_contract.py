@@ -106,4 +106,7 @@ def test_published_face() -> None:
     assert face.MeteorMetric().compute(None, ["a"], [["a"]])
     assert face.chrFmetric.name == "chrf"
     assert issubclass(face.ParentToTTo, face.BaseMetric)
-    assert all(getattr(face, name) for name in face.__all__)
+    published = """BERTScoreMetric BLEUMetric BLEURTMetric BLEUToTTo CIDERMetric DiversityMetrics Perplexity RougeLMax
+        IntentAccuracyDailyDialog LearnedRewardMetric RougeMetric SacreBLEUMetric SpiceMetric SummaCConvMetric
+        SummaCZSMetric TERMetric""".split()
+    assert all(issubclass(getattr(face, name), face.BaseMetric) for name in published)

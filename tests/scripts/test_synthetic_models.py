@@ -13,7 +13,7 @@ from rl4lms.config.schema import RunConfig
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.tokenization.tokenizer import load_tokenizer
 from rl4lms.tracking.tracker import Tracker
-from rl4lms.training.on_policy import train
+from rl4lms.training.on_policy import train_on_policy
 from scripts.synthetic_models import DATES, FAMILIES, NUMBERS, main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,7 +85,7 @@ def shortened(path: Path, models: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
 def test_it_trains(path: Path, models: Path, tmp_path: Path) -> None:
-    train(RunConfig.from_dict(shortened(path, models)), tmp_path, tracker=Tracker(tmp_path, quiet=True))
+    train_on_policy(RunConfig.from_dict(shortened(path, models)), tmp_path, tracker=Tracker(tmp_path, quiet=True))
     (row,) = (json.loads(line) for line in (tmp_path / "rollout_info.jsonl").read_text().splitlines())
     assert row["rollout/n_steps"] == 80
     assert 0 < row["rollout/ep_rew_mean"] <= 1, "a random model already earns something"

@@ -186,3 +186,16 @@ def test_a_prompt_is_decoded_once(monkeypatch):
         texts.append(observation.context_text)
     assert texts == [" good", " good bad", " good bad ."]
     assert decoded.count(len(observation.prompt_ids)) == 1
+
+
+def test_ids_above_the_number_of_tokens_have_their_text() -> None:
+    """A vocabulary may have gaps, and ids that it lacks have no text."""
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.WordLevel({"a": 0, "b": 7}, unk_token="a"))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend)
+    assert Continuation(tokenizer).text([7, 3, 0, 9]) == "b a"
+    tokenizer.add_tokens(["c"])
+    (added,) = tokenizer.convert_tokens_to_ids(["c"])
+    assert Continuation(tokenizer).text([7, added]).split() == ["b", "c"]

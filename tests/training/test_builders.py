@@ -50,7 +50,9 @@ def start_rl(model: Path, pool: dict[str, Any], **env: Any) -> None:
 
 def start_supervised(model: Path, pool: dict[str, Any], **_: Any) -> None:
     value = supervised_config(str(model), "gpt2").to_dict() | {"datapool": pool}
-    supervised.train(type(config(model)).from_dict(value), model / "out", tracker=Tracker(model / "out", quiet=True))
+    supervised.train_supervised(
+        type(config(model)).from_dict(value), model / "out", tracker=Tracker(model / "out", quiet=True)
+    )
 
 
 def saved(folder: Path, change: Callable[[Any], Any]) -> Path:

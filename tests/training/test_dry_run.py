@@ -13,7 +13,7 @@ import yaml
 from rl4lms.cli.train_text_generation import main
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.io import write_jsonl
-from rl4lms.training.on_policy import train
+from rl4lms.training.on_policy import train_on_policy
 from tests.conftest import tiny_model, word_tokenizer
 
 Config = dict[str, Any]
@@ -288,7 +288,7 @@ def test_what_it_calls_valid_starts(
 ) -> None:
     given = changed(rl(models), models, changes)
     assert dry_run(given, tmp_path / "run.yml", capsys) == ""
-    train(RunConfig.from_dict(given), tmp_path / "run")
+    train_on_policy(RunConfig.from_dict(given), tmp_path / "run")
     assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
 
 

@@ -19,7 +19,7 @@ from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, PostProcessorRe
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
 from rl4lms.training import identity
 from rl4lms.training.identity import RunIdentity
-from rl4lms.training.on_policy import train
+from rl4lms.training.on_policy import train_on_policy
 from rl4lms.training.pools import digest_of_samples
 from tests.training.test_on_policy import config as on_policy_config
 from tests.training.test_on_policy import contents, run
@@ -117,7 +117,7 @@ def test_an_edited_file_that_the_users_own_pool_reads_is_another_run(model_dir, 
     run(tmp_path / "out", cfg)
     before = contents(tmp_path / "out")
     with caplog.at_level(logging.INFO, logger="rl4lms"):
-        train(cfg, tmp_path / "out")
+        train_on_policy(cfg, tmp_path / "out")
     assert "finished after iteration 2 of 2: nothing is left to train" in caplog.messages
     assert contents(tmp_path / "out") == before
     (tmp_path / "lines").write_text("w5 w6 w8")

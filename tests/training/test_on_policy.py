@@ -17,7 +17,7 @@ from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training import on_policy
-from rl4lms.training.on_policy import OnPolicyTrainer, train
+from rl4lms.training.on_policy import OnPolicyTrainer, train_on_policy
 from tests.conftest import SEQ2SEQ
 
 NOT_COMPARED = ("timing.jsonl", "manifest.json", "checkpoints")
@@ -50,7 +50,7 @@ def config(model: Path, family: str = "gpt2", n_iters: int = 4, **changes: Any) 
 
 
 def run(directory: Path, cfg: RunConfig, **kwargs: Any) -> None:
-    train(cfg, directory, tracker=Tracker(directory, quiet=True), **kwargs)
+    train_on_policy(cfg, directory, tracker=Tracker(directory, quiet=True), **kwargs)
 
 
 def contents(directory: Path) -> dict[str, str]:
@@ -276,7 +276,7 @@ def test_ctrl_c_saves_after_the_update_and_the_same_call_ends_alike(model_dir, t
     with monkeypatch.context() as patch:
         patch.setattr(on_policy.IterationCallback, "_after_update", told)
         with caplog.at_level(logging.INFO, logger="rl4lms"), pytest.raises(KeyboardInterrupt):
-            train(cfg, tmp_path / "cut")
+            train_on_policy(cfg, tmp_path / "cut")
     assert "Ctrl-C: saved after iteration 1 of 4" in caplog.messages
     assert [p.name for p in (tmp_path / "cut" / "checkpoints").iterdir()] == ["00000001"]
     run(tmp_path / "cut", cfg)
@@ -319,5 +319,5 @@ def test_prompt_and_episode_must_fit_the_context(model_dir, tmp_path):
 def test_logging_more_changes_nothing(model_dir, tmp_path):
     cfg = config(model_dir("gpt2"), n_iters=2)
     run(tmp_path / "a", cfg)
-    train(cfg, tmp_path / "b", tracker=Tracker(tmp_path / "b", quiet=False))
+    train_on_policy(cfg, tmp_path / "b", tracker=Tracker(tmp_path / "b", quiet=False))
     assert contents(tmp_path / "a") == contents(tmp_path / "b")

@@ -13,11 +13,11 @@ from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.io import write_jsonl
 from rl4lms.core.tables import RewardFunctionRegistry
 from rl4lms.training.preference_model import (
-    Comparison,
+    PreferencePair,
     PreferenceSettings,
-    read_comparisons,
-    split_comparisons,
-    train,
+    read_pairs,
+    split_pairs,
+    train_preference_model,
 )
 from tests.metrics.model_files import save_preference_model
 
@@ -33,7 +33,7 @@ def params(**changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def comparisons(n: int, by_prompt: bool = False) -> list[Comparison]:
+def comparisons(n: int, by_prompt: bool = False) -> list[PreferencePair]:
     """One of two words is the better, whatever stands around it; by_prompt: which one, the prompt says."""
     draw = np.random.default_rng(0)
     rows = []
@@ -41,14 +41,14 @@ def comparisons(n: int, by_prompt: bool = False) -> list[Comparison]:
         around = " ".join("abcd"[j] for j in draw.integers(0, 4, size=3))
         swap = by_prompt and i % 2 == 1
         texts = (f"{around} up", f"{around} down")
-        rows.append(Comparison(f"{'low' if swap else 'high'} {i} ", texts[swap], texts[not swap], f"s{i}"))
+        rows.append(PreferencePair(f"{'low' if swap else 'high'} {i} ", texts[swap], texts[not swap], f"s{i}"))
     return rows
 
 
 def test_it_learns_and_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
-    rows, heldout = split_comparisons(comparisons(150), 0.2)
+    rows, heldout = split_pairs(comparisons(150), 0.2)
     for name in ("a", "b"):
-        report = train(PreferenceSettings.from_params(params()), rows, heldout, tmp_path / name)
+        report = train_preference_model(PreferenceSettings.from_params(params()), rows, heldout, tmp_path / name)
     for file in FILES:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
     assert report["n_pairs"] == 30 and report["n_train_pairs"] == 120
@@ -63,35 +63,39 @@ def test_it_learns_and_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_prompt_counts_where_it_is_read(tmp_path: Path) -> None:
-    rows, heldout = split_comparisons(comparisons(300, by_prompt=True), 0.2)
+    rows, heldout = split_pairs(comparisons(300, by_prompt=True), 0.2)
     settings = params(include_prompt=True)
     settings["training"]["n_epochs"] = 30
-    report = train(PreferenceSettings.from_params(settings), rows, heldout, tmp_path / "with")
+    report = train_preference_model(PreferenceSettings.from_params(settings), rows, heldout, tmp_path / "with")
     assert report["pairwise_accuracy"] > 0.9
     settings["include_prompt"] = False
-    report = train(PreferenceSettings.from_params(settings), rows, heldout, tmp_path / "without")
+    report = train_preference_model(PreferenceSettings.from_params(settings), rows, heldout, tmp_path / "without")
     assert report["pairwise_accuracy"] < 0.7
 
 
 def test_training_on_from_a_model(tmp_path: Path) -> None:
-    rows, heldout = split_comparisons(comparisons(20), 0.2)
+    rows, heldout = split_pairs(comparisons(20), 0.2)
     start = save_preference_model(tmp_path / "start")
-    report = train(PreferenceSettings.from_params(params(model_name=start)), rows, heldout, tmp_path / "out")
+    report = train_preference_model(
+        PreferenceSettings.from_params(params(model_name=start)), rows, heldout, tmp_path / "out"
+    )
     config = json.loads((tmp_path / "out" / "config.json").read_text())
     assert config["d_model"] == 32 and report["n_pairs"] == 4
     with pytest.raises(ConfigError, match="cannot be loaded"):
-        train(PreferenceSettings.from_params(params(model_name=str(tmp_path / "no"))), rows, heldout, tmp_path / "x")
+        train_preference_model(
+            PreferenceSettings.from_params(params(model_name=str(tmp_path / "no"))), rows, heldout, tmp_path / "x"
+        )
     assert not (tmp_path / "x").exists()
 
 
 def test_no_prompt_is_in_both_splits() -> None:
     rows = [c for c in comparisons(40) for _ in range(2)]
-    kept, heldout = split_comparisons(rows, 0.25)
+    kept, heldout = split_pairs(rows, 0.25)
     assert len(kept) == 60 and len(heldout) == 20
     assert not {c.prompt for c in kept} & {c.prompt for c in heldout}
-    assert split_comparisons(rows[::-1], 0.25)[1] == heldout[::-1]
+    assert split_pairs(rows[::-1], 0.25)[1] == heldout[::-1]
     with pytest.raises(DataError, match="too few to hold some out"):
-        split_comparisons(comparisons(1), 0.25)
+        split_pairs(comparisons(1), 0.25)
 
 
 @pytest.mark.parametrize(
@@ -105,19 +109,19 @@ def test_no_prompt_is_in_both_splits() -> None:
 def test_bad_rows_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     write_jsonl(tmp_path / "p.jsonl", [{"prompt": "p", "chosen": "a", "rejected": "b", "sample_id": "1", **change}])
     with pytest.raises(DataError, match=message):
-        read_comparisons(tmp_path / "p.jsonl")
+        read_pairs(tmp_path / "p.jsonl")
 
 
 def test_missing_columns_and_rows_are_refused(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "p.jsonl", [{"prompt": "p", "chosen": "a", "sample_id": "1"}])
     with pytest.raises(DataError, match="line 1: missing column rejected"):
-        read_comparisons(tmp_path / "p.jsonl")
+        read_pairs(tmp_path / "p.jsonl")
     write_jsonl(tmp_path / "empty.jsonl", [])
     with pytest.raises(DataError, match="no rows in it"):
-        read_comparisons(tmp_path / "empty.jsonl")
+        read_pairs(tmp_path / "empty.jsonl")
 
 
 def test_an_unknown_architecture_is_refused(tmp_path: Path) -> None:
     settings = PreferenceSettings.from_params(params(architecture={"n_layers": 1}))
     with pytest.raises(ConfigError, match=r'preference_model.yaml: preference.architecture: unknown key "n_layers"'):
-        train(settings, comparisons(4), comparisons(2), tmp_path / "out")
+        train_preference_model(settings, comparisons(4), comparisons(2), tmp_path / "out")

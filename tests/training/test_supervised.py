@@ -21,8 +21,14 @@ from rl4lms.evaluation.generation import TextGenerator
 from rl4lms.metrics.base import BaseMetric
 from rl4lms.policies.language_models import load_language_model
 from rl4lms.training.lm_data import IGNORE
-from rl4lms.training.supervised import train
-from rl4lms.training.supervised_data import Collator, causal_examples, pairs, seq2seq_examples, target_loss
+from rl4lms.training.supervised import train_supervised
+from rl4lms.training.supervised_data import (
+    Collator,
+    causal_examples,
+    prompts_and_references,
+    seq2seq_examples,
+    target_loss,
+)
 from tests.conftest import EOS, PAD, llama_tokenizer, tiny_model, word_tokenizer
 
 FILES = ["config.json", "training_info.jsonl", "val_split_metrics.jsonl"]
@@ -88,7 +94,7 @@ def contents(directory: Path) -> dict[str, bytes]:
 def test_a_run_learns_and_equal_runs_write_equal_bytes(tmp_path, family):
     model = saved(tmp_path / "base", family)
     for name in ("a", "b", "c"):
-        train(config(model, family, seed=int(name == "c")), tmp_path / name)
+        train_supervised(config(model, family, seed=int(name == "c")), tmp_path / name)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
     assert contents(tmp_path / "a")["model/model.safetensors"] != contents(tmp_path / "c")["model/model.safetensors"]
     val = lines(tmp_path / "a" / "val_split_metrics.jsonl")
@@ -104,7 +110,7 @@ def test_a_run_learns_and_equal_runs_write_equal_bytes(tmp_path, family):
 
 
 def test_the_trainer_prints_nothing(tmp_path, capsys):
-    train(config(saved(tmp_path / "base", "gpt2"), "gpt2", max_steps=2), tmp_path / "run")
+    train_supervised(config(saved(tmp_path / "base", "gpt2"), "gpt2", max_steps=2), tmp_path / "run")
     assert capsys.readouterr().out == ""
 
 
@@ -143,12 +149,12 @@ def test_a_run_that_dies_resumes_to_the_same_bytes(tmp_path, monkeypatch, family
     for name in ("load", "loads", "Unpickler"):
         monkeypatch.setattr(pickle, name, None)
     monkeypatch.setattr(torch, "load", None)
-    train(config(model, family, **arguments), tmp_path / "whole")
+    train_supervised(config(model, family, **arguments), tmp_path / "whole")
     with monkeypatch.context() as patch:
         cut_after(patch, step)
         with pytest.raises(Cut):
-            train(config(model, family, **arguments), tmp_path / "cut")
-    train(config(model, family, **arguments), tmp_path / "cut")
+            train_supervised(config(model, family, **arguments), tmp_path / "cut")
+    train_supervised(config(model, family, **arguments), tmp_path / "cut")
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
     kept = {path.suffix for path in (tmp_path / "cut").rglob("*") if path.is_file()}
     assert kept <= {".json", ".jsonl", ".safetensors"}
@@ -175,7 +181,7 @@ def terminate_in(monkeypatch: pytest.MonkeyPatch, step: int, sent: signal.Signal
     ],
 )
 def test_a_run_with_something_off_ends_well(tmp_path: Path, off: dict[str, Any]) -> None:
-    train(config(saved(tmp_path / "base", "gpt2"), "gpt2", **off), tmp_path / "run")
+    train_supervised(config(saved(tmp_path / "base", "gpt2"), "gpt2", **off), tmp_path / "run")
     assert (tmp_path / "run/model/model.safetensors").is_file()
 
 
@@ -183,17 +189,17 @@ def test_a_signal_saves_and_leaves(tmp_path, monkeypatch, family):
     """Within an epoch SIGTERM, and Ctrl-C at its end; also where nothing else saves."""
     model = saved(tmp_path / "base", family)
     arguments = {"save_strategy": "no", "logging_steps": 3}
-    train(config(model, family, **arguments), tmp_path / "whole")
+    train_supervised(config(model, family, **arguments), tmp_path / "whole")
     previous = signal.getsignal(signal.SIGTERM)
     for step, sent in ((4, signal.SIGTERM), (5, signal.SIGINT)):
         with monkeypatch.context() as patch:
             terminate_in(patch, step, sent)
             with pytest.raises(SystemExit if step == 4 else KeyboardInterrupt) as left:
-                train(config(model, family, **arguments), tmp_path / "cut")
+                train_supervised(config(model, family, **arguments), tmp_path / "cut")
         assert step == 5 or left.value.code == 143
         assert max(p.name for p in (tmp_path / "cut" / "checkpoints").iterdir()) == f"{step:08d}"
     assert signal.getsignal(signal.SIGTERM) is previous
-    train(config(model, family, **arguments), tmp_path / "cut")
+    train_supervised(config(model, family, **arguments), tmp_path / "cut")
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
 
 
@@ -223,8 +229,8 @@ def _length(monkeypatch):
 def test_a_published_run_scores_val_and_test_as_rl_runs_do(tmp_path, family):
     """Both at the start and at the end, val after each epoch; the training is that of a run without metrics."""
     model = saved(tmp_path / "base", family, dropout=0.1)
-    train(config(model, family), tmp_path / "plain")
-    train(evaluated(model, family), tmp_path / "run")
+    train_supervised(config(model, family), tmp_path / "plain")
+    train_supervised(evaluated(model, family), tmp_path / "run")
     val, test = (lines(tmp_path / "run" / f"{split}_split_metrics.jsonl") for split in ("val", "test"))
     assert [row["epoch"] for row in val] == [0, 1, 2] and [row["epoch"] for row in test] == [0, 2]
     assert all({"eval/loss", "test/length", "lexical/meteor"} == set(row["metrics"]) for row in val)
@@ -249,7 +255,7 @@ def test_its_texts_are_those_of_its_model_and_of_its_generation_settings(tmp_pat
     if place == "train_evaluation":
         settings = {"do_sample": False, "max_new_tokens": 3}
         changes = {"generation_kwargs": settings}
-    train(evaluated(model, family, changes), tmp_path / "run")
+    train_supervised(evaluated(model, family, changes), tmp_path / "run")
     loaded = load_language_model(str(tmp_path / "run" / "model"), seq2seq=family == "t5")
     generator = TextGenerator(
         loaded, word_tokenizer(pad_is_eos=family == "gpt2"), generation=settings, max_prompt_length=8, batch_size=3
@@ -265,7 +271,7 @@ def test_its_texts_are_those_of_its_model_and_of_its_generation_settings(tmp_pat
 @pytest.mark.usefixtures("_length")
 def test_eval_every_counts_epochs_and_the_last_is_always_evaluated(tmp_path):
     model = saved(tmp_path / "base", "gpt2")
-    train(evaluated(model, "gpt2", {"eval_every": 2}, num_train_epochs=3), tmp_path / "run")
+    train_supervised(evaluated(model, "gpt2", {"eval_every": 2}, num_train_epochs=3), tmp_path / "run")
     assert [row["epoch"] for row in lines(tmp_path / "run" / "val_split_metrics.jsonl")] == [0, 2, 3]
     assert [row["epoch"] for row in lines(tmp_path / "run" / "test_split_metrics.jsonl")] == [0, 3]
 
@@ -276,17 +282,17 @@ def test_an_evaluated_run_that_dies_resumes_to_the_same_bytes(tmp_path, monkeypa
     """Within an epoch, at its end, and once all is trained; nothing is evaluated twice."""
     model = saved(tmp_path / "base", "gpt2", dropout=0.1)
     arguments = {"save_steps": step, "logging_steps": 3}
-    train(evaluated(model, "gpt2", **arguments), tmp_path / "whole")
+    train_supervised(evaluated(model, "gpt2", **arguments), tmp_path / "whole")
     with monkeypatch.context() as patch:
         cut_after(patch, step)
         with pytest.raises(Cut):
-            train(evaluated(model, "gpt2", **arguments), tmp_path / "cut")
-    train(evaluated(model, "gpt2", **arguments), tmp_path / "cut")
+            train_supervised(evaluated(model, "gpt2", **arguments), tmp_path / "cut")
+    train_supervised(evaluated(model, "gpt2", **arguments), tmp_path / "cut")
     names = [*FILES, "test_split_metrics.jsonl", "model/model.safetensors"]
     names += [path.name for path in (tmp_path / "whole").glob("epoch_*")]
     for name in names:
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
-    train(evaluated(model, "gpt2", **arguments), tmp_path / "cut")  # once more, finished
+    train_supervised(evaluated(model, "gpt2", **arguments), tmp_path / "cut")  # once more, finished
     for name in names:
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
@@ -314,7 +320,7 @@ def test_every_key_of_generation_reaches_the_evaluation_of_a_supervised_run(tmp_
         with pytest.raises(ConfigError, match="max_length: is of encoder-decoder models"):
             RunConfig.from_dict(given)
         return
-    train(RunConfig.from_dict(given), tmp_path / "run")
+    train_supervised(RunConfig.from_dict(given), tmp_path / "run")
     resolved = json.loads((tmp_path / "run" / "config.json").read_text())["alg"]["generation_kwargs"]
     assert resolved["max_new_tokens"] == 4
     rows = json.loads((tmp_path / "run" / "epoch_1_test_split_predictions.json").read_text())
@@ -326,13 +332,13 @@ def test_a_response_that_leaves_no_room_for_a_prompt_is_refused(tmp_path):
     given = config(model, "gpt2").to_dict()
     given["alg"]["generation_kwargs"]["max_new_tokens"] = 64  # the tokenizer's model_max_length
     with pytest.raises(ConfigError, match=r"max_new_tokens: 64 leave no room for a prompt in the 64 positions"):
-        train(RunConfig.from_dict(given), tmp_path / "run")
+        train_supervised(RunConfig.from_dict(given), tmp_path / "run")
 
 
 def test_embeddings_may_have_a_rate_of_their_own(tmp_path):
     model = saved(tmp_path / "base", "t5")
     for name, args in (("a", {}), ("b", {"optim_args": "embedding_learning_rate=0.1"})):
-        train(config(model, "t5", max_steps=3, **args), tmp_path / name)
+        train_supervised(config(model, "t5", max_steps=3, **args), tmp_path / name)
     from transformers import T5ForConditionalGeneration
 
     start, a, b = (
@@ -340,7 +346,7 @@ def test_embeddings_may_have_a_rate_of_their_own(tmp_path):
     )
     assert (b - start).abs().max() > 10 * (a - start).abs().max()
     with pytest.raises(ConfigError, match="expected a number"):
-        train(config(model, "t5", optim_args="embedding_learning_rate=big"), tmp_path / "c")
+        train_supervised(config(model, "t5", optim_args="embedding_learning_rate=big"), tmp_path / "c")
 
 
 @pytest.mark.parametrize(
@@ -348,7 +354,7 @@ def test_embeddings_may_have_a_rate_of_their_own(tmp_path):
 )
 def test_a_value_that_transformers_refuses_is_one_line(tmp_path, wrong):
     with pytest.raises(ConfigError, match=r"^alg\.training_args(\.fp16)?: ") as error:
-        train(config(saved(tmp_path / "base", "gpt2"), "gpt2", **wrong), tmp_path / "run")
+        train_supervised(config(saved(tmp_path / "base", "gpt2"), "gpt2", **wrong), tmp_path / "run")
     assert "\n" not in str(error.value)
 
 
@@ -395,9 +401,9 @@ def test_seq2seq_targets_end_in_exactly_one_eos():
 
 
 def test_every_reference_is_an_example_and_none_is_an_error():
-    assert pairs([Sample("a", "p", ["x", "y", " "])]) == (["p", "p"], ["x", "y"])
+    assert prompts_and_references([Sample("a", "p", ["x", "y", " "])]) == (["p", "p"], ["x", "y"])
     with pytest.raises(DataError, match="no sample has a reference"):
-        pairs([Sample("a", "p", [""])])
+        prompts_and_references([Sample("a", "p", [""])])
 
 
 def test_the_validation_loss_does_not_depend_on_batches(family):

@@ -1,4 +1,4 @@
-"""Published face: `rl4lms.envs.text_generation.alg_wrappers.wrap_onpolicy_alg`, found by name when it is used."""
+"""Published import path of `wrap_onpolicy_alg`, which is imported on first use."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from rl4lms.core.tables import WrapperRegistry
 
 def wrap_onpolicy_alg(*args: Any, **kwargs: Any) -> Any:
     """See `rl4lms.algorithms.on_policy_text.wrap_onpolicy_alg`."""
-    return WrapperRegistry.get("ppo")(*args, **kwargs)
+    return WrapperRegistry.get("default")(*args, **kwargs)

@@ -22,14 +22,15 @@ FIELDS = ("prompt_or_input", "context", "input")
 
 
 class TextGenEnv(gymnasium.Env[dict[str, np.ndarray], int]):
-    """An episode continues one prompt; an action is a token id; stop tokens and the length limit both terminate.
+    """An environment whose episodes continue a prompt and whose actions are token ids.
 
-    Observations: a Dict of int64 boxes under the published names, left-padded: `prompt_or_input_*` (P,), `context_*`
-    (T,), `input_*` (P + T,), each with `_encoded_pt` and `_attention_mask_pt`. Rewards come from `reward_function`;
-    a `BatchedRewardFunction` is called with the one episode at its end, so stepping and batched scoring agree.
+    Stop tokens and the length limit both terminate an episode. Observations are a Dict of int64 boxes with RL4LMs'
+    names, left-padded: `prompt_or_input_*` (P,), `context_*` (T,) and `input_*` (P + T,), each with `_encoded_pt` and
+    `_attention_mask_pt`. A `BatchedRewardFunction` is called with the one episode at its end, so that stepping and
+    batched scoring agree.
 
-    samples: (sample, weight) pairs; vocab_size: the model's number of actions (default: the tokenizer's length);
-    stop_ids: what ends a text beside the tokenizer's eos; encoder_decoder: as of `TextTask`.
+    samples: (sample, weight) pairs; vocab_size: the number of actions (default: the tokenizer's length); stop_ids: the
+    tokens that end a text, in addition to the tokenizer's eos; encoder_decoder: see `TextTask`.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["ansi"]}  # noqa: RUF012 - as gymnasium declares it
@@ -81,7 +82,7 @@ class TextGenEnv(gymnasium.Env[dict[str, np.ndarray], int]):
         self._observation: Observation | None = None
 
     def begin(self, sample: SampleLike) -> None:
-        """The next episode continues `sample`'s prompt; it starts at once, without an observation being returned."""
+        """Start an episode with the prompt of `sample`, like `reset`, but without returning an observation."""
         self._observation = self.task.first_observation(sample)
 
     def reset(
@@ -115,7 +116,7 @@ class TextGenEnv(gymnasium.Env[dict[str, np.ndarray], int]):
 
     @staticmethod
     def _episode_info(previous: Observation, current: Observation) -> dict[str, Any]:
-        """What the episode was, under the published names; given at its end, in copies that are the caller's own."""
+        """The info at the end of an episode, with RL4LMs' names. It has copies, which the caller may change."""
         return {
             "output": current.context_text,
             "action_history": current.action_history,
@@ -137,6 +138,6 @@ class TextGenEnv(gymnasium.Env[dict[str, np.ndarray], int]):
         return float(reward_fn([prompt], [current.context_text], [references], [True], [current.meta_info])[0])
 
     def render(self) -> str:
-        """Prompt and text so far."""
+        """The prompt and the text so far."""
         o = self._observation
         return "" if o is None else f"{o.prompt_or_input_text}|{o.context_text}"

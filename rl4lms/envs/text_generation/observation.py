@@ -1,4 +1,4 @@
-"""Published face: `rl4lms.envs.text_generation.observation.Observation`."""
+"""The published import path `rl4lms.envs.text_generation.observation.Observation`."""
 
 from rl4lms.tokenization.observation import Observation
 

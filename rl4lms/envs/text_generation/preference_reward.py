@@ -1,4 +1,4 @@
-"""Published face: RL4LMs' preference reward at its published path."""
+"""The published import path of RL4LMs' preference reward."""
 
 from rl4lms.rewards.preference import CommonGenPrefRM
 

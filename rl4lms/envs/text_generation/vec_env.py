@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,11 +11,10 @@ import numpy as np
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
 from rl4lms.core.errors import LONGEST_LINE, RunError, UserError, message_of
-from rl4lms.core.guard import guarded
+from rl4lms.core.guard import guarded, name_of
 from rl4lms.core.seeding import derive_seed
 from rl4lms.core.signals import children_without_ctrl_c
 from rl4lms.envs.text_generation.env import TextGenEnv
-from rl4lms.rewards.base import reward_name
 from rl4lms.rewards.guard import STEP_ERROR
 from rl4lms.rewards.parallel import is_copyable
 from rl4lms.tokenization.observation import SampleLike
@@ -22,15 +22,15 @@ from rl4lms.tokenization.text_task import TextTask
 
 
 def make_vec_env(task: TextTask, *, n_envs: int, vocab_size: int, seed: int) -> VecEnv:
-    """`n_envs` environments in this process; data, tokenizer and reward are shared, not copied."""
+    """`n_envs` environments in this process, which share data, tokenizer and reward."""
     return DummyVecEnv([_factory(task, vocab_size, derive_seed(seed, "env", i)) for i in range(n_envs)])
 
 
 def make_stepping_env(task: TextTask, *, n_envs: int, vocab_size: int, sample: SampleLike) -> VecEnv:
-    """`n_envs` worker processes that step token by token; each gets its samples one by one, never the pool.
+    """`n_envs` worker processes that step token by token. Each gets single samples instead of the whole pool.
 
-    A reward function that is not to be copied (a model) stays here: the environments step without it, and
-    `SteppedScorer` asks it.
+    A reward function that must not be copied, because it has a model, stays in this process: the environments step
+    without it, and `SteppedScorer` calls it.
     """
     small: Sequence[tuple[SampleLike, float]] = [(sample, 1.0)]
     sent = replace(task, samples=small)
@@ -38,20 +38,20 @@ def make_stepping_env(task: TextTask, *, n_envs: int, vocab_size: int, sample: S
         sent = replace(sent, reward_function=None)
     try:
         with children_without_ctrl_c():
-            return SubprocVecEnv([_factory(sent, vocab_size, i, _TellingEnv) for i in range(n_envs)])
-    except (EOFError, ConnectionError):  # the process has said why
-        name = reward_name(task.reward_function)
+            return SubprocVecEnv([_factory(sent, vocab_size, i, _ReportingEnv) for i in range(n_envs)])
+    except (EOFError, ConnectionError):  # the process has printed the reason
+        name = name_of(task.reward_function)
         raise RunError(
             f"env.vec_env: subproc: a process ended before its first step; can reward {name} be sent to it?"
         ) from None
 
 
-class _TellingEnv(TextGenEnv):
-    """Steps in a process of its own, which an error would end: it is told in the step's info instead."""
+class _ReportingEnv(TextGenEnv):
+    """An environment in a worker process. It reports an error in the step's info, because raising would end it."""
 
     def step(self, action: int) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         try:
-            with guarded(f"reward {reward_name(self.task.reward_function)}"):
+            with guarded(f"reward {name_of(self.task.reward_function)}"):
                 return super().step(action)
         except UserError as error:
             assert self._observation is not None
@@ -59,21 +59,5 @@ class _TellingEnv(TextGenEnv):
 
 
 def _factory(task: TextTask, vocab_size: int, seed: int, env_class: type[TextGenEnv] = TextGenEnv) -> Any:
-    def make() -> TextGenEnv:
-        return env_class(
-            task.tokenizer,
-            task.reward_function,
-            task.samples,
-            max_episode_length=task.max_episode_length,
-            priority_scale=task.priority_scale,
-            max_prompt_length=task.max_prompt_length,
-            terminate_on_eos=task.terminate_on_eos,
-            context_start_token=task.context_start_token,
-            prompt_truncation_side=task.prompt_truncation_side,
-            vocab_size=vocab_size,
-            seed=seed,
-            stop_ids=task.stop_ids,
-            encoder_decoder=task.encoder_decoder,
-        )
-
-    return make
+    arguments = {name: value for name, value in vars(task).items() if name != "pad_token_id"}
+    return functools.partial(env_class, **arguments, vocab_size=vocab_size, seed=seed)

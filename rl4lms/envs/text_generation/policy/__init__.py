@@ -1,1 +1,1 @@
-"""Published faces of the policies."""
+"""The published import paths of the policies."""

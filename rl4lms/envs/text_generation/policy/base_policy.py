@@ -1,4 +1,4 @@
-"""Published face: `rl4lms.envs.text_generation.policy.base_policy`."""
+"""The published import path `rl4lms.envs.text_generation.policy.base_policy`."""
 
 from rl4lms.policies.base import EvaluateActionsOutput, LMActorCriticPolicy
 

@@ -1,4 +1,4 @@
-"""Published face: `rl4lms.envs.text_generation.policy.seq2seq_policy`."""
+"""The published import path `rl4lms.envs.text_generation.policy.seq2seq_policy`."""
 
 from rl4lms.policies.maskable import MaskedSeq2SeqLMActorCriticPolicy
 from rl4lms.policies.seq2seq import Seq2SeqLMActorCriticPolicy
