@@ -13,11 +13,10 @@ from rl4lms.data_pools.generators.iwslt2017 import PHRASES, TOPICS, Pair, filled
 
 # Genders of the nouns; "p" is a plural. The endings of what stands before them are checked against these.
 GENDERS = {
-    "m": "Mann Vater Bruder Onkel Freund Sohn Student Nachbar Chef Fisch Kuchen Apfel Käse Reis Brief Bericht Text Bus "
-    "Lastwagen Tisch Schrank Laden Arzt Bauern König Mantel Hut Rock",
-    "f": "Frau Mutter Schwester Tochter Suppe Geschichte Nachricht Antwort Lampe Uhr Tür Kiste Lehrerin Sängerin Jacke",
-    "n": "Mädchen Kind Brot Buch Gedicht Auto Fahrrad Boot Fenster Tor Haus Zimmer Hemd Kleid",
-    "p": "Eier Jungen Kinder Gäste Schuhe Handschuhe",
+    "m": "Mann Vater Onkel Sohn Nachbar Fisch Kuchen Apfel Käse Brief Bericht Bus Lastwagen Arzt König",
+    "f": "Frau Mutter Schwester Suppe Geschichte Nachricht Lampe Lehrerin Sängerin",
+    "n": "Mädchen Kind Brot Buch Gedicht Auto Fahrrad Boot",
+    "p": "Kinder Gäste",
 }
 GENDER_OF = {noun: gender for gender, nouns in GENDERS.items() for noun in nouns.split()}
 ARTICLES = {
@@ -39,20 +38,20 @@ def agrees(phrase: str, case: str) -> bool:
     possessive = re.fullmatch(r"(mein|unser|ihr|sein)(e?)", first)
     if possessive:
         return case == "nom" and not adjectives and possessive[2] == POSSESSIVE[gender]
-    endings = [re.fullmatch(r"(?:alt|jung|neu|warm|rot|lang|groß|schwarz)(\w*)", adjective) for adjective in adjectives]
+    endings = [re.fullmatch(r"(?:alt|jung|neu|warm|rot|lang)(\w*)", adjective) for adjective in adjectives]
     return first == ARTICLES[case][gender] and all(e and e[1] == WEAK[case][gender] for e in endings)
 
 
 def test_articles_and_adjectives_agree_with_their_nouns() -> None:
     persons = [phrase for phrase in language(PHRASES["who"], 1) if " " in phrase]
     things = [phrase for topic in TOPICS for phrase in language(topic.things, 1)]
-    assert len(persons) + len(things) > 60
+    assert len(persons) + len(things) > 30
     assert [phrase for phrase in persons if not agrees(phrase, "nom")] == []
     assert [phrase for phrase in things if not agrees(phrase, "acc")] == []
 
 
 @pytest.mark.parametrize(
-    "wrong", ["der roten Apfel", "den rote Apfel", "die Fenster", "mein Mutter", "das große Tür", "meinen Bruder"]
+    "wrong", ["der roten Apfel", "den rote Apfel", "die Auto", "mein Mutter", "das alte Bus", "meinen Vater"]
 )
 def test_disagreement_is_seen(wrong: str) -> None:
     assert not agrees(wrong, "nom") and not agrees(wrong, "acc")
@@ -76,15 +75,9 @@ At home the child reads the letter. = Zu Hause liest das Kind den Brief.
 The child read the letter yesterday. = Das Kind hat gestern den Brief gelesen.
 Yesterday the child read the letter. = Gestern hat das Kind den Brief gelesen.
 The child can read the letter at home. = Das Kind kann zu Hause den Brief lesen.
-The child must read the letter at home. = Das Kind muss zu Hause den Brief lesen.
-The child wants to read the letter at home. = Das Kind will zu Hause den Brief lesen.
-The child does not read the letter at home. = Das Kind liest den Brief zu Hause nicht.
-The child did not read the letter yesterday. = Das Kind hat den Brief gestern nicht gelesen.
+The child did not read the letter. = Das Kind hat den Brief nicht gelesen.
 Does the child read the letter at home? = Liest das Kind zu Hause den Brief?
-Did the child read the letter yesterday? = Hat das Kind gestern den Brief gelesen?
-I think that the child reads the letter at home. = Ich denke, dass das Kind zu Hause den Brief liest.
-Do you know if the child read the letter yesterday? = Weißt du, ob das Kind gestern den Brief gelesen hat?
-We are happy because the child reads the letter at home. = Wir sind froh, weil das Kind zu Hause den Brief liest.
+I know that the child read the letter. = Ich weiß, dass das Kind den Brief gelesen hat.
 """
 
 
@@ -93,8 +86,8 @@ def test_patterns_place_the_verb_as_german_does() -> None:
     german = dict(zip(("DOES", "DONE", "DO"), ("liest", "gelesen", "lesen"), strict=True))
     english |= {"WHO": "the child", "WHAT": "the letter", "WHEN": "at home", "PAST": "yesterday"}
     german |= {"WHO": "das Kind", "WHAT": "den Brief", "WHEN": "zu Hause", "PAST": "gestern"}
-    made = dict.fromkeys(f"{filled(en, english)} = {filled(de, german)}" for en, de in PHRASES["pattern"])
-    assert list(made) == BY_HAND.strip().split("\n")
+    made = [f"{filled(en, english)} = {filled(de, german)}" for en, de in PHRASES["pattern"]]
+    assert made == BY_HAND.strip().split("\n")
 
 
 def translations(english: str) -> set[str]:

@@ -20,7 +20,7 @@ from rl4lms.data_pools.generators import english, wordlists
         (english.third_person, "watch", "watches"),
         (english.third_person, "carry on", "carries on"),
         (english.past, "pick up", "picked up"),
-        (english.past, "clap", "clapped"),
+        (english.past, "chat", "chatted"),
         (english.past, "write", "wrote"),
         (english.gerund, "ride", "riding"),
         (english.gerund, "sit", "sitting"),

@@ -142,7 +142,7 @@ def test_two_thousand_distinct_training_rows(task: str) -> None:
         ("common_gen", 400, 0.55),
         ("cnn_dailymail", 800, 0.40),
         ("totto", 200, 0.45),
-        ("iwslt2017", 250, 0.30),
+        ("iwslt2017", 150, 0.35),
         ("narrative_qa", 500, 0.40),
         ("daily_dialog", 700, 0.30),
     ],
@@ -176,7 +176,7 @@ def test_columns(task: str, split: str) -> None:
         ("common_gen", [(6, 15)]),
         ("cnn_dailymail", [(45, 90), (10, 45)]),
         ("totto", [(5, 20)]),
-        ("iwslt2017", [(5, 14), (5, 13)]),
+        ("iwslt2017", [(5, 11), (5, 11)]),
         ("narrative_qa", [(50, 90), (3, 12), (1, 10), (1, 10)]),
     ],
 )

@@ -211,11 +211,10 @@ def _object(rng: random.Random, noun: str) -> str:
 
 def _conjugation(rng: random.Random, plural: bool) -> Callable[[str], str]:
     form = rng.random()
-    person: english.Person = "3p" if plural else "3s"
     if form < 0.4:
-        return lambda verb: f"{english.be(person)} {english.gerund(verb)}"
+        return lambda verb: f"{'are' if plural else 'is'} {english.gerund(verb)}"
     if form < 0.8:
-        return lambda verb: english.present(verb, person)
+        return lambda verb: verb if plural else english.third_person(verb)
     return english.past
 
 

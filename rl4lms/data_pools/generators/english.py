@@ -2,55 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from rl4lms.data_pools.generators.wordlists import pairs, words
-
-Person = Literal["1s", "2s", "3s", "1p", "3p"]
 
 # base -> past
 _IRREGULAR = dict(
     pairs("""
-be = was; begin = began; bring = brought; build = built; buy = bought; catch = caught; come = came; cut = cut
-draw = drew; drink = drank; drive = drove; eat = ate; fall = fell; feed = fed; find = found; fly = flew
-forget = forgot; get = got; give = gave; go = went; have = had; hear = heard; hide = hid; hit = hit; hold = held
-know = knew; lead = led; leave = left; lend = lent; lose = lost; make = made; meet = met; pay = paid; put = put
-read = read; ride = rode; run = ran; say = said; see = saw; sell = sold; send = sent; shake = shook; sing = sang
-sit = sat; sleep = slept; speak = spoke; spend = spent; stand = stood; steal = stole; sweep = swept; swim = swam
-take = took; teach = taught; tell = told; think = thought; throw = threw; understand = understood; wake = woke
-wear = wore; win = won; write = wrote
+build = built; buy = bought; catch = caught; cut = cut; draw = drew; drink = drank; drive = drove; eat = ate
+feed = fed; fly = flew; get = got; hit = hit; hold = held; lead = led; read = read; ride = rode; run = ran
+sell = sold; sing = sang; sit = sat; sleep = slept; stand = stood; sweep = swept; swim = swam; take = took
+teach = taught; throw = threw; wear = wore; write = wrote
 """)
 )
-_DOUBLING = frozenset(
-    words("""
-    begin chat chop clap cut dig drag drop forget get grab hit hug jog nod pat pet plan put run shop sit skip
-    slip spin step stir stop strip swim tap trap trim trip unwrap win wrap
-""")
-)
+_DOUBLING = frozenset(words("chat cut get hit pet run sit strip swim"))
 _PLURALS = {
     "child": "children",
     "fish": "fish",
-    "foot": "feet",
-    "knife": "knives",
     "leaf": "leaves",
     "man": "men",
-    "mouse": "mice",
     "person": "people",
-    "sheep": "sheep",
-    "shelf": "shelves",
-    "wolf": "wolves",
     "woman": "women",
-    "policeman": "policemen",
-    "fisherman": "fishermen",
-    "potato": "potatoes",
-    "hero": "heroes",
 }
 _VOWEL_SOUNDS = frozenset(("8", "11", "18", "hour", "honest", "honor", "heir"))
 _CONSONANT_SOUNDS = ("uni", "use", "eu", "one")
-_BE = {
-    "present": {"1s": "am", "2s": "are", "3s": "is", "1p": "are", "3p": "are"},
-    "past": {"1s": "was", "2s": "were", "3s": "was", "1p": "were", "3p": "were"},
-}
 _NUMBERS = words("zero one two three four five six seven eight nine ten eleven twelve")
 
 
@@ -107,17 +80,6 @@ def gerund(verb: str) -> str:
     return head + "ing" + rest
 
 
-def be(person: Person, tense: Literal["present", "past"] = "present") -> str:
-    return _BE[tense][person]
-
-
-def present(verb: str, person: Person) -> str:
-    head, rest = _split_head(verb)
-    if head == "be":
-        return be(person) + rest
-    return third_person(verb) if person == "3s" else verb
-
-
 def article(phrase: str) -> str:
     """ "a" or "an", by the sound that `phrase` begins with."""
     word = phrase.split(" ", 1)[0].lower()
@@ -137,9 +99,3 @@ def capitalised(text: str) -> str:
 def number_word(n: int) -> str:
     """Words up to twelve, digits above."""
     return _NUMBERS[n] if 0 <= n < len(_NUMBERS) else str(n)
-
-
-def ordinal(n: int) -> str:
-    """1 -> "1st"."""
-    suffix = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
-    return f"{n}{suffix}"
