@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -27,6 +28,7 @@ class EpisodeBatch:
     prompt_index: (B,) the sample of each episode in the training pool; texts: the decoded responses.
     sampler_logprobs: as logprobs, but as the sampler computed them token by token; None if those are the logprobs.
     In half precision logprobs are of the update's own forward, which rounds otherwise.
+    score_parts: name -> one score for each ended episode, in any order, if the reward is a weighted sum of others.
     """
 
     sequences: Sequences
@@ -41,6 +43,7 @@ class EpisodeBatch:
     prompt_index: list[int]
     texts: list[str]
     sampler_logprobs: Tensor | None = None
+    score_parts: Mapping[str, list[float]] = field(default_factory=dict)
 
     @property
     def mask(self) -> Tensor:
