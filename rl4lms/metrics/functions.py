@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rl4lms.core.errors import DataError, RunError
-from rl4lms.metrics.base import BaseMetric, MetaInfo, MetricResult, mean
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from rl4lms.metrics.base import MetaInfo, MetricResult, SampleMetric, Samples, mean
 
 
 def call_with_columns(
@@ -58,7 +55,7 @@ def scores_of(answer: Any, n: int, what: str) -> list[Any]:
     return scores
 
 
-class FunctionMetric(BaseMetric):
+class FunctionMetric(SampleMetric):
     """A plain function as a metric: it answers a number, a list of one number for each text, or a dict of such.
 
     A list is also the score of the whole set, its mean. name: the key of an answer that is no dict.
@@ -67,23 +64,15 @@ class FunctionMetric(BaseMetric):
     def __init__(self, function: Callable[..., Any], name: str) -> None:
         self.function, self.name = function, name
 
-    def compute(
-        self,
-        prompt_texts: Sequence[str] | None,
-        generated_texts: Sequence[str],
-        reference_texts: Sequence[Sequence[str]] | None,
-        meta_infos: Sequence[MetaInfo] | None = None,
-        model: PreTrainedModel | None = None,
-        split_name: str | None = None,
-    ) -> MetricResult:
-        n = len(generated_texts)
+    def score_samples(self, samples: Samples) -> MetricResult:
+        n = len(samples.texts)
         answer = call_with_columns(
             self.function,
             f"metric {self.name}",
-            prompt_texts or [""] * n,
-            generated_texts,
-            reference_texts or [[]] * n,
-            meta_infos or [None] * n,
+            samples.prompts or [""] * n,
+            samples.texts,
+            samples.references or [[]] * n,
+            samples.meta_infos or [None] * n,
         )
         named = answer if isinstance(answer, Mapping) else {self.name: answer}
         return {str(key): self._entry(value, n) for key, value in named.items()}
