@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl4lms.cli.compare import compared
-from rl4lms.results.comparison_text import Comparison
 from rl4lms.core.errors import DataError
-from rl4lms.results.run_directory import SPLITS, RunDirectory
 from rl4lms.policies.language_models import load_language_model
+from rl4lms.results.comparison_text import Comparison
+from rl4lms.results.run_directory import SPLITS, RunDirectory
 from rl4lms.tokenization.tokenizer import build_tokenizer
 from rl4lms.training.model_checks import model_config
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+MOST_PANELS = 4  # of metrics, some of which have thirty results
 
 
 class Run:
@@ -61,19 +63,26 @@ class Run:
                 return self.directory.samples(name)
         raise DataError(f"{self.path}: no generations of {split or 'test or val'}; train with metrics to have them.")
 
-    def plot(self) -> Figure:
-        """The reward (and its parts), the KL to the starting model, and what was scored on val, by iteration."""
+    def plot(self, *columns: str) -> Figure:
+        """A panel for each of these columns of `curves`, by iteration.
+
+        Without columns: the reward and its parts, the KL to the starting model, and the first metrics on val.
+        """
+        import matplotlib.pyplot  # noqa: F401 - a notebook shows figures once it is imported
         from matplotlib.figure import Figure
 
-        columns = self.curves.columns
-        parts = [name for name in columns if name.startswith("rollout/reward_")]
+        known = self.curves.columns
+        parts = [name for name in known if name.startswith("rollout/reward_")]
+        first = [name for name in known if name.startswith("val/")][:MOST_PANELS]
         panels = {"reward": ["rollout/ep_rew_mean", *parts], "KL (nats a token)": ["rollout/kl_mean"]}
-        panels |= {name: [name] for name in columns if name.startswith("val/")}
-        shown = {title: [name for name in names if name in columns] for title, names in panels.items()}
-        shown = {title: names for title, names in shown.items() if names}
-        figure = Figure(figsize=(3.6 * max(len(shown), 1), 2.8), layout="constrained")
-        panel = figure.subplots(1, max(len(shown), 1), squeeze=False)[0]
-        for axes, (title, names) in zip(panel, shown.items(), strict=False):
+        panels |= {name: [name] for name in first}
+        if columns:
+            panels = {name: [name] for name in columns}
+        elif "rollout/ep_rew_mean" not in known:  # of a supervised run
+            panels = {name: [name] for name in first}
+        figure = Figure(figsize=(3.6 * max(len(panels), 1), 2.8), layout="constrained")
+        axes_of = figure.subplots(1, max(len(panels), 1), squeeze=False)[0]
+        for axes, (title, names) in zip(axes_of, panels.items(), strict=False):
             for name in names:
                 line = self.curves[name].dropna()
                 axes.plot(line.index, line, marker="o" if name.startswith("val/") else None, label=name)

@@ -15,11 +15,11 @@ from rl4lms.config.compose import task_params
 from rl4lms.config.params import Params
 from rl4lms.config.schema import ComponentConfig
 from rl4lms.core.errors import ConfigError, DataError
+from rl4lms.core.result_keys import KL_PER_SEQUENCE, KL_PER_TOKEN
 from rl4lms.core.tables import MetricRegistry
 from rl4lms.evaluation.evaluator import EvaluationResult
 from rl4lms.evaluation.evaluator import evaluate as score
 from rl4lms.evaluation.generation import TextGenerator
-from rl4lms.core.result_keys import KL_PER_SEQUENCE, KL_PER_TOKEN
 from rl4lms.evaluation.task_scoring import TaskScoring
 from rl4lms.policies.language_models import load_language_model
 from rl4lms.tokenization.tokenizer import build_tokenizer
