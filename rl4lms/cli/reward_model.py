@@ -9,7 +9,7 @@ from rl4lms.config.stages import stage_params
 from rl4lms.core.io import write_json
 from rl4lms.core.manifest import MANIFEST_FILE, build_manifest
 from rl4lms.core.work_directory import input_digests
-from rl4lms.training.reward_model import RewardModelSettings, train
+from rl4lms.training.reward_model import RewardModelSettings, train_reward_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     settings = RewardModelSettings.from_params(args.name, args.params.reward_model(args.name))
-    train(settings, args.data, args.out)
+    train_reward_model(settings, args.data, args.out)
     manifest = build_manifest(
         seed=settings.training.seed if settings.training else None,
         device="cpu",

@@ -49,7 +49,7 @@ def _local_rows(task: str, params: Params, source: Path, out: Path) -> Iterator[
 def train_classifier(name: str, args: argparse.Namespace, params: Params) -> str:
     settings = _settings(name, params)
     with _local_rows(settings.task, params, args.data, args.out) as rows:
-        reward_model.train(settings, rows, args.out)
+        reward_model.train_reward_model(settings, rows, args.out)
         _report(settings, str(args.out), rows / "test.jsonl", args.out)
     return _said(args.out)
 
@@ -82,7 +82,7 @@ def train_preference(args: argparse.Namespace, params: Params) -> str:
         heldout = read_comparisons(args.heldout)
     else:
         comparisons, heldout = split_comparisons(comparisons, settings.heldout_share)
-    preference_model.train(settings, comparisons, heldout, args.out)
+    preference_model.train_preference_model(settings, comparisons, heldout, args.out)
     return _said(args.out)
 
 

@@ -107,7 +107,7 @@ class BaseModelSettings:
         )
 
 
-def train(settings: BaseModelSettings, data_dir: Path, out_dir: Path) -> None:
+def train_base_model(settings: BaseModelSettings, data_dir: Path, out_dir: Path) -> None:
     """Write model, tokenizer and metrics.json into `out_dir`. data_dir holds <task>/{train,validation}.jsonl.
 
     Equal inputs give equal bytes on one machine and thread count; the same call goes on from its last checkpoint.

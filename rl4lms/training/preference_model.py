@@ -116,7 +116,7 @@ def split_comparisons(
     return [c for c in comparisons if c.prompt not in heldout], [c for c in comparisons if c.prompt in heldout]
 
 
-def train(
+def train_preference_model(
     settings: PreferenceSettings, comparisons: Sequence[Comparison], heldout: Sequence[Comparison], out_dir: Path
 ) -> dict[str, Any]:
     """Write model, tokenizer and the report on `heldout` into `out_dir`. Returns the report.

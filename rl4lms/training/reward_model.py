@@ -128,7 +128,7 @@ def read_texts(task: str, path: Path, n_labels: int) -> list[LabelledText]:
     return texts
 
 
-def train(settings: RewardModelSettings, data_dir: Path, out_dir: Path) -> None:
+def train_reward_model(settings: RewardModelSettings, data_dir: Path, out_dir: Path) -> None:
     """Write classifier, tokenizer and metrics.json into `out_dir`. data_dir holds {train,validation}.jsonl of the task.
 
     Equal inputs give equal bytes on one machine and thread count; the same call goes on from its last checkpoint.

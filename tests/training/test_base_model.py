@@ -13,7 +13,7 @@ import torch
 from rl4lms.core.errors import ConfigError, DataError, RunError
 from rl4lms.core.io import write_jsonl
 from rl4lms.tokenization.tokenizer import load_tokenizer
-from rl4lms.training.base_model import BaseModelSettings, train
+from rl4lms.training.base_model import BaseModelSettings, train_base_model
 from rl4lms.training.fitting import Optimisation, build_optimizer, fit
 from rl4lms.training.lm_data import (
     IGNORE,
@@ -179,7 +179,7 @@ def _params(kind: str, tasks: list[str], architecture: dict[str, int], training:
 def test_equal_inputs_give_equal_bytes(tmp_path, data, family):
     for name in ("a", "b"):
         torch.manual_seed(len(name) if name == "a" else 99)  # the global generator has no say
-        train(BaseModelSettings.from_params(family, params(family)), data, tmp_path / name)
+        train_base_model(BaseModelSettings.from_params(family, params(family)), data, tmp_path / name)
     for file in [*FILES, "metrics.json"]:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
     metrics = json.loads((tmp_path / "a" / "metrics.json").read_text())
@@ -194,14 +194,14 @@ def test_another_seed_gives_another_model(tmp_path, data):
     for seed in (0, 1):
         changed = params("gpt2")
         changed["training"]["seed"] = seed
-        train(BaseModelSettings.from_params("gpt2", changed), data, tmp_path / str(seed))
+        train_base_model(BaseModelSettings.from_params("gpt2", changed), data, tmp_path / str(seed))
     assert (tmp_path / "0" / FILES[1]).read_bytes() != (tmp_path / "1" / FILES[1]).read_bytes()
 
 
 def test_a_named_model_is_taken_unchanged(tmp_path, data):
-    train(BaseModelSettings.from_params("gpt2", params("gpt2")), data, tmp_path / "own")
+    train_base_model(BaseModelSettings.from_params("gpt2", params("gpt2")), data, tmp_path / "own")
     named = {"type": "causal", "tasks": ["imdb"], "model_name": str(tmp_path / "own")}
-    train(BaseModelSettings.from_params("gpt2", named), data, tmp_path / "copy")
+    train_base_model(BaseModelSettings.from_params("gpt2", named), data, tmp_path / "copy")
     assert (tmp_path / "copy" / FILES[1]).read_bytes() == (tmp_path / "own" / FILES[1]).read_bytes()
     own, copy = (json.loads((tmp_path / d / "metrics.json").read_text()) for d in ("own", "copy"))
     assert copy["heldout_perplexity"] == own["heldout_perplexity"]
@@ -211,7 +211,7 @@ def test_an_unknown_architecture_key_is_refused_and_nothing_is_written(tmp_path,
     wrong = params("gpt2")
     wrong["architecture"]["n_layers"] = 2
     with pytest.raises(ConfigError, match=r'gpt2\.architecture: unknown key "n_layers"\. Did you mean "n_layer"'):
-        train(BaseModelSettings.from_params("gpt2", wrong), data, tmp_path / "out")
+        train_base_model(BaseModelSettings.from_params("gpt2", wrong), data, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -219,4 +219,4 @@ def test_blocks_longer_than_the_context_are_refused(tmp_path, data):
     wrong = params("gpt2")
     wrong["training"]["block_size"] = 64
     with pytest.raises(ConfigError, match=r"gpt2\.training\.block_size: 64, expected at most .*n_positions 32"):
-        train(BaseModelSettings.from_params("gpt2", wrong), data, tmp_path / "out")
+        train_base_model(BaseModelSettings.from_params("gpt2", wrong), data, tmp_path / "out")

@@ -17,7 +17,7 @@ from rl4lms.training.preference_model import (
     PreferenceSettings,
     read_comparisons,
     split_comparisons,
-    train,
+    train_preference_model,
 )
 from tests.metrics.model_files import save_preference_model
 
@@ -48,7 +48,7 @@ def comparisons(n: int, by_prompt: bool = False) -> list[Comparison]:
 def test_it_learns_and_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
     rows, heldout = split_comparisons(comparisons(150), 0.2)
     for name in ("a", "b"):
-        report = train(PreferenceSettings.from_params(params()), rows, heldout, tmp_path / name)
+        report = train_preference_model(PreferenceSettings.from_params(params()), rows, heldout, tmp_path / name)
     for file in FILES:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
     assert report["n_pairs"] == 30 and report["n_train_pairs"] == 120
@@ -66,21 +66,25 @@ def test_the_prompt_counts_where_it_is_read(tmp_path: Path) -> None:
     rows, heldout = split_comparisons(comparisons(300, by_prompt=True), 0.2)
     settings = params(include_prompt=True)
     settings["training"]["n_epochs"] = 30
-    report = train(PreferenceSettings.from_params(settings), rows, heldout, tmp_path / "with")
+    report = train_preference_model(PreferenceSettings.from_params(settings), rows, heldout, tmp_path / "with")
     assert report["pairwise_accuracy"] > 0.9
     settings["include_prompt"] = False
-    report = train(PreferenceSettings.from_params(settings), rows, heldout, tmp_path / "without")
+    report = train_preference_model(PreferenceSettings.from_params(settings), rows, heldout, tmp_path / "without")
     assert report["pairwise_accuracy"] < 0.7
 
 
 def test_training_on_from_a_model(tmp_path: Path) -> None:
     rows, heldout = split_comparisons(comparisons(20), 0.2)
     start = save_preference_model(tmp_path / "start")
-    report = train(PreferenceSettings.from_params(params(model_name=start)), rows, heldout, tmp_path / "out")
+    report = train_preference_model(
+        PreferenceSettings.from_params(params(model_name=start)), rows, heldout, tmp_path / "out"
+    )
     config = json.loads((tmp_path / "out" / "config.json").read_text())
     assert config["d_model"] == 32 and report["n_pairs"] == 4
     with pytest.raises(ConfigError, match="cannot be loaded"):
-        train(PreferenceSettings.from_params(params(model_name=str(tmp_path / "no"))), rows, heldout, tmp_path / "x")
+        train_preference_model(
+            PreferenceSettings.from_params(params(model_name=str(tmp_path / "no"))), rows, heldout, tmp_path / "x"
+        )
     assert not (tmp_path / "x").exists()
 
 
@@ -120,4 +124,4 @@ def test_missing_columns_and_rows_are_refused(tmp_path: Path) -> None:
 def test_an_unknown_architecture_is_refused(tmp_path: Path) -> None:
     settings = PreferenceSettings.from_params(params(architecture={"n_layers": 1}))
     with pytest.raises(ConfigError, match=r'preference_model.yaml: preference.architecture: unknown key "n_layers"'):
-        train(settings, comparisons(4), comparisons(2), tmp_path / "out")
+        train_preference_model(settings, comparisons(4), comparisons(2), tmp_path / "out")

@@ -11,7 +11,7 @@ from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.io import write_jsonl
 from rl4lms.metrics.learned import intent_classifier_input
 from rl4lms.training import reward_model
-from rl4lms.training.reward_model import RewardModelSettings, _shown, read_texts, train
+from rl4lms.training.reward_model import RewardModelSettings, _shown, read_texts, train_reward_model
 
 FILES = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "metrics.json"]
 ARCHITECTURE = {
@@ -47,7 +47,7 @@ def test_a_classifier_learns_and_equal_inputs_give_equal_bytes(tmp_path, data):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     for name in ("a", "b"):
-        train(RewardModelSettings.from_params("sentiment", params()), data, tmp_path / name)
+        train_reward_model(RewardModelSettings.from_params("sentiment", params()), data, tmp_path / name)
     for file in FILES:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
     metrics = json.loads((tmp_path / "a" / "metrics.json").read_text())
@@ -61,12 +61,12 @@ def test_a_classifier_learns_and_equal_inputs_give_equal_bytes(tmp_path, data):
 def test_a_training_that_dies_before_it_publishes_ends_alike(tmp_path, data, monkeypatch):
     """From its last checkpoint there is no step left to take; what a step leaves in the configuration is there too."""
     settings = RewardModelSettings.from_params("sentiment", params())
-    train(settings, data, tmp_path / "whole")
+    train_reward_model(settings, data, tmp_path / "whole")
     with monkeypatch.context() as patch:
         patch.setattr(reward_model, "heldout_metrics", None)
         with pytest.raises(TypeError):
-            train(settings, data, tmp_path / "cut")
-    train(settings, data, tmp_path / "cut")
+            train_reward_model(settings, data, tmp_path / "cut")
+    train_reward_model(settings, data, tmp_path / "cut")
     for file in FILES:
         assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "cut" / file).read_bytes(), file
 
@@ -107,5 +107,5 @@ def test_an_unknown_architecture_is_refused(tmp_path, data, change, message):
     wrong = params()
     wrong["architecture"].update(change)
     with pytest.raises(ConfigError, match=message):
-        train(RewardModelSettings.from_params("sentiment", wrong), data, tmp_path / "out")
+        train_reward_model(RewardModelSettings.from_params("sentiment", wrong), data, tmp_path / "out")
     assert not (tmp_path / "out").exists()
