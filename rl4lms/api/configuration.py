@@ -54,6 +54,19 @@ def quick_start(
     return given
 
 
+def in_place(
+    given: Mapping[str, Any], model: str | None, algorithm: str | None, n_iters: int | None, length: int | None
+) -> dict[str, Any]:
+    """Changes of a configuration by dotted key, of those arguments that are given."""
+    alg = given.get("alg")
+    supervised = isinstance(alg, Mapping) and alg.get("id") == "supervised"
+    where = "alg" if supervised else "alg.policy.args"
+    epochs = "alg.training_args.num_train_epochs" if supervised else "train_evaluation.n_iters"
+    lengths = [f"{where}.generation_kwargs.max_new_tokens", *([] if supervised else ["env.args.max_episode_length"])]
+    wanted = {"tokenizer.model_name": model, f"{where}.model_name": model, "alg.id": algorithm, epochs: n_iters}
+    return {key: value for key, value in (wanted | dict.fromkeys(lengths, length)).items() if value is not None}
+
+
 def data_section(data: Any, seed: int) -> dict[str, Any]:
     """The section `datapool` of an id, a component {id, args}, a DataPool class, or rows (`pool_of`)."""
     if isinstance(data, str) or (isinstance(data, Mapping) and isinstance(data.get("id"), str)):

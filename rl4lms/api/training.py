@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rl4lms.api.configuration import component, data_section, metric_sections, quick_start, reward_section
+from rl4lms.api.configuration import component, data_section, in_place, metric_sections, quick_start, reward_section
 from rl4lms.api.run import Run, load
 from rl4lms.cli.main import quiet_libraries
 from rl4lms.cli.train_text_generation import checked, open_backends, run_training
@@ -64,18 +64,11 @@ def train(
     Raises ConfigError or DataError, one line that says the way out, before any work; RunError for what stops a run.
     """
     source = "rl4lms.train" if config is None or isinstance(config, Mapping) else str(config)
-    name = None if algorithm is None else component(AlgorithmRegistry.table, algorithm, "algorithm")["id"]
-    model = None if model is None else str(model)
-    if config is None:
-        given = _quick_start(model, data, reward, name or "ppo", n_iters, max_new_tokens, set or {})
-        changes: dict[str, Any] = {}
-    else:
-        given = dict(config) if isinstance(config, Mapping) else load_yaml(config)
-        changes = _in_place(given, model, name, n_iters, max_new_tokens)
-    if seed is not None:
-        changes["seed"] = seed
+    given = _starting_point(config, model, data, reward, algorithm, n_iters, max_new_tokens, set or {})
+    changes: dict[str, Any] = {} if seed is None else {"seed": seed}
     if data is not None:
-        changes["datapool"] = data_section(data, seed if seed is not None else int(given.get("seed", 0)))
+        seeds = ((set or {}).get("seed"), seed, given.get("seed"), 0)
+        changes["datapool"] = data_section(data, next(each for each in seeds if isinstance(each, int)))
     if reward is not None:
         changes["reward_fn"] = reward_section(reward)
     if metrics is not None or (config is None and reward is not None):
@@ -98,34 +91,22 @@ def train(
     return load(out)
 
 
-def _quick_start(
-    model: str | None, data: Any, reward: Any, algorithm: str, n_iters: int | None, length: int | None, changes: Any
+def _starting_point(
+    config: Any, model: Any, data: Any, reward: Any, algorithm: Any, n_iters: int | None, length: int | None, more: Any
 ) -> dict[str, Any]:
-    """The configuration without a file. Raises ConfigError for what is missing; reads the model's configuration."""
-    needed = {"model": model, "data": data, **({} if algorithm == "supervised" else {"reward": reward})}
-    missing = [name for name, value in needed.items() if value is None]
-    if missing:
+    """The configuration but for its data and rewards. Raises ConfigError for what is missing."""
+    alg = None if algorithm is None else component(AlgorithmRegistry.table, algorithm, "algorithm")["id"]
+    name = None if model is None else str(model)
+    if config is not None:
+        given = config if isinstance(config, Mapping) else load_yaml(config)
+        return override(given, in_place(given, name, alg, n_iters, length))
+    needed = {"model": name, "data": data, **({} if alg == "supervised" else {"reward": reward})}
+    missing = [key for key, value in needed.items() if value is None]
+    if missing or name is None:
         raise ConfigError(f"rl4lms.train: {', '.join(missing)} missing; give {' and '.join(needed)}, or a YAML file.")
-    assert model is not None
-    settle_process(changes.get("kernels", "portable"), changes.get("n_threads"))  # before transformers imports torch
-    facts, length = model_config(model), 32 if length is None else length
-    limit = positions(facts)
-    room = PROMPT_LENGTH if limit is None else min(PROMPT_LENGTH, limit - (0 if facts.is_encoder_decoder else length))
-    default = 1 if algorithm == "supervised" else 50
-    return quick_start(
-        model, algorithm, seq2seq=bool(facts.is_encoder_decoder), n_iters=n_iters or default, prompt_length=room,
-        length=length,
-    )  # fmt: skip
-
-
-def _in_place(
-    given: Mapping[str, Any], model: str | None, algorithm: str | None, n_iters: int | None, length: int | None
-) -> dict[str, Any]:
-    """The arguments of `train` as changes of a configuration, by dotted key."""
-    alg = given.get("alg")
-    supervised = isinstance(alg, Mapping) and alg.get("id") == "supervised"
-    where = "alg" if supervised else "alg.policy.args"
-    epochs = "alg.training_args.num_train_epochs" if supervised else "train_evaluation.n_iters"
-    lengths = [f"{where}.generation_kwargs.max_new_tokens", *([] if supervised else ["env.args.max_episode_length"])]
-    wanted = {"tokenizer.model_name": model, f"{where}.model_name": model, "alg.id": algorithm, epochs: n_iters}
-    return {key: value for key, value in (wanted | dict.fromkeys(lengths, length)).items() if value is not None}
+    settle_process(more.get("kernels", "portable"), more.get("n_threads"))  # before transformers imports torch
+    facts, length = model_config(name), 32 if length is None else length
+    seq2seq, limit = bool(facts.is_encoder_decoder), positions(facts)
+    room = PROMPT_LENGTH if limit is None else min(PROMPT_LENGTH, limit - (0 if seq2seq else length))
+    n = n_iters if n_iters is not None else 1 if alg == "supervised" else 50
+    return quick_start(name, alg or "ppo", seq2seq=seq2seq, n_iters=n, prompt_length=room, length=length)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 __all__ = ["world"]
 
 
-def test_a_task_is_scored_as_the_stage_scores_it(world: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_a_task_is_scored_as_the_stage_scores_it(world: Path, tmp_path: Path) -> None:
     assert run(world, "zero_shot", 0, tmp_path) == 0
     stage = read(tmp_path, "zero_shot", 0)
     (tmp_path / "results/mini/data").mkdir(parents=True)
