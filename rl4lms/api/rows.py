@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rl4lms.core.errors import DataError
@@ -82,7 +82,8 @@ def _sample(row: Any, name: str, where: str) -> Sample:
     if len(targets) > 1 or {"prompts", "completions"} & row.keys():
         taken = targets[1:] or sorted({"prompts", "completions"} & row.keys())
         raise DataError(f'{where}: the column "{taken[0]}" would hide another of that meaning; rename it.')
-    value = row[targets[0]] if targets else []
-    references = [value] if isinstance(value, str) else value if isinstance(value, Sequence) else [value]
+    value = row[targets[0]] if targets else None
+    one = isinstance(value, str) or not hasattr(value, "__iter__")
+    references = [] if value is None else [value] if one else list(value)
     rest = {str(key): each for key, each in row.items() if key not in ("prompt", "id", *targets)}
-    return Sample(str(row.get("id", name)), row["prompt"], list(references), rest or None)
+    return Sample(str(row.get("id", name)), str(prompt), references, rest or None)

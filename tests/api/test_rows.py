@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -23,12 +24,16 @@ def test_a_row_becomes_a_sample() -> None:
         "alone",
         {"prompt": "p", "references": ["a", "b"], "id": 7, "level": 2},
         {"prompt": "q", "completion": "c"},
+        {"prompt": "q", "references": np.array(["e", "f"])},
+        {"prompt": "q", "reference": None},
         Sample("own", "r", ["d"], {"x": 1}),
     ]
     assert samples(rows) == [
         Sample("train_0", "alone", []),
         Sample("7", "p", ["a", "b"], {"level": 2}),
         Sample("train_2", "q", ["c"]),
+        Sample("train_3", "q", ["e", "f"]),
+        Sample("train_4", "q", []),
         Sample("own", "r", ["d"], {"x": 1}),
     ]
 
