@@ -9,14 +9,16 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rl4lms.cli.main import INTERRUPTED, quiet_libraries
 from rl4lms.config.inputs import local_inputs
-from rl4lms.config.overrides import noted, parse_changes
+from rl4lms.config.overrides import noted, override, parse_changes
 from rl4lms.config.schema import RunConfig
+from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, report_error
 from rl4lms.core.kernels import settle_process
@@ -63,7 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             with shown(args.experiment_name, quiet=args.quiet):
                 progress.phase("loading")
-                train(config, args)
+                run_dir = args.base_path_to_store_results / args.project_name / args.experiment_name
+                names = {"project": args.project_name, "name": args.experiment_name, "entity": args.entity_name}
+                run_training(config, run_dir, partial(open_backends, config, run_dir, tracked(args), names))
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)
         return 130
@@ -103,15 +107,19 @@ def read_config(path: Path, changes: Mapping[str, Any]) -> RunConfig:
 
     Raises ConfigError or DataError.
     """
-    config = RunConfig.from_file(path, changes)
+    return checked(override(load_yaml(path), changes), noted(str(path), changes))
+
+
+def checked(given: Mapping[str, Any], source: str) -> RunConfig:
+    """The configuration in a mapping, checked as far as that needs no weights. source: what an error starts with."""
+    config = RunConfig.from_dict(given, source)
     settle_process(config.kernels, config.n_threads)  # before anything that is checked imports torch
-    check_run(config, noted(str(path), changes))
+    check_run(config, source)
     return config
 
 
-def train(config: RunConfig, args: argparse.Namespace) -> None:
-    """Run in BASE/PROJECT/EXPERIMENT; resumes what an equal run left there, and sets aside what another one did."""
-    run_dir = args.base_path_to_store_results / args.project_name / args.experiment_name
+def run_training(config: RunConfig, run_dir: Path, backends: Callable[[], list[Backend]]) -> None:
+    """Run in `run_dir`; resumes what an equal run left there, and sets aside what another one did."""
     if config.is_supervised and launch_size() > 1:
         raise ConfigError("alg.id: supervised runs in one process; launch it without torchrun or accelerate.")
     if launch_rank() > 0:  # computes with the first process, which writes
@@ -122,7 +130,7 @@ def train(config: RunConfig, args: argparse.Namespace) -> None:
         log_file = logging.FileHandler(run_dir / LOG_FILE, encoding="utf-8", errors="backslashreplace")
         log_file.setFormatter(PlainFormatter("%(asctime)s [%(levelname)s] %(message)s"))
         logger.addHandler(log_file)
-        tracker = Tracker(run_dir, backends=open_backends(config, args, run_dir))
+        tracker = Tracker(run_dir, backends=backends())
         try:
             trainer = TRAINERS.load("supervised" if config.is_supervised else "on_policy")
             trainer(config, run_dir, tracker=tracker, identity=identity)
@@ -137,7 +145,9 @@ def tracked(args: argparse.Namespace) -> list[str]:
     return list(dict.fromkeys([*args.track, *(["wandb"] if args.log_to_wandb else [])]))
 
 
-def open_backends(config: RunConfig, args: argparse.Namespace, run_dir: Path) -> list[Backend]:
-    names = {"project": args.project_name, "name": args.experiment_name, "entity": args.entity_name}
+def open_backends(
+    config: RunConfig, run_dir: Path, tracked: Iterable[str], names: Mapping[str, str | None]
+) -> list[Backend]:
+    """The backends `tracked`. names: project, name and entity at Weights & Biases."""
     settings: dict[str, dict[str, Any]] = {"wandb": {"config": config.to_dict(), **names}}
-    return [open_backend(name, run_dir, **settings.get(name, {})) for name in tracked(args)]
+    return [open_backend(name, run_dir, **settings.get(name, {})) for name in tracked]

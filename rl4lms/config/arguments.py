@@ -162,6 +162,7 @@ REWARD_ARGUMENTS: Choices = {
         {"metric": str},
         {"args": dict[str, Any] | None, "key": str | None, "scale": float, "offset": float, **_SHAPING},
     ),
+    "weighted": Arguments({"rewards": list[dict[str, Any]]}),
     "common_gen_repeat_penalty": _PREFIX,
     "common_gen_repeat_penalty_batched": _PREFIX,
     "common_gen_preference_model": Arguments(

@@ -120,8 +120,8 @@ class Params:
             read(schema, changes, "", str(overlay), partial=True)
             merged = merge(merged, changes)
             source = f"{base} with {overlay}"
-        changes = self.changes.get(file, {})
-        merged, source = override(merged, changes), noted(source, changes)
+        given = self.changes.get(file, {})
+        merged, source = override(merged, given), noted(source, given)
         checked = read(schema, merged, "", source)
         return {k: asdict(v) for k, v in checked.items()} if isinstance(checked, dict) else asdict(checked)
 

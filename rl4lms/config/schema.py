@@ -156,8 +156,8 @@ def _alg_id(given: Mapping[str, Any], source: str) -> str:
     if "id" not in alg:
         raise missing(str, "alg.id", source)
     name: str = read(str, alg["id"], "alg.id", source)
-    known = ["supervised", *AlgorithmRegistry.table.ids()]
-    if name not in known:
+    if name != "supervised" and not AlgorithmRegistry.table.admit(name):
+        known = ["supervised", *AlgorithmRegistry.table.ids()]
         raise ConfigError(unknown("algorithm", name, known, where(source, "alg.id")))
     return name
 
@@ -360,15 +360,20 @@ def _shipped(table: Registry, name: str, known: Mapping[str, Any]) -> Any:
 
 
 def _check_named(args: Mapping[str, Any], path: str, source: str) -> None:
-    """The classes that a shipped reward names in turn: a shaping function, a metric with its arguments."""
+    """The classes that a shipped reward names in turn: a shaping function, other rewards, a metric."""
     shaping = args.get("shaping_fn")
-    if shaping is not None and shaping not in RewardFunctionRegistry.table:
-        known = RewardFunctionRegistry.table.ids()
-        raise ConfigError(unknown("reward function", shaping, known, where(source, f"{path}.shaping_fn")))
+    if shaping is not None and not RewardFunctionRegistry.table.admit(shaping):
+        raise ConfigError(RewardFunctionRegistry.table.unknown(shaping, where(source, f"{path}.shaping_fn")))
+    for i, part in enumerate(args.get("rewards", ())):
+        here = f"{path}.rewards[{i}]"
+        check_keys(part, ("id", "args", "weight", "name"), here, source)
+        for name, kind in (("weight", float), ("name", str | None)):
+            read(kind, part.get(name, 1.0 if name == "weight" else None), join(here, name), source)
+        named = {key: part[key] for key in ("id", "args") if key in part}
+        part["args"] = _component(named, here, source, RewardFunctionRegistry.table, REWARD_ARGUMENTS).args
     if "metric" in args:
-        if args["metric"] not in MetricRegistry.table:
-            known = MetricRegistry.table.ids()
-            raise ConfigError(unknown("metric", args["metric"], known, where(source, f"{path}.metric")))
+        if not MetricRegistry.table.admit(args["metric"]):
+            raise ConfigError(MetricRegistry.table.unknown(args["metric"], where(source, f"{path}.metric")))
         metric = {"id": args["metric"], "args": args.get("args")}
         _component(metric, path, source, MetricRegistry.table, METRIC_ARGUMENTS)
 
@@ -377,8 +382,8 @@ def _known_id(given: Mapping[str, Any], path: str, source: str, table: Registry)
     if "id" not in given:
         raise ConfigError(f"{where(source, join(path, 'id'))}: missing; expected the id of a {table.kind}.")
     name: str = read(str, given["id"], join(path, "id"), source)
-    if name not in table:
-        raise ConfigError(unknown(table.kind, name, table.ids(), where(source, join(path, "id"))))
+    if not table.admit(name):
+        raise ConfigError(table.unknown(name, where(source, join(path, "id"))))
     return name
 
 

@@ -161,7 +161,7 @@ class Sources:
         for each in ast.walk(call):
             pairs = zip(each.keys, each.values, strict=True) if isinstance(each, ast.Dict) else ()
             for key, value in pairs:
-                id_ = key.value if isinstance(key, ast.Constant) else None
+                id_ = key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else None
                 rows += [row for inner in ast.walk(value) for row in self._rows_of(id_, _text_of(inner, texts))]
         if not rows:
             rows = [row for inner in ast.walk(call) for row in self._rows_of(None, _text_of(inner, texts))]

@@ -6,12 +6,13 @@ may be checked against all ids, and nothing heavy is loaded until an entry is us
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from rl4lms.core.guard import guarded
-from rl4lms.core.registry import Registry
+from rl4lms.core.registry import Registry, short_name
 
 _POOLS = "rl4lms.data_pools"
 _REWARDS = "rl4lms.rewards"
@@ -37,6 +38,32 @@ def construct(entry: Callable[..., Any], kwargs: Mapping[str, Any] | None) -> An
     if parameter is not None and parameter.default is parameter.empty:
         arguments.setdefault("accelerator", None)
     return entry(**arguments)
+
+
+# What makes a component of a plain function, by the kind of the table that the function is in.
+_OF_FUNCTIONS = Registry(
+    "function",
+    {"reward function": f"{_REWARDS}.functions:FunctionReward", "metric": f"{_METRICS}.functions:FunctionMetric"},
+)
+
+
+def component(table: Registry, name: str) -> Callable[..., Any]:
+    """What to call with an id's arguments: its class, or the component of a plain function that scores completions."""
+    entry = table.load(name)
+    if not takes_completions(entry):
+        return entry  # type: ignore[no-any-return]
+    adapter = _OF_FUNCTIONS.load(table.kind)
+    return lambda **args: adapter(functools.partial(entry, **args) if args else entry, short_name(name))
+
+
+def takes_completions(entry: Any) -> bool:
+    """Whether an entry is a function that scores texts, by its parameters, and no class."""
+    if inspect.isclass(entry) or not callable(entry):
+        return False
+    try:
+        return "completions" in inspect.signature(entry).parameters
+    except (TypeError, ValueError):  # a builtin says nothing of its parameters
+        return False
 
 
 class DataPoolRegistry(_PublishedRegistry):
@@ -95,12 +122,13 @@ class RewardFunctionRegistry(_PublishedRegistry):
             "common_gen_preference_model": f"{_REWARDS}.preference:CommonGenPrefRM",
             "intent_accuracy": f"{_REWARDS}.learned:IntentAccuracyReward",
             "metric_reward": f"{_REWARDS}.metric_reward:MetricRewardFunction",
+            "weighted": f"{_REWARDS}.functions:WeightedRewards",
         },
     )
 
     @classmethod
     def get(cls, reward_fn_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
-        reward = cls.table.load(reward_fn_id)
+        reward = component(cls.table, reward_fn_id)
         with guarded(f"reward {reward_fn_id}"):
             return construct(reward, kwargs)
 
@@ -138,7 +166,7 @@ class MetricRegistry(_PublishedRegistry):
 
     @classmethod
     def get(cls, metric_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
-        metric = cls.table.load(metric_id)
+        metric = component(cls.table, metric_id)
         with guarded(f"metric {metric_id}"):
             return construct(metric, kwargs)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rl4lms.core import progress
 from rl4lms.core.errors import DataError, RunError, one_line
@@ -13,6 +13,9 @@ from rl4lms.core.guard import copied, guarded, name_of
 from rl4lms.core.result_keys import N_SAMPLES
 from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.metrics.base import BaseMetric
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Columns of a prediction and of a run's metrics.json that no metric may write.
 RESERVED = ("split_name", "sample_id", "prompt_text", "generated_text", "ref_text", "epoch", N_SAMPLES)
@@ -67,6 +70,13 @@ class EvaluationResult:
             for name, values in self.per_sample.items()
             if math.isclose(math.fsum(values) / len(values), self.metrics[name], rel_tol=1e-9, abs_tol=1e-12)
         ]
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """The predictions as a table."""
+        import pandas as pd
+
+        return pd.DataFrame(self.predictions)
 
     @property
     def texts(self) -> list[str]:

@@ -29,7 +29,7 @@ _ABSENT = "-"
 _MANY = "diversity_metrics/"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """a, b: the runs' directories; scores: None where the runs have no scores of one split."""
 
@@ -37,6 +37,9 @@ class Comparison:
     b: str
     differences: Sequence[Difference]
     scores: ScoreTable | None
+
+    def __repr__(self) -> str:
+        return text(self)
 
     def to_dict(self) -> dict[str, Any]:
         scores = None if self.scores is None else asdict(self.scores)

@@ -31,13 +31,24 @@ class Shaping:
     ) -> list[float]:
         if self._function is None:
             return [0.0] * len(texts)
-        if isinstance(self._function, BatchedRewardFunction):
-            return [float(r) for r in self._function(prompts, texts, references, [True] * len(texts), meta_infos)]
-        rows = zip(prompts, texts, references, meta_infos, strict=True)
-        return [
-            float(self._function(TextObservation(p, "", refs), 0, TextObservation(p, text, refs), True, info))
-            for p, text, refs, info in rows
-        ]
+        return [float(r) for r in score_texts(self._function, prompts, texts, references, meta_infos)]
+
+
+def score_texts(
+    reward: Any,
+    prompts: Sequence[str],
+    texts: Sequence[str],
+    references: Sequence[Sequence[str]],
+    meta_infos: Sequence[MetaInfo],
+) -> Sequence[float]:
+    """The answers of a reward function of either kind to N finished texts, outside of an episode."""
+    if isinstance(reward, BatchedRewardFunction):
+        return reward(prompts, texts, references, [True] * len(texts), meta_infos)
+    rows = zip(prompts, texts, references, meta_infos, strict=True)
+    return [
+        reward(TextObservation(p, "", refs), 0, TextObservation(p, text, refs), True, info)
+        for p, text, refs, info in rows
+    ]
 
 
 def repeat_penalty(prompt: str, text: str, prefix: str = COMMON_GEN_PREFIX) -> float:

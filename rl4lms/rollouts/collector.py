@@ -14,6 +14,7 @@ from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.seeding import torch_generator
 from rl4lms.data_pools.sampling import PromptSampler, weights_of
+from rl4lms.metrics.base import mean
 from rl4lms.numerics.distributed import gather, rank, shares, world_size
 from rl4lms.numerics.kl import kl_k1, kl_k3
 from rl4lms.numerics.masked import masked_mean, whiten
@@ -161,7 +162,7 @@ class RolloutCollector:
         )
         progress.phase("scoring the rollout")
         responses = self._responses(sequences, ended, wave.index[:n])
-        scores = self._scores(responses, mask, owners)
+        scores, parts = self._scores(responses, mask, owners)
         raw, reference = (torch.where(mask, x[:n], 0.0) for x in (wave.raw_logprobs, wave.ref_logprobs))
         rewards = torch.where(mask, scores - self.kl_controller.kl_coeff * kl_k1(raw, reference), 0.0)
         if self.norm_reward:
@@ -179,6 +180,7 @@ class RolloutCollector:
             prompt_index=wave.index[:n],
             texts=[r.text for r in responses],
             sampler_logprobs=torch.where(mask, wave.sampler_logprobs[:n], 0.0),
+            score_parts=parts,
         )
 
     def _responses(self, sequences: Sequences, ended: Tensor, index: list[int]) -> list[Response]:
@@ -190,15 +192,22 @@ class RolloutCollector:
             for i, row, length, end, prompt in zip(index, rows, lengths, ended.tolist(), prompts, strict=True)
         ]
 
-    def _scores(self, responses: list[Response], mask: Tensor, owners: list[int]) -> Tensor:
-        """(B, T) scores. Each episode is scored by the process that generated it."""
+    def _scores(
+        self, responses: list[Response], mask: Tensor, owners: list[int]
+    ) -> tuple[Tensor, dict[str, list[float]]]:
+        """(B, T) scores and their parts. Each episode is scored by the process that generated it."""
         own = [response for response, owner in zip(responses, owners, strict=False) if owner == rank()]
-        rows = [iter(each) for each in gather(self.scorer(own) if own else [])]
+        shared = gather((self.scorer(own), self.scorer.parts) if own else ([], {}))
+        rows = [iter(each) for each, _ in shared]
+        parts: dict[str, list[float]] = {}
+        for _, more in shared:
+            for name, found in more.items():
+                parts.setdefault(name, []).extend(found)
         scores = torch.zeros(mask.shape)
         for i, owner in enumerate(owners[: len(responses)]):
             row = next(rows[owner])
             scores[i, : len(row)] = torch.tensor(row)
-        return scores.to(mask.device)
+        return scores.to(mask.device), parts
 
 
 def _concatenate(waves: list[_Wave], pad_id: int) -> _Wave:
@@ -245,6 +254,7 @@ def rollout_info(batch: EpisodeBatch, kl_coeff: float) -> dict[str, float]:
     return {
         "rollout/ep_rew_mean": float(scores.mean()),
         "rollout/ep_rew_std": float(scores.std(correction=0)),
+        **{f"rollout/reward_{name}": mean(part) for name, part in batch.score_parts.items()},
         "rollout/ep_kl_rew_mean": float(penalty.mean()),
         "rollout/ep_len_mean": float(lengths.mean()),
         "rollout/kl_mean": float(masked_mean(kl, mask)),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -28,6 +29,7 @@ class EpisodeBatch:
     bootstrap: (B,) float32, V of the state after the last step if the episode was cut, else 0.
     prompt_index: the index of each episode's sample in the training pool. texts: the decoded responses.
     sampler_logprobs: logprobs as the sampler computed them, token by token; None if they are equal.
+    score_parts: name -> one score for each ended episode, in any order, if the reward is a weighted sum of others.
     """
 
     sequences: Sequences
@@ -42,6 +44,7 @@ class EpisodeBatch:
     prompt_index: list[int]
     texts: list[str]
     sampler_logprobs: Tensor | None = None
+    score_parts: Mapping[str, list[float]] = field(default_factory=dict)
 
     @property
     def mask(self) -> Tensor:

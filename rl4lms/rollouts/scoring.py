@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from rl4lms.core.errors import RunError
 from rl4lms.core.guard import copied, name_of
 from rl4lms.rewards.base import BatchedRewardFunction
+from rl4lms.rewards.functions import WeightedRewards
 from rl4lms.rewards.guard import STEP_ERROR, reward_call
 from rl4lms.rewards.parallel import ParallelReward, is_copyable
 from rl4lms.tokenization.observation import SampleLike
@@ -27,6 +28,11 @@ class Response:
 
 
 class Scorer(Protocol):
+    """parts: name -> one score for each ended episode of the last call, if the reward is a weighted sum of others."""
+
+    @property
+    def parts(self) -> Mapping[str, list[float]]: ...
+
     def __call__(self, responses: Sequence[Response]) -> list[list[float]]:
         """One list of per-step scores for each response, as long as its tokens."""
 
@@ -54,12 +60,14 @@ class BatchedScorer:
         self.task = task
         self.reward_fn, self.timeout_s = task.reward_function, timeout_s
         self._parallel = ParallelReward(self.reward_fn, n_workers, shared=(task.tokenizer,), timeout_s=timeout_s)
+        self.parts: Mapping[str, list[float]] = {}
 
     def close(self) -> None:
         self._parallel.close()
 
     def __call__(self, responses: Sequence[Response]) -> list[list[float]]:
         scores = [[0.0] * len(r.token_ids) for r in responses]
+        self.parts = {}
         if self.reward_fn is None:
             return scores
         if isinstance(self.reward_fn, BatchedRewardFunction):
@@ -84,6 +92,8 @@ class BatchedScorer:
                 [copied(r.sample.meta_data) for r in done],
             )
             rewards = [float(x) for x in rewards]
+        if isinstance(self.reward_fn, WeightedRewards):
+            self.parts = dict(self.reward_fn.last)
         if len(rewards) != len(done):
             name = type(self.reward_fn).__name__
             raise RunError(f"reward {name}: returned {len(rewards)} rewards for {len(done)} texts; return one each.")
@@ -126,6 +136,10 @@ class SteppedScorer:
         """timeout_s: the time limit of a step of all environments."""
         self.vec_env, self.task, self.timeout_s = vec_env, task, timeout_s
         self._scorer = None if is_copyable(task.reward_function) else BatchedScorer(task, timeout_s=timeout_s)
+
+    @property
+    def parts(self) -> Mapping[str, list[float]]:
+        return {} if self._scorer is None else self._scorer.parts
 
     def close(self) -> None:
         """Do nothing, because the owner of the environment closes it."""

@@ -93,6 +93,7 @@ def _told(source: str, path: str) -> Iterator[None]:
 def _check_metric(component: ComponentConfig) -> list[str] | None:
     """Its result keys, None where they are not known. Raises what the metric raises."""
     if not MetricRegistry.table.is_shipped(component.id):
+        MetricRegistry.table.load(component.id)
         return None
     _check_classifier(component.args)
     path = component.args.get("path", "")
@@ -118,12 +119,15 @@ def _try(metric: BaseMetric) -> list[str] | None:
 def _check_reward(component: ComponentConfig) -> None:
     named = {component.id, component.args.get("metric"), component.args.get("shaping_fn")}
     if not RewardFunctionRegistry.table.is_shipped(component.id):
+        RewardFunctionRegistry.table.load(component.id)
         return
+    for part in component.args.get("rewards", ()):
+        _check_reward(ComponentConfig(part["id"], part["args"]))
     _check_classifier(component.args)
     for metric in ("cider", "spice"):  # of spider
         if f"{metric}_args" in component.args:
             _check_metric(ComponentConfig(metric, component.args[f"{metric}_args"] or {}))
-    if named & _LOADS:
+    if named & _LOADS or component.id == "weighted":
         return
     reward = RewardFunctionRegistry.get(component.id, component.args)
     if component.id == "metric_reward" and MetricRegistry.table.is_shipped(component.args["metric"]):

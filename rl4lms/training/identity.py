@@ -57,7 +57,7 @@ class RunIdentity:
                 self._add(f"modules of {file}", functools.partial(digest_of_file, file))
         seed_everything(config.seed)  # as in the run, because a user's pool may draw random numbers
         for split in _splits(config, evaluate_test):
-            self._add(f"samples of {split}", lambda split=split: digest_of_samples(self.pools[split]))
+            self._add(f"samples of {split}", functools.partial(digest_of_samples, self.pools[split]))
 
     @functools.cached_property
     def inputs(self) -> dict[str, str]:

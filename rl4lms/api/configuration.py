@@ -1,0 +1,149 @@
+"""From the keyword arguments of `rl4lms.train` to the published schema of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rl4lms.api.rows import pool_of
+from rl4lms.core.code_imports import found_as
+from rl4lms.core.errors import ConfigError
+from rl4lms.core.registry import Registry
+from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, RewardFunctionRegistry, takes_completions
+from rl4lms.core.user_code import UndigestibleError, digest_of
+from rl4lms.data_pools.text_generation_pool import TextGenPool
+from rl4lms.training.pools import digest_of_samples
+
+DIGITS = 12  # of a digest in an id
+POOLS, REWARDS, METRICS = DataPoolRegistry.table, RewardFunctionRegistry.table, MetricRegistry.table
+
+
+def quick_start(
+    model: str, algorithm: str, *, seq2seq: bool, n_iters: int, prompt_length: int, length: int
+) -> dict[str, Any]:
+    """The configuration of a run of which only this is known: 64 responses an iteration, 16 an optimiser step.
+
+    prompt_length, length: of a prompt and of a response, in tokens. n_iters: of a supervised run, its epochs.
+    """
+    kind = "seq2seq" if seq2seq else "causal"
+    generation: dict[str, Any] = {"do_sample": True, "top_k": 0, "max_new_tokens": length}
+    given: dict[str, Any] = {"tokenizer": {"model_name": model}, "train_evaluation": {"eval_batch_size": 32}}
+    if algorithm == "supervised":
+        training = {"num_train_epochs": n_iters, "per_device_train_batch_size": 8, "learning_rate": 5e-5}
+        alg = {"id": algorithm, "training_args": training, "model_type": kind, "model_name": model}
+        given["tokenizer"]["max_length"] = prompt_length
+        return {**given, "alg": {**alg, "generation_kwargs": {"do_sample": False, "max_new_tokens": length}}}
+    args: dict[str, Any] = {"n_steps": 4 * length, "learning_rate": 1e-5, "minibatch": "episodes"}
+    if algorithm != "a2c":  # one update a rollout
+        args |= {"batch_size": 16 * length}
+    if algorithm in ("ppo", "nlpo"):
+        args |= {"n_epochs": 4}
+    policy: dict[str, Any] = {"model_name": model, "generation_kwargs": generation}
+    if algorithm == "nlpo":
+        policy |= {"mask_type": "learned_top_p", "top_mask": 0.9, "target_update_iterations": 5}
+    policy_id = f"{'maskable_' if algorithm == 'nlpo' else ''}{kind}_lm_actor_critic_policy"
+    lengths = {"max_prompt_length": prompt_length, "max_episode_length": length, "terminate_on_eos": True}
+    given["env"] = {"n_envs": 16, "args": lengths}
+    given["alg"] = {
+        "id": algorithm,
+        "args": args,
+        "kl_div": {"coeff": 0.05},
+        "policy": {"id": policy_id, "args": policy},
+    }
+    given["train_evaluation"] |= {"n_iters": n_iters, "eval_every": max(1, n_iters // 5)}
+    return given
+
+
+def in_place(
+    given: Mapping[str, Any], model: str | None, algorithm: str | None, n_iters: int | None, length: int | None
+) -> dict[str, Any]:
+    """Changes of a configuration by dotted key, of those arguments that are given."""
+    alg = given.get("alg")
+    supervised = isinstance(alg, Mapping) and alg.get("id") == "supervised"
+    where = "alg" if supervised else "alg.policy.args"
+    epochs = "alg.training_args.num_train_epochs" if supervised else "train_evaluation.n_iters"
+    lengths = [f"{where}.generation_kwargs.max_new_tokens", *([] if supervised else ["env.args.max_episode_length"])]
+    wanted = {"tokenizer.model_name": model, f"{where}.model_name": model, "alg.id": algorithm, epochs: n_iters}
+    return {key: value for key, value in (wanted | dict.fromkeys(lengths, length)).items() if value is not None}
+
+
+def data_section(data: Any, seed: int) -> dict[str, Any]:
+    """The section `datapool` of an id, a component {id, args}, a DataPool class, or rows (`pool_of`)."""
+    if isinstance(data, str) or (isinstance(data, Mapping) and isinstance(data.get("id"), str)):
+        return component(POOLS, data, "data")
+    if isinstance(data, type) and issubclass(data, TextGenPool):
+        return component(POOLS, data, "data")
+    pool = pool_of(data, seed)
+    try:
+        digest = "".join(digest_of_samples(pool.prepare(split)) for split in ("train", "val", "test"))
+        name = f"rows@{digest_of(digest)[:DIGITS]}"
+    except UndigestibleError:
+        name = "rows@undigested"
+    POOLS.add(name, pool)
+    return {"id": name, "args": {}}
+
+
+def reward_section(reward: Any) -> dict[str, Any]:
+    """The section `reward_fn` of one reward; of several, [(weight, reward), ...] or {name: reward}, their sum.
+
+    A reward is an id, a component {id, args}, a class, or a function.
+    """
+    if isinstance(reward, Mapping) and "id" not in reward:
+        named = [(name, *_weighted(each)) for name, each in reward.items()]
+    elif isinstance(reward, Sequence) and not isinstance(reward, str):
+        named = [(None, *_weighted(each)) for each in reward]
+    else:
+        return component(REWARDS, reward, "reward")
+    parts = [
+        {**component(REWARDS, each, "reward"), "weight": weight, **({} if name is None else {"name": name})}
+        for name, weight, each in named
+    ]
+    return {"id": "weighted", "args": {"rewards": parts}}
+
+
+def _weighted(each: Any) -> tuple[float, Any]:
+    return (float(each[0]), each[1]) if isinstance(each, tuple) and len(each) == 2 else (1.0, each)
+
+
+def metric_sections(metrics: Sequence[Any] | None, reward: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The list `train_evaluation.metrics`; without one, the functions that are the reward, or else "diversity"."""
+    if metrics is not None:
+        return [component(METRICS, each, "metrics") for each in metrics]
+    functions = [part for part in reward.get("args", {}).get("rewards", [reward]) if _is_function(part)]
+    for part in functions:
+        METRICS.add(part["id"], REWARDS.load(part["id"]))
+    return [{"id": part["id"], "args": dict(part.get("args") or {})} for part in functions] or [{"id": "diversity"}]
+
+
+def _is_function(part: Mapping[str, Any]) -> bool:
+    known = REWARDS.admit(part["id"]) and not REWARDS.is_shipped(part["id"])
+    return known and takes_completions(REWARDS.load(part["id"]))
+
+
+def component(table: Registry, value: Any, key: str) -> dict[str, Any]:
+    """{id, args} of an id, of such a mapping, or of a class or function, which gets an id unless it has one."""
+    if isinstance(value, str):
+        return {"id": value, "args": {}}
+    if isinstance(value, Mapping):
+        return dict(value)
+    if not isinstance(value, type) and not takes_completions(value):
+        found = getattr(value, "__name__", None) or f"an object of type {type(value).__name__}"
+        raise ConfigError(
+            f"{key}: {found}; expected an id, a class, or a function def {key}(prompts, completions, **columns)."
+        )
+    name = table.id_of(value)
+    if name is None or "@" in name:  # what the function reads may have changed since
+        name = id_of_object(value)
+    table.add(name, value)
+    return {"id": name, "args": {}}
+
+
+def id_of_object(value: Any) -> str:
+    """ "module:name" of what a module holds, which a YAML file may say, too; "name@digest" of anything else."""
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", type(value).__name__)
+    if module not in (None, "__main__") and found_as(module, name) is value:
+        return f"{module}:{name}"
+    try:
+        return f"{name.rpartition('.')[2].strip('<>')}@{digest_of(value)[:DIGITS]}"
+    except UndigestibleError:
+        return f"{name.rpartition('.')[2].strip('<>')}@undigested"

@@ -1,0 +1,124 @@
+"""A finished run as a Python program sees it, and two of them side by side."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rl4lms.cli.compare import compared
+from rl4lms.core.errors import DataError
+from rl4lms.policies.language_models import load_language_model
+from rl4lms.results.comparison_text import Comparison
+from rl4lms.results.run_directory import SPLITS, RunDirectory
+from rl4lms.tokenization.tokenizer import build_tokenizer
+from rl4lms.training.model_checks import model_config
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+MOST_PANELS = 4  # of metrics, some of which have thirty results
+
+
+class Run:
+    """What lies in the directory of a run. Raises DataError where there is none."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.directory = RunDirectory.open(self.path)
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{name} {value:.3g}" for name, value in self.metrics.items())
+        return f"Run({str(self.path)!r}{': ' if scores else ''}{scores})"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration, in the published schema."""
+        return self.directory.config
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Result key -> value on the test split, or else on val, as last evaluated; empty if nothing was."""
+        splits = self.directory.splits
+        return self.directory.metrics(splits[0]) if splits else {}
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """What was logged at every iteration, the index: rollout/<name>, train/<name>, and val/<metric> (NaN between).
+
+        Row k is what was seen before update k, so 0 is the starting point.
+        """
+        return self.directory.curves
+
+    def samples(self, split: str | None = None) -> pd.DataFrame:
+        """One row a sample of a split as last evaluated: sample_id, prompt_text, generated_text, ref_text, scores.
+
+        split: None is test, or else val. Raises DataError where the run generated nothing.
+        """
+        for name in SPLITS if split is None else (split,):
+            if self.directory.predictions_file(name) is not None:
+                return self.directory.samples(name)
+        raise DataError(f"{self.path}: no generations of {split or 'test or val'}; train with metrics to have them.")
+
+    def plot(self, *columns: str) -> Figure:
+        """A panel for each of these columns of `curves`, by iteration.
+
+        Without columns: the reward and its parts, the KL to the starting model, and the first metrics on val.
+        """
+        import matplotlib.pyplot  # noqa: F401 - a notebook shows figures once it is imported
+        from matplotlib.figure import Figure
+
+        known = self.curves.columns
+        parts = [name for name in known if name.startswith("rollout/reward_")]
+        first = [name for name in known if name.startswith("val/")][:MOST_PANELS]
+        panels = {"reward": ["rollout/ep_rew_mean", *parts], "KL (nats a token)": ["rollout/kl_mean"]}
+        panels |= {name: [name] for name in first}
+        if columns:
+            panels = {name: [name] for name in columns}
+        elif "rollout/ep_rew_mean" not in known:  # of a supervised run
+            panels = {name: [name] for name in first}
+        figure = Figure(figsize=(3.6 * max(len(panels), 1), 2.8), layout="constrained")
+        axes_of = figure.subplots(1, max(len(panels), 1), squeeze=False)[0]
+        for axes, (title, names) in zip(axes_of, panels.items(), strict=False):
+            for name in names:
+                line = self.curves[name].dropna()
+                axes.plot(line.index, line, marker="o" if name.startswith("val/") else None, label=name)
+            axes.set(title=title, xlabel="iteration")
+            if len(names) > 1:
+                axes.legend(fontsize="small")
+        return figure
+
+    def model(self) -> PreTrainedModel:
+        """The trained language model, on the CPU and in eval mode."""
+        name = str(self._model_directory)
+        return load_language_model(name, seq2seq=bool(model_config(name).is_encoder_decoder))
+
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The tokenizer of the trained model."""
+        return build_tokenizer({**self.config.get("tokenizer", {}), "model_name": str(self._model_directory)})
+
+    @property
+    def _model_directory(self) -> Path:
+        directory = self.directory.run / "model"
+        if not directory.is_dir():
+            raise DataError(f"{directory}: no model there; the run has not ended. The same call of train goes on.")
+        return directory
+
+
+def load(path: str | os.PathLike[str]) -> Run:
+    """The run in a directory: of `train`, of the training script, or of a stage. Raises DataError if there is none."""
+    return Run(path)
+
+
+def compare(
+    a: Run | str | os.PathLike[str], b: Run | str | os.PathLike[str], *, split: str | None = None, seed: int = 0
+) -> Comparison:
+    """What differs between two runs, and which differences of score are real; printed, it is a text of 80 columns.
+
+    split: whose scores; None is test if both have it, else val. seed: of the bootstrap. Raises DataError.
+    """
+    first, second = (each.path if isinstance(each, Run) else Path(each) for each in (a, b))
+    return compared(first, second, split, seed=seed)
