@@ -15,7 +15,8 @@ _TORCH = ("n_threads", "kernels")
 _RUN = ("version", "data", "model", "tokenizer", "env", "reward_fn", "generation")
 _CLASSIFIER = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 _MODEL = ("config.json", "model.safetensors", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
-_TRAINED = ("config.json", "training_info.jsonl", "val_split_metrics.jsonl", *(f"model/{name}" for name in _MODEL))
+_CARDED = ("README.md", *_MODEL)
+_TRAINED = ("config.json", "training_info.jsonl", "val_split_metrics.jsonl", *(f"model/{name}" for name in _CARDED))
 
 
 @dataclass(frozen=True)

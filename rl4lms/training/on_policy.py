@@ -34,6 +34,7 @@ from rl4lms.training.checkpoint import (
     training_tensors,
 )
 from rl4lms.training.identity import RunIdentity
+from rl4lms.training.model_card import write_model_card
 from rl4lms.training.one_decoding import with_token_facts
 from rl4lms.training.preemption import Preemption
 from rl4lms.training.split_evaluation import SplitEvaluation
@@ -203,6 +204,7 @@ class OnPolicyTrainer:
             model = (model if name == "model" else copy.deepcopy(model)).merge_and_unload()
         model.save_pretrained(self.out_dir / name)
         save_tokenizer(self.tokenizer, self.out_dir / name)
+        write_model_card(self.out_dir, self.config, name)
         give_usual_modes(self.out_dir / name)
 
     def close(self) -> None:

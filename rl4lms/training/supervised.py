@@ -24,6 +24,7 @@ from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training.exact_trainer import ExactTrainer
 from rl4lms.training.identity import RunIdentity
+from rl4lms.training.model_card import write_model_card
 from rl4lms.training.one_decoding import with_token_facts
 from rl4lms.training.pools import Pools
 from rl4lms.training.preemption import Preemption
@@ -106,6 +107,7 @@ def train_supervised(
     _score_test(part, tracker, _epoch(trainer.state))
     part.model.save_pretrained(out_dir / "model")
     save_tokenizer(part.tokenizer, out_dir / "model")
+    write_model_card(out_dir, config)
     give_usual_modes(out_dir / "model")
 
 
