@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from rl4lms.core.errors import RunError
 from rl4lms.core.guard import copied, name_of
-from rl4lms.rewards.base import BatchedRewardFunction
+from rl4lms.rewards.base import BatchedRewardFunction, finite_reward
 from rl4lms.rewards.functions import WeightedRewards
 from rl4lms.rewards.guard import STEP_ERROR, reward_call
 from rl4lms.rewards.parallel import ParallelReward, is_copyable
@@ -74,8 +73,6 @@ class BatchedScorer:
             self._score_batch(responses, scores)
         else:
             self._score_episodes(responses, scores)
-        for response, row in zip(responses, scores, strict=True):
-            self._check(response, row)
         return scores
 
     def _score_batch(self, responses: Sequence[Response], scores: list[list[float]]) -> None:
@@ -98,7 +95,8 @@ class BatchedScorer:
             name = type(self.reward_fn).__name__
             raise RunError(f"reward {name}: returned {len(rewards)} rewards for {len(done)} texts; return one each.")
         for i, reward in zip(ended, rewards, strict=True):
-            scores[i][-1] = reward
+            sample = f"sample {getattr(responses[i].sample, 'id', '?')}"
+            scores[i][-1] = finite_reward(reward, self.reward_fn, sample)
 
     def _score_episodes(self, responses: Sequence[Response], scores: list[list[float]]) -> None:
         places: list[tuple[int, int]] = []
@@ -116,13 +114,6 @@ class BatchedScorer:
                 calls.append((final.at(step), response.token_ids[step], current, done, final.meta_info))
         for (i, step), reward in zip(places, self._parallel.map(calls), strict=True):
             scores[i][step] = reward
-
-    def _check(self, response: Response, row: list[float]) -> None:
-        for value in row:
-            if not math.isfinite(value):
-                name = type(self.reward_fn).__name__
-                identity = getattr(response.sample, "id", "?")
-                raise RunError(f"reward {name}: {value} for sample {identity}; a reward must be a finite number.")
 
 
 class SteppedScorer:

@@ -107,8 +107,8 @@ CASES = [
     (Single, "hangs", "no answer within env.reward_timeout_s, 0.5 s"),
     (Single, "hangs and swallows", "no answer within env.reward_timeout_s, 0.5 s"),
     (Batched, "raises", "raised ZeroDivisionError"),
-    (Batched, "nan", "a reward must be a finite number"),
-    (Batched, "infinite", "a reward must be a finite number"),
+    (Batched, "nan", "expected a finite number"),
+    (Batched, "infinite", "expected a finite number"),
     (Batched, "wrong length", "rewards for 4 texts; return one each"),
     (Batched, "hangs", "no answer within env.reward_timeout_s, 0.5 s"),
 ]
