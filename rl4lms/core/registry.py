@@ -29,6 +29,10 @@ class Registry:
     def ids(self) -> list[str]:
         return sorted(self._entries)
 
+    def shipped(self) -> list[str]:
+        """The ids that are ours."""
+        return sorted(self._shipped)
+
     def __contains__(self, name: object) -> bool:
         return name in self._entries
 
