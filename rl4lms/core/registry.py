@@ -44,6 +44,10 @@ class Registry:
         """The id under which an object is registered."""
         return next((name for name, each in self._entries.items() if each is entry), None)
 
+    def shipped(self) -> list[str]:
+        """The ids that are ours."""
+        return sorted(self._shipped)
+
     def __contains__(self, name: object) -> bool:
         return name in self._entries
 
