@@ -70,9 +70,9 @@ def in_place(
 def data_section(data: Any, seed: int) -> dict[str, Any]:
     """The section `datapool` of an id, a component {id, args}, a DataPool class, or rows (`pool_of`)."""
     if isinstance(data, str) or (isinstance(data, Mapping) and isinstance(data.get("id"), str)):
-        return component(POOLS, data, "data")
+        return named_component(POOLS, data, "data")
     if isinstance(data, type) and issubclass(data, TextGenPool):
-        return component(POOLS, data, "data")
+        return named_component(POOLS, data, "data")
     pool = pool_of(data, seed)
     try:
         digest = "".join(digest_of_samples(pool.prepare(split)) for split in ("train", "val", "test"))
@@ -93,9 +93,9 @@ def reward_section(reward: Any) -> dict[str, Any]:
     elif isinstance(reward, Sequence) and not isinstance(reward, str):
         named = [(None, *_weighted(each)) for each in reward]
     else:
-        return component(REWARDS, reward, "reward")
+        return named_component(REWARDS, reward, "reward")
     parts = [
-        {**component(REWARDS, each, "reward"), "weight": weight, **({} if name is None else {"name": name})}
+        {**named_component(REWARDS, each, "reward"), "weight": weight, **({} if name is None else {"name": name})}
         for name, weight, each in named
     ]
     return {"id": "weighted", "args": {"rewards": parts}}
@@ -108,7 +108,7 @@ def _weighted(each: Any) -> tuple[float, Any]:
 def metric_sections(metrics: Sequence[Any] | None, reward: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The list `train_evaluation.metrics`; without one, the functions that are the reward, or else "diversity"."""
     if metrics is not None:
-        return [component(METRICS, each, "metrics") for each in metrics]
+        return [named_component(METRICS, each, "metrics") for each in metrics]
     functions = [part for part in reward.get("args", {}).get("rewards", [reward]) if _is_function(part)]
     for part in functions:
         METRICS.add(part["id"], REWARDS.load(part["id"]))
@@ -120,7 +120,7 @@ def _is_function(part: Mapping[str, Any]) -> bool:
     return known and takes_completions(REWARDS.load(part["id"]))
 
 
-def component(table: Registry, value: Any, key: str) -> dict[str, Any]:
+def named_component(table: Registry, value: Any, key: str) -> dict[str, Any]:
     """{id, args} of an id, of such a mapping, or of a class or function, which gets an id unless it has one."""
     if isinstance(value, str):
         return {"id": value, "args": {}}

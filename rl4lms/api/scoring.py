@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rl4lms.api.configuration import component, data_section
+from rl4lms.api.configuration import data_section, named_component
 from rl4lms.api.run import Run
 from rl4lms.cli.main import quiet_libraries
 from rl4lms.config.compose import task_params
@@ -17,8 +17,7 @@ from rl4lms.config.schema import ComponentConfig
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.result_keys import KL_PER_SEQUENCE, KL_PER_TOKEN
 from rl4lms.core.tables import MetricRegistry
-from rl4lms.evaluation.evaluator import EvaluationResult
-from rl4lms.evaluation.evaluator import evaluate as score
+from rl4lms.evaluation.evaluator import EvaluationResult, evaluate_samples
 from rl4lms.evaluation.generation import TextGenerator
 from rl4lms.evaluation.task_scoring import TaskScoring
 from rl4lms.policies.language_models import load_language_model
@@ -69,7 +68,7 @@ def evaluate(
     rows = data if isinstance(data, str | Mapping | type) else dict.fromkeys(("train", "val", "test"), data)
     section = data_section(rows, seed)
     pool = build_pool(ComponentConfig(section["id"], section["args"]), split)
-    chosen = [component(MetricRegistry.table, each, "metrics") for each in metrics]
+    chosen = [named_component(MetricRegistry.table, each, "metrics") for each in metrics]
     scorers = [MetricRegistry.get(each["id"], each.get("args")) for each in chosen]
     loaded = _loaded(model, name)
     generate = TextGenerator(
@@ -80,7 +79,7 @@ def evaluate(
         batch_size=batch_size,
         seed=seed,
     )
-    return score(generate, [sample for sample, _ in pool], scorers, split=split, epoch=0, model=loaded)
+    return evaluate_samples(generate, [sample for sample, _ in pool], scorers, split=split, epoch=0, model=loaded)
 
 
 def _task(task: str, model: Path, params: Params, results: Path) -> TaskScoring:

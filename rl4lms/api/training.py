@@ -9,7 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rl4lms.api.configuration import component, data_section, in_place, metric_sections, quick_start, reward_section
+from rl4lms.api.configuration import (
+    data_section,
+    in_place,
+    metric_sections,
+    named_component,
+    quick_start,
+    reward_section,
+)
 from rl4lms.api.run import Run, load
 from rl4lms.cli.main import quiet_libraries
 from rl4lms.cli.train_text_generation import checked, open_backends, run_training
@@ -95,7 +102,7 @@ def _starting_point(
     config: Any, model: Any, data: Any, reward: Any, algorithm: Any, n_iters: int | None, length: int | None, more: Any
 ) -> dict[str, Any]:
     """The configuration but for its data and rewards. Raises ConfigError for what is missing."""
-    alg = None if algorithm is None else component(AlgorithmRegistry.table, algorithm, "algorithm")["id"]
+    alg = None if algorithm is None else named_component(AlgorithmRegistry.table, algorithm, "algorithm")["id"]
     name = None if model is None else str(model)
     if config is not None:
         given = config if isinstance(config, Mapping) else load_yaml(config)

@@ -62,8 +62,8 @@ def run(args: argparse.Namespace) -> None:
     start = args.reference_model or default_reference(args.method, args.run, args.base_model)
     progress.phase("loading models")
     check_seals([start, *(path for path in (args.run / "model", args.run / CURVE) if path.exists())])
-    reference = load(start, task.seq2seq)
-    model = reference if args.method == ZERO_SHOT else load(args.run / "model", task.seq2seq)
+    reference = load_on_device(start, task.seq2seq)
+    model = reference if args.method == ZERO_SHOT else load_on_device(args.run / "model", task.seq2seq)
     epoch = 0 if args.method == ZERO_SHOT else last_epoch(args.run / CURVE)
     result = task.score(model, reference, seed=args.seed, epoch=epoch).with_metrics({BASE_PERPLEXITY: perplexity})
     publish(result, args.out, task=args.task, method=args.method, seed=args.seed)
@@ -107,7 +107,7 @@ def last_epoch(path: Path) -> int:
     return epoch
 
 
-def load(directory: Path, seq2seq: bool) -> PreTrainedModel:
+def load_on_device(directory: Path, seq2seq: bool) -> PreTrainedModel:
     if not (directory / "config.json").is_file():
         raise DataError(
             f"{directory}: no model there (config.json is missing); train the run first, or check the path."

@@ -47,7 +47,7 @@ _OF_FUNCTIONS = Registry(
 )
 
 
-def component(table: Registry, name: str) -> Callable[..., Any]:
+def constructor_of(table: Registry, name: str) -> Callable[..., Any]:
     """What to call with an id's arguments: its class, or the component of a plain function that scores completions."""
     entry = table.load(name)
     if not takes_completions(entry):
@@ -128,7 +128,7 @@ class RewardFunctionRegistry(_PublishedRegistry):
 
     @classmethod
     def get(cls, reward_fn_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
-        reward = component(cls.table, reward_fn_id)
+        reward = constructor_of(cls.table, reward_fn_id)
         with guarded(f"reward {reward_fn_id}"):
             return construct(reward, kwargs)
 
@@ -166,7 +166,7 @@ class MetricRegistry(_PublishedRegistry):
 
     @classmethod
     def get(cls, metric_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
-        metric = component(cls.table, metric_id)
+        metric = constructor_of(cls.table, metric_id)
         with guarded(f"metric {metric_id}"):
             return construct(metric, kwargs)
 

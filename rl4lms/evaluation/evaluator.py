@@ -87,7 +87,7 @@ class EvaluationResult:
         return f"split {self.split}, epoch {self.epoch}"
 
 
-def evaluate(
+def evaluate_samples(
     generate: Generate,
     samples: Sequence[Sample],
     metrics: Sequence[BaseMetric],

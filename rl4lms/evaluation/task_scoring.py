@@ -16,7 +16,7 @@ from rl4lms.core.result_keys import KL_PER_SEQUENCE, KL_PER_TOKEN, N_SAMPLES, RE
 from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, RewardFunctionRegistry
 from rl4lms.core.work_directory import publish_directory
 from rl4lms.data_pools.text_generation_pool import Sample, check_samples
-from rl4lms.evaluation.evaluator import EvaluationResult, evaluate
+from rl4lms.evaluation.evaluator import EvaluationResult, evaluate_samples
 from rl4lms.evaluation.generation import Generation, TextGenerator, kl_to_reference
 from rl4lms.evaluation.reward_scores import reward_scores
 from rl4lms.metrics.base import BaseMetric
@@ -97,7 +97,9 @@ class TaskScoring:
         )
         set_start_token(reference, generator.generation.decoder_start_token_id)
         generation = generator.generate(self.samples)
-        result = evaluate(lambda _: generation.texts, self.samples, self.metrics, split=SPLIT, epoch=epoch, model=model)
+        result = evaluate_samples(
+            lambda _: generation.texts, self.samples, self.metrics, split=SPLIT, epoch=epoch, model=model
+        )
         if self.main_metric not in result.metrics:
             raise ConfigError(unknown("metric", self.main_metric, result.metrics, "evaluation.main_metric"))
         task = replace(self.text_task, stop_ids=frozenset(generator.stop_ids))

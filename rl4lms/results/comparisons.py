@@ -50,7 +50,7 @@ class Comparison:
         return self.test is not None and math.isclose(self.test.difference, self.gain, rel_tol=1e-6, abs_tol=1e-9)
 
 
-def compare(scores: SuiteScores, task: str, method: str, start: str, metric: str) -> list[Comparison]:
+def compare_seeds(scores: SuiteScores, task: str, method: str, start: str, metric: str) -> list[Comparison]:
     """One comparison per seed. Raises DataError where the runs were not scored on the same samples."""
     pairs = zip(scores.of(task, method), scores.of(task, start), strict=True)
     return [_compare(scores, run, base, metric) for run, base in pairs]
@@ -94,14 +94,14 @@ def reward_comparisons(scores: SuiteScores) -> list[Comparison]:
         comparison
         for task in scores.settings.tasks
         for method in scores.settings.rl_methods
-        for comparison in compare(scores, task, method, starting_point(method), REWARD)
+        for comparison in compare_seeds(scores, task, method, starting_point(method), REWARD)
     ]
 
 
 def supervised_comparisons(scores: SuiteScores) -> list[Comparison]:
     """Each task's main metric after supervised training against the base model's."""
     main = scores.settings.main_metrics
-    return [c for task in scores.settings.tasks for c in compare(scores, task, SUPERVISED, ZERO_SHOT, main[task])]
+    return [c for task in scores.settings.tasks for c in compare_seeds(scores, task, SUPERVISED, ZERO_SHOT, main[task])]
 
 
 def tasks_where(comparisons: Iterable[Comparison], tasks: Sequence[str], *, significant: bool) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rl4lms.config.schema import ComponentConfig
 from rl4lms.core.tables import MetricRegistry
 from rl4lms.data_pools.text_generation_pool import Sample
-from rl4lms.evaluation.evaluator import EvaluationResult, evaluate
+from rl4lms.evaluation.evaluator import EvaluationResult, evaluate_samples
 from rl4lms.evaluation.generation import TextGenerator
 from rl4lms.metrics.base import BaseMetric
 from rl4lms.tracking.backends import untouched_generators
@@ -47,6 +47,6 @@ class SplitEvaluation:
         model.eval()
         with untouched_generators():
             generate = TextGenerator(model, self.tokenizer, **self.generator)
-            result = evaluate(generate, samples, self.metrics, split=split, epoch=epoch, model=model)
+            result = evaluate_samples(generate, samples, self.metrics, split=split, epoch=epoch, model=model)
         self.tracker.log_predictions(split, epoch, result.predictions)
         return result

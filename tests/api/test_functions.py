@@ -14,7 +14,7 @@ from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError, DataError, RunError
 from rl4lms.core.tables import MetricRegistry, RewardFunctionRegistry
 from rl4lms.data_pools.text_generation_pool import Sample
-from rl4lms.evaluation.evaluator import evaluate
+from rl4lms.evaluation.evaluator import evaluate_samples
 from tests.training.test_on_policy import config
 
 PROMPTS, TEXTS, REFERENCES = ["a", "b", "c"], ["x", "x y", "x y z"], [["x"], ["y", "x y"], []]
@@ -141,7 +141,7 @@ def test_a_function_is_a_metric(answer: Any, metrics: Any, per_sample: Any) -> N
 
 def score(metric: Any) -> Any:
     samples = [Sample(str(i), *row) for i, row in enumerate(zip(PROMPTS, REFERENCES, INFOS, strict=True))]
-    return evaluate(lambda _: TEXTS, samples, [metric], split="val", epoch=0)
+    return evaluate_samples(lambda _: TEXTS, samples, [metric], split="val", epoch=0)
 
 
 @pytest.mark.parametrize(

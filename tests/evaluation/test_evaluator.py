@@ -9,7 +9,7 @@ import torch
 
 from rl4lms.core.errors import DataError, RunError
 from rl4lms.data_pools.text_generation_pool import Sample
-from rl4lms.evaluation.evaluator import evaluate
+from rl4lms.evaluation.evaluator import evaluate_samples
 from rl4lms.metrics.base import BaseMetric
 
 SAMPLES = [
@@ -43,7 +43,7 @@ def generate(samples: list[Sample]) -> list[str]:
 
 
 def run(*metrics: BaseMetric, samples: list[Sample] = SAMPLES, generator: Any = generate) -> Any:
-    return evaluate(generator, samples, metrics, split="val", epoch=3)
+    return evaluate_samples(generator, samples, metrics, split="val", epoch=3)
 
 
 def test_rows_are_in_the_published_format() -> None:
@@ -64,7 +64,7 @@ def test_rows_are_in_the_published_format() -> None:
 
 def test_metrics_are_given_everything_of_the_samples() -> None:
     metric, model = Lengths(), object()
-    evaluate(generate, SAMPLES, [metric], split="test", epoch=0, model=model)
+    evaluate_samples(generate, SAMPLES, [metric], split="test", epoch=0, model=model)
     prompts, texts, references, meta_infos, given_model, split = metric.given
     assert (prompts, texts) == (["one", "three"], ["ONE", "THREE"])
     assert (references, meta_infos) == ([["uno", "eins"], ["tres"]], [{"k": 1}, None])

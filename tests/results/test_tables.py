@@ -13,7 +13,7 @@ import pytest
 from rl4lms.core.errors import DataError
 from rl4lms.results.averages import naturalness_average, task_average
 from rl4lms.results.bootstrap import Interval
-from rl4lms.results.comparisons import compare, reward_comparisons, supervised_comparisons, tasks_where
+from rl4lms.results.comparisons import compare_seeds, reward_comparisons, supervised_comparisons, tasks_where
 from rl4lms.results.scores import SuiteScores
 from rl4lms.results.suite import SuiteSettings
 from rl4lms.results.table import Cell, Column, Table, decimals, interval_text
@@ -143,7 +143,7 @@ def test_without_scores_per_sample_there_is_no_p(own_runs: Path, settings: Suite
 
 
 def test_lower_is_better_gains_by_falling(scores: SuiteScores) -> None:
-    comparison = compare(scores, "imdb", "supervised", "zero_shot", PERPLEXITY)[0]
+    comparison = compare_seeds(scores, "imdb", "supervised", "zero_shot", PERPLEXITY)[0]
     assert comparison.value < comparison.start_value
     assert comparison.gain == pytest.approx(20 * (LEVELS["supervised"] - LEVELS["zero_shot"]))
     assert comparison.better
