@@ -137,7 +137,7 @@ def _algorithm(
         changes = [alg["supervised"], *(part for each in changes for part in (each, each.get("supervised", {})))]
     merged: dict[str, Any] = {k: alg[k] for k in ("args", "kl_div", "policy")} | {
         "generation": task_params["generation"],
-        "env_args": task_params["env"]["args"],
+        "env_args": task_params["env"].get("args", {}),
         "reward_args": task_params["reward_fn"]["args"],
     }
     for change in changes:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Annotated, Any
 
-from rl4lms.config.published import published
 from rl4lms.config.reader import Count, Natural, Positive, join, mapping, plain, read, where
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.tables import PostProcessorRegistry
@@ -21,39 +20,43 @@ def _token_fact() -> Any:
 
 @dataclass(frozen=True)
 class GenerationConfig:
-    """Names and defaults of transformers' generation, except that lengths count response tokens alone.
-
-    max_new_tokens: None becomes the episode length of the environment. max_length: for encoder-decoder models, whose
-    decoder counts its start token: max_new_tokens + 1. top_k: 0 turns it off.
+    """Names and defaults of transformers' generation, except that lengths count response tokens only.
 
     The token facts (`TOKEN_FACTS`) are the model's and the tokenizer's where they are None, and a run's config.json has
-    them written out. eos_token_id: the tokens that end a text, beside those of tokenizer and model, which always do.
-    forced_bos_token_id: the first token of every response (the target language of mBART, M2M100 and NLLB).
-    forced_eos_token_id: all that the last token may be where a response fills its length. suppress_tokens are never
-    generated, begin_suppress_tokens not as the first token that is chosen, bad_words_ids not as sequences.
+    them written out.
     """
 
-    do_sample: bool = published("generation_kwargs.do_sample")
-    temperature: Positive = published("generation_kwargs.temperature")
-    top_k: Natural = published("generation_kwargs.top_k")
-    top_p: Positive = published("generation_kwargs.top_p")
-    min_length: Natural = published("generation_kwargs.min_length")
-    max_new_tokens: Count | None = None
-    max_length: Count | None = None
-    num_beams: Count = published("generation_kwargs.num_beams")
-    no_repeat_ngram_size: Natural = published("generation_kwargs.no_repeat_ngram_size")
-    repetition_penalty: Positive = published("generation_kwargs.repetition_penalty")
-    length_penalty: float = published("generation_kwargs.length_penalty")
-    early_stopping: bool = published("generation_kwargs.early_stopping")
-    post_processing_fn: str | None = None
-    eos_token_id: Natural | Tokens | None = _token_fact()
-    pad_token_id: Natural | None = _token_fact()
-    decoder_start_token_id: Natural | None = _token_fact()
-    forced_bos_token_id: Natural | None = _token_fact()
-    forced_eos_token_id: Natural | Tokens | None = _token_fact()
-    suppress_tokens: Tokens | None = _token_fact()
-    begin_suppress_tokens: Tokens | None = _token_fact()
-    bad_words_ids: tuple[Tokens, ...] | None = _token_fact()
+    do_sample: Annotated[bool, "Sample; false takes the most probable token, or searches with num_beams."] = False
+    temperature: Annotated[Positive, "Divides the logits before sampling."] = 1.0
+    top_k: Annotated[Natural, "Sample from so many of the most probable tokens; 0 from all."] = 50
+    top_p: Annotated[Positive, "Sample from the fewest tokens of so much probability in all."] = 1.0
+    min_length: Annotated[Natural, "Tokens before which no response ends."] = 0
+    max_new_tokens: Annotated[Count | None, "Tokens of a response; null is the environment's max_episode_length."] = (
+        None
+    )
+    max_length: Annotated[Count | None, "Of encoder-decoder models: max_new_tokens + 1, the start token counted."] = (
+        None
+    )
+    num_beams: Annotated[Count, "Beams of the search; 1 does not search."] = 1
+    no_repeat_ngram_size: Annotated[Natural, "No n-gram of this length is generated twice; 0 allows all."] = 0
+    repetition_penalty: Annotated[Positive, "Divides the scores of tokens that are there already."] = 1.0
+    length_penalty: Annotated[float, "Power of the length by which a beam's score is divided."] = 1.0
+    early_stopping: Annotated[bool, "End the search once num_beams texts are complete."] = False
+    post_processing_fn: Annotated[str | None, "Id of a function that a generated text goes through."] = None
+    eos_token_id: Annotated[
+        Natural | Tokens | None, "Tokens that end a text, beside those of tokenizer and model, which always do."
+    ] = _token_fact()
+    pad_token_id: Annotated[Natural | None, "Token that fills up a batch."] = _token_fact()
+    decoder_start_token_id: Annotated[Natural | None, "First token of an encoder-decoder's decoder."] = _token_fact()
+    forced_bos_token_id: Annotated[
+        Natural | None, "First token of every response: the target language of mBART, M2M100 and NLLB."
+    ] = _token_fact()
+    forced_eos_token_id: Annotated[
+        Natural | Tokens | None, "All that the last token of a response that fills its length may be."
+    ] = _token_fact()
+    suppress_tokens: Annotated[Tokens | None, "Tokens that are never generated."] = _token_fact()
+    begin_suppress_tokens: Annotated[Tokens | None, "Tokens that are not the first to be chosen."] = _token_fact()
+    bad_words_ids: Annotated[tuple[Tokens, ...] | None, "Sequences of tokens that are never generated."] = _token_fact()
 
     def to_dict(self) -> dict[str, Any]:
         """Every key that is set, defaults included; `from_dict` of it gives an equal object."""

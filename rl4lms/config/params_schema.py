@@ -1,321 +1,272 @@
-"""The closed schema of every file under params/: what keys there are, of what type, and what each means."""
+"""The closed schema of every file under params/: what keys there are, of what kind, and what each means.
+
+Sections that a run's configuration has as well are those of config/sections.py: a Part of one is checked here, stays as
+it was written, and gets its defaults with the run that it is composed into.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from rl4lms.config.published import published
-from rl4lms.config.reader import Count, Name, Natural, NonNegative, Positive, Range, Seed
-from rl4lms.config.sections import KeepBestConfig
+from rl4lms.config.reader import Count, Name, Natural, NonNegative, Part, Positive, Range, Seed
+from rl4lms.config.sections import ComponentConfig, EnvConfig, KeepBestConfig, KLConfig, TokenizerConfig
 from rl4lms.core.kernels import Kernels
 
-Side = Literal["left", "right"]
 Source = Literal["generator", "local", "hub"]
+Kind = Literal["causal", "seq2seq"]
+Share = Annotated[float, Range(above=0, below=1)]
+Arguments = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class DataParams:
-    """Where a task's rows come from. Sizes cap a split; null keeps every row (the generator needs a number).
+    """Where a task's rows come from."""
 
-    data_dir: directory of local rows, of this task alone, whatever `source` says; --data-dir goes before it. folder:
-    where the rows lie in it; null looks there itself and in the folders that the data set is known by.
-    """
-
-    pool: str
-    source: Source
-    n_train: Count | None
-    n_val: Count | None
-    n_test: Count | None
-    seed: Seed = 0
-    data_dir: str | None = None
-    folder: str | None = None
-    args: dict[str, Any] = field(default_factory=dict)
+    pool: Annotated[str, "Id of the data pool."]
+    source: Annotated[Source, "Made by the task's generator, read from data_dir, or from the hub."]
+    n_train: Annotated[Count | None, "Rows that the split is cut to; null keeps all (the generator needs a number)."]
+    n_val: Annotated[Count | None, "As n_train."]
+    n_test: Annotated[Count | None, "As n_train."]
+    seed: Annotated[Seed, "Of the generator, and of the choice of rows."] = 0
+    data_dir: Annotated[str | None, "Directory of local rows, whatever source says; --data-dir goes before it."] = None
+    folder: Annotated[str | None, "Folder in it; null looks there and in the data set's usual folders."] = None
+    args: Annotated[Arguments, "Arguments of the pool."] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ModelParams:
-    family: str
-    type: Literal["causal", "seq2seq"]
-
-
-@dataclass(frozen=True)
-class TokenizerParams:
-    padding_side: Side = "left"
-    truncation_side: Side = "left"
-    pad_token_as_eos_token: bool = True
-    max_length: Count | None = None
-
-
-@dataclass(frozen=True)
-class ComponentParams:
-    """A registered class and its arguments."""
-
-    id: str
-    args: dict[str, Any] = field(default_factory=dict)
+    family: Annotated[str, "A family of params/base_models.yaml."]
+    type: Annotated[Kind, "Decoder-only, or encoder-decoder."]
 
 
 @dataclass(frozen=True)
 class SupervisedParams:
-    """The warm start. datapool: where it trains on another pool over the same rows (imdb_seq2seq).
+    """The warm start."""
 
-    eval_batch_size: references a batch whose loss validation takes.
-    """
-
-    training_args: dict[str, Any]
-    datapool: ComponentParams | None = None
-    eval_batch_size: Count = 32
-
-
-@dataclass(frozen=True)
-class EnvParams:
-    """reward_timeout_s: seconds that a call of the reward function may take; null sets no limit."""
-
-    n_envs: Count
-    args: dict[str, Any]
-    vec_env: Literal["batched", "subproc"] = "batched"
-    n_reward_workers: Natural = 0
-    reward_timeout_s: Positive | None = None
-
-
-@dataclass(frozen=True)
-class KLParams:
-    coeff: NonNegative
-    target_kl: Positive | None = None
-    norm_reward: bool = False
+    training_args: Annotated[Arguments, "Arguments of transformers.TrainingArguments."]
+    datapool: Annotated[ComponentConfig | None, "Another pool over the same rows, such as imdb_seq2seq."] = None
+    eval_batch_size: Annotated[Count, "References that validation takes the loss of at once."] = 32
 
 
 @dataclass(frozen=True)
 class PolicyParams:
-    """id: "auto" is <model.type>_lm_actor_critic_policy, for nlpo its maskable sibling."""
-
-    id: str = "auto"
-    args: dict[str, Any] = field(default_factory=dict)
+    id: Annotated[str, "auto is <model.type>_lm_actor_critic_policy, for nlpo its maskable sibling."] = "auto"
+    args: Annotated[Arguments, "Arguments of the policy."] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class RLOverrides:
-    """What a warm start changes.
+    """What a warm start changes; evaluation and its reward are the task's for every method."""
 
-    generation: what rollouts sample with, over the task's `generation`. env_args, reward_args: what it is trained with,
-    over the task's `env.args` and `reward_fn.args`; evaluation and its reward are the task's for every method.
-    """
-
-    args: dict[str, Any] = field(default_factory=dict)
-    kl_div: dict[str, Any] = field(default_factory=dict)
-    policy: PolicyParams = field(default_factory=PolicyParams)
-    generation: dict[str, Any] = field(default_factory=dict)
-    env_args: dict[str, Any] = field(default_factory=dict)
-    reward_args: dict[str, Any] = field(default_factory=dict)
-    n_iters: Count | None = None
+    args: Annotated[Arguments, "Over the algorithm's args."] = field(default_factory=dict)
+    kl_div: Annotated[Arguments, Part(KLConfig), "Over its kl_div."] = field(default_factory=dict)
+    policy: Annotated[PolicyParams, "Over its policy."] = field(default_factory=PolicyParams)
+    generation: Annotated[Arguments, "Over the task's generation, in rollouts."] = field(default_factory=dict)
+    env_args: Annotated[Arguments, "Over the task's env.args, in training."] = field(default_factory=dict)
+    reward_args: Annotated[Arguments, "Over the task's reward_fn.args, in training."] = field(default_factory=dict)
+    n_iters: Annotated[Count | None, "In place of the task's rl.n_iters."] = None
 
 
 @dataclass(frozen=True)
 class RLParams:
-    """n_iters: rollouts of n_steps * n_envs steps. supervised: what changes where RL starts from the warm start."""
+    """Reinforcement learning on a task, over the algorithm's file."""
 
-    n_iters: Count
-    args: dict[str, Any] = field(default_factory=dict)
-    kl_div: dict[str, Any] = field(default_factory=dict)
-    policy: PolicyParams = field(default_factory=PolicyParams)
-    reward_args: dict[str, Any] = field(default_factory=dict)
-    supervised: RLOverrides = field(default_factory=RLOverrides)
+    n_iters: Annotated[Count, "Iterations: rollouts of args.n_steps * env.n_envs steps, each with its update."]
+    args: Annotated[Arguments, "Over the algorithm's args."] = field(default_factory=dict)
+    kl_div: Annotated[Arguments, Part(KLConfig), "Over its kl_div."] = field(default_factory=dict)
+    policy: Annotated[PolicyParams, "Over its policy."] = field(default_factory=PolicyParams)
+    reward_args: Annotated[Arguments, "Over reward_fn.args, in training."] = field(default_factory=dict)
+    supervised: Annotated[RLOverrides, "What changes if RL starts from the warm start."] = field(
+        default_factory=RLOverrides
+    )
 
 
 @dataclass(frozen=True)
 class EvaluationParams:
-    """eval_every: iterations between evaluations on the validation split. generation: over the task's `generation`.
-
-    keep_best: {metric, mode} of the validation by which RL keeps its best model as best_model/; null keeps none.
-    """
-
-    eval_batch_size: Count
-    eval_every: Count
-    main_metric: str
-    metrics: list[ComponentParams]
-    save_every: Count = 5
-    keep_best: KeepBestConfig | None = None
-    generation: dict[str, Any] = field(default_factory=dict)
+    eval_batch_size: Annotated[Count, "Prompts that are generated from at once."]
+    eval_every: Annotated[Count, "Iterations between evaluations on the validation split."]
+    main_metric: Annotated[str, "Result by which the tables score the task."]
+    metrics: Annotated[list[ComponentConfig], "Metrics of the generated texts."]
+    save_every: Annotated[Count, "Iterations between checkpoints."] = 20
+    keep_best: Annotated[KeepBestConfig | None, "Validation by which RL keeps its best model; null keeps none."] = None
+    generation: Annotated[Arguments, "Over the task's generation, in evaluation."] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class TaskParams:
-    """params/tasks/<task>.yaml. version: raised by hand when a change makes old results incomparable."""
+    """params/tasks/<task>.yaml."""
 
-    version: Count
-    data: DataParams
-    model: ModelParams
-    tokenizer: TokenizerParams
-    supervised: SupervisedParams
-    env: EnvParams
-    reward_fn: ComponentParams
-    generation: dict[str, Any]
-    rl: RLParams
-    evaluation: EvaluationParams
+    version: Annotated[Count, "Raised by hand when a change makes old results incomparable."]
+    data: Annotated[DataParams, "Where the rows come from."]
+    model: Annotated[ModelParams, "The base model."]
+    tokenizer: Annotated[Arguments, Part(TokenizerConfig), "As in a run file, but for model_name."]
+    supervised: Annotated[SupervisedParams, "The warm start."]
+    env: Annotated[Arguments, Part(EnvConfig), "As in a run file."]
+    reward_fn: Annotated[ComponentConfig, "The reward function."]
+    generation: Annotated[Arguments, "generation_kwargs of rollouts and evaluation."]
+    rl: Annotated[RLParams, "Reinforcement learning."]
+    evaluation: Annotated[EvaluationParams, "Evaluation."]
 
 
 @dataclass(frozen=True)
 class TaskOverrides(RLOverrides):
-    """What an algorithm changes of a task's `rl`. supervised: and of its `rl.supervised`."""
+    """What an algorithm changes of a task's `rl`."""
 
-    supervised: RLOverrides = field(default_factory=RLOverrides)
+    supervised: Annotated[RLOverrides, "And of its rl.supervised."] = field(default_factory=RLOverrides)
 
 
 @dataclass(frozen=True)
 class AlgParams:
-    """params/algs/<alg>.yaml. supervised: what changes where RL starts from the warm start; tasks: on single tasks."""
+    """params/algs/<alg>.yaml."""
 
-    id: str
-    args: dict[str, Any]
-    kl_div: KLParams
-    policy: PolicyParams = field(default_factory=PolicyParams)
-    supervised: RLOverrides = field(default_factory=RLOverrides)
-    tasks: dict[str, TaskOverrides] = field(default_factory=dict)
+    id: Annotated[str, "Id of the algorithm."]
+    args: Annotated[Arguments, "Its arguments."]
+    kl_div: Annotated[Arguments, Part(KLConfig), "As in a run file."]
+    policy: Annotated[PolicyParams, "The policy."] = field(default_factory=PolicyParams)
+    supervised: Annotated[RLOverrides, "What changes if RL starts from the warm start."] = field(
+        default_factory=RLOverrides
+    )
+    tasks: Annotated[dict[str, TaskOverrides], "What changes on single tasks, by task."] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class VocabularyParams:
-    vocab_size: Count
+    vocab_size: Annotated[Count, "Tokens of the tokenizer that is trained."]
+
+
+@dataclass(frozen=True)
+class TrainedParams:
+    """A model that is taken by its name, or trained from scratch."""
+
+    model_name: Annotated[str | None, "Directory or hub id to take unchanged; null trains a model."] = None
+    tokenizer: Annotated[VocabularyParams | None, "The tokenizer to train."] = None
+    architecture: Annotated[Arguments, "Keys of the model's configuration class."] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class BaseTrainingParams:
-    """Training from scratch on the text of `tasks`: prompts and references of their train splits, cut into blocks.
+    """Training from scratch on prompts and references of the tasks' train splits, cut into blocks."""
 
-    embedding_learning_rate: of the token embeddings where it differs from learning_rate. For seq2seq families:
-    noise_density, mean_noise_span_length of T5's span corruption (arXiv:1910.10683, 3.1.4), and continuation_share,
-    the share of examples that continue a text instead of restoring it.
-    """
-
-    n_steps: Count
-    batch_size: Count
-    block_size: Count
-    learning_rate: Positive
-    warmup_steps: Natural = 0
-    weight_decay: NonNegative = 0.0
-    seed: Seed = 0
-    noise_density: Annotated[float, Range(above=0, below=1)] = 0.15
-    mean_noise_span_length: Positive = 3.0
-    continuation_share: Annotated[float, Range(minimum=0, maximum=1)] = 0.5
-    embedding_learning_rate: Positive | None = None
+    n_steps: Annotated[Count, "Steps of the optimiser."]
+    batch_size: Annotated[Count, "Blocks of a step."]
+    block_size: Annotated[Count, "Tokens of a block."]
+    learning_rate: Annotated[Positive, "Step size."]
+    warmup_steps: Annotated[Natural, "Steps in which the step size rises from 0."] = 0
+    weight_decay: Annotated[NonNegative, "Of AdamW."] = 0.0
+    seed: Annotated[Seed, "Of weights, order and noise."] = 0
+    noise_density: Annotated[Share, "T5: share of tokens that is corrupted (arXiv:1910.10683, 3.1.4)."] = 0.15
+    mean_noise_span_length: Annotated[Positive, "T5: mean tokens of a corrupted span."] = 3.0
+    continuation_share: Annotated[
+        float, Range(minimum=0, maximum=1), "T5: share of examples that continue a text instead of restoring it."
+    ] = 0.5
+    embedding_learning_rate: Annotated[Positive | None, "Of token embeddings; null takes learning_rate."] = None
 
 
 @dataclass(frozen=True)
-class BaseModelParams:
-    """One family of params/base_models.yaml. model_name: a hub id or path to take as it is; null trains one."""
+class BaseModelParams(TrainedParams):
+    """One family of params/base_models.yaml."""
 
-    type: Literal["causal", "seq2seq"]
-    tasks: list[str]
-    model_name: str | None = None
-    tokenizer: VocabularyParams | None = None
-    architecture: dict[str, Any] = field(default_factory=dict)
-    training: BaseTrainingParams | None = None
+    type: Annotated[Kind, "Decoder-only, or encoder-decoder."] = field(kw_only=True)
+    tasks: Annotated[list[str], "Tasks whose text the model is trained on."] = field(kw_only=True)
+    training: Annotated[BaseTrainingParams | None, "How a model is trained from scratch."] = None
 
 
 @dataclass(frozen=True)
 class ClassifierTrainingParams:
-    n_epochs: Count
-    batch_size: Count
-    learning_rate: Positive
-    max_length: Count
-    warmup_steps: Natural = 0
-    weight_decay: NonNegative = 0.0
-    seed: Seed = 0
+    n_epochs: Annotated[Count, "Passes over the rows."]
+    batch_size: Annotated[Count, "Texts of a step."]
+    learning_rate: Annotated[Positive, "Step size."]
+    max_length: Annotated[Count, "Tokens that a text is cut to."]
+    warmup_steps: Annotated[Natural, "Steps in which the step size rises from 0."] = 0
+    weight_decay: Annotated[NonNegative, "Of AdamW."] = 0.0
+    seed: Annotated[Seed, "Of weights and order."] = 0
 
 
 @dataclass(frozen=True)
-class RewardModelParams:
+class RewardModelParams(TrainedParams):
     """One model of params/reward_models.yaml: a classifier of texts (sentiment) or of next utterances (intent)."""
 
-    task: str
-    labels: list[str]
-    model_name: str | None = None
-    tokenizer: VocabularyParams | None = None
-    architecture: dict[str, Any] = field(default_factory=dict)
-    training: ClassifierTrainingParams | None = None
+    task: Annotated[str, "Task whose rows it is trained on, and that it scores."] = field(kw_only=True)
+    labels: Annotated[list[str], "Names of the labels, by their number."] = field(kw_only=True)
+    training: Annotated[ClassifierTrainingParams | None, "How a model is trained from scratch."] = None
 
 
 @dataclass(frozen=True)
 class PreferenceTrainingParams(ClassifierTrainingParams):
-    """embedding_learning_rate: of the token embeddings where it differs."""
-
-    embedding_learning_rate: Positive | None = None
+    embedding_learning_rate: Annotated[Positive | None, "Of token embeddings; null takes learning_rate."] = None
 
 
 @dataclass(frozen=True)
-class PreferenceModelParams:
-    """params/preference_model.yaml. model_name: a seq2seq model to train on from; null trains one from scratch."""
+class PreferenceModelParams(TrainedParams):
+    """params/preference_model.yaml. A model that is named is trained on from."""
 
-    include_prompt: bool
-    heldout_share: Annotated[float, Range(above=0, below=1)]
-    training: PreferenceTrainingParams
-    model_name: str | None = None
-    tokenizer: VocabularyParams | None = None
-    architecture: dict[str, Any] = field(default_factory=dict)
+    include_prompt: Annotated[bool, "Read the prompt before the text."] = field(kw_only=True)
+    heldout_share: Annotated[Share, "Share of the prompts that the report is of."] = field(kw_only=True)
+    training: Annotated[PreferenceTrainingParams, "How it is trained."] = field(kw_only=True)
 
 
 @dataclass(frozen=True)
 class BootstrapParams:
-    n_resamples: Count
-    confidence: Annotated[float, Range(above=0, below=1)]
-    seed: Seed = 0
+    n_resamples: Annotated[Count, "Resamples of an interval."]
+    confidence: Annotated[Share, "Level of the intervals."]
+    seed: Annotated[Seed, "Of the resamples."] = 0
 
 
 @dataclass(frozen=True)
 class MetricParams:
-    """How a metric enters the tables: its score is (value - worst) / (best - worst), of the logarithms where log."""
+    """How a metric enters the tables: its score is (value - worst) / (best - worst)."""
 
-    kind: Literal["task", "naturalness"]
-    worst: float
-    best: float
-    log: bool = False
+    kind: Annotated[Literal["task", "naturalness"], "The table that it is in."]
+    worst: Annotated[float, "Value that scores 0."]
+    best: Annotated[float, "Value that scores 1."]
+    log: Annotated[bool, "Take logarithms of all three."] = False
 
 
 @dataclass(frozen=True)
 class AggregateParams:
-    bootstrap: BootstrapParams
-    metrics: dict[str, MetricParams]
-    paper: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    bootstrap: Annotated[BootstrapParams, "Intervals."]
+    metrics: Annotated[dict[str, MetricParams], "Metrics of the tables, by result."]
+    paper: Annotated[dict[str, dict[str, dict[str, float]]], "The paper's numbers: task, method, result."] = field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True)
 class GrueParams:
-    """params/grue.yaml: the suite. budget_cpu_s: CPU seconds that one job of a stage may take.
+    """params/grue.yaml: the suite."""
 
-    n_threads: of torch; kernels: one set on every CPU with AVX2, or each CPU's own (core/kernels.py).
-    """
-
-    suite: Name
-    tasks: list[Name]
-    algs: list[Name]
-    seeds: list[Seed]
-    n_threads: Count
-    budget_cpu_s: dict[str, Positive]
-    aggregate: AggregateParams
-    kernels: Kernels = published("kernels")
+    suite: Annotated[Name, "Name of the suite that is run without --suite."]
+    tasks: Annotated[list[Name], "Its tasks."]
+    algs: Annotated[list[Name], "Its algorithms, each from the base model and from the warm start."]
+    seeds: Annotated[list[Seed], "Seeds of every method."]
+    n_threads: Annotated[Count, "Threads of torch."]
+    budget_cpu_s: Annotated[dict[str, Positive], "CPU seconds that one job of a stage may take, by stage."]
+    aggregate: Annotated[AggregateParams, "Tables and report."]
+    kernels: Annotated[Kernels, "Arithmetic that is equal on every CPU with AVX2, or each CPU's own."] = "portable"
 
 
 @dataclass(frozen=True)
 class JobResources:
-    """What a scheduler reserves for one job. mem_mb: of the first attempt, the n-th has n times as much; runtime: min.
+    """What a scheduler reserves for one job. No result depends on it."""
 
-    threads: null takes n_threads of params/grue.yaml, which torch uses; more is for reward workers.
-    """
+    mem_mb: Annotated[Count, "Memory of the first attempt; the n-th has n times as much."]
+    runtime: Annotated[Count, "Minutes."]
+    threads: Annotated[Count | None, "CPUs, more than torch's for reward workers; null takes n_threads."] = None
+    gpus: Annotated[Natural, "GPUs."] = 0
 
-    mem_mb: Count
-    runtime: Count
-    threads: Count | None = None
-    gpus: Natural = 0
+
+Job = Annotated[JobResources, "What each of its jobs reserves."]
 
 
 @dataclass(frozen=True)
 class ResourcesParams:
-    """params/resources.yaml, by rule of the workflow. No result depends on it: neither DAG goes stale for a change."""
+    """params/resources.yaml, by rule of the workflow."""
 
-    prepare: JobResources
-    base_model: JobResources
-    reward_model: JobResources
-    supervised: JobResources
-    train: JobResources
-    evaluate: JobResources
-    aggregate: JobResources
+    prepare: Job
+    base_model: Job
+    reward_model: Job
+    supervised: Job
+    train: Job
+    evaluate: Job
+    aggregate: Job

@@ -10,15 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, cast
+from typing import Annotated, Any
 
 from rl4lms.config.arguments import (
     ALGORITHM_ARGUMENTS,
-    METRIC_ARGUMENTS,
     POLICY_ARGUMENTS,
-    POOL_ARGUMENTS,
-    REWARD_ARGUMENTS,
-    Choices,
+    MaskablePolicyArguments,
+    OnPolicyArguments,
     mask_complaint,
     refuse_float16,
 )
@@ -30,20 +28,7 @@ from rl4lms.config.generation import (
     share_token_facts,
 )
 from rl4lms.config.overrides import noted, override
-from rl4lms.config.published import DEFAULTS, published
-from rl4lms.config.reader import (
-    Count,
-    Seed,
-    check_json,
-    check_keys,
-    hints,
-    join,
-    mapping,
-    missing,
-    plain,
-    read,
-    where,
-)
+from rl4lms.config.reader import Count, Seed, check_json, check_keys, hints, join, mapping, missing, plain, read, where
 from rl4lms.config.sections import (
     AlgorithmConfig,
     ComponentConfig,
@@ -54,6 +39,7 @@ from rl4lms.config.sections import (
     TokenizerConfig,
     TrainEvaluationConfig,
 )
+from rl4lms.config.signatures import read_arguments
 from rl4lms.config.training_arguments import read_training_args
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.errors import ConfigError, unknown
@@ -82,25 +68,23 @@ __all__ = [
 
 ALWAYS = ("tokenizer", "datapool", "alg", "train_evaluation")
 ON_POLICY_ONLY = ("reward_fn", "env")
-PROCESS = ("n_threads", "kernels")
+# Keys of train_evaluation that supervised runs do without -> the argument of transformers' trainer in its place.
+_OF_ON_POLICY = {"n_iters": "num_train_epochs", "save_every": "save_steps"}
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One run. notices: what to say once in the log, defaults that a reader of the file would not expect.
+    """One run. notices: what to say once in the log, defaults that a reader of the file would not expect."""
 
-    n_threads: of torch, None takes what the environment says, or every core; kernels: see core/kernels.py.
-    """
-
-    tokenizer: TokenizerConfig
-    datapool: ComponentConfig
-    alg: AlgorithmConfig | SupervisedConfig
-    train_evaluation: TrainEvaluationConfig
-    reward_fn: ComponentConfig | None = None
-    env: EnvConfig | None = None
-    seed: Seed = published("seed")
-    n_threads: Count | None = published("n_threads")
-    kernels: Kernels = published("kernels")
+    tokenizer: Annotated[TokenizerConfig, "The tokenizer of prompts, responses and references."]
+    datapool: Annotated[ComponentConfig, "The samples."]
+    alg: Annotated[AlgorithmConfig | SupervisedConfig, "The algorithm, or supervised fine-tuning."]
+    train_evaluation: Annotated[TrainEvaluationConfig, "How long to train, and how to evaluate meanwhile."]
+    reward_fn: Annotated[ComponentConfig | None, "The reward function; supervised runs have none."] = None
+    env: Annotated[EnvConfig | None, "The environments; supervised runs have none."] = None
+    seed: Annotated[Seed, "Of every random choice of the run."] = 0
+    n_threads: Annotated[Count | None, "Threads of torch; null takes OMP_NUM_THREADS, or every core."] = None
+    kernels: Annotated[Kernels, "Arithmetic that is equal on every CPU with AVX2, or each CPU's own."] = "portable"
     notices: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -110,19 +94,7 @@ class RunConfig:
     @classmethod
     def from_dict(cls, value: Any, source: str = "configuration") -> RunConfig:
         """The configuration in a mapping. source: what an error's line starts with. Raises ConfigError."""
-        given = mapping(value, "", source)
-        check_json(given, "", source)
-        check_keys(given, (*ALWAYS, *ON_POLICY_ONLY, "seed", *PROCESS), "", source)
-        supervised = _alg_id(given, source) == "supervised"
-        for name in ALWAYS if supervised else ALWAYS + ON_POLICY_ONLY:
-            if name not in given:
-                raise ConfigError(f"{where(source, name)}: missing; expected a mapping.")
-        for name in ON_POLICY_ONLY if supervised else ():
-            if name in given:
-                raise ConfigError(f"{where(source, name)}: not used by alg.id supervised; remove it.")
-        config = _read_supervised(given, source) if supervised else _read_on_policy(given, source)
-        kinds = hints(RunConfig)
-        return replace(config, **{k: read(kinds[k], given[k], k, source) for k in PROCESS if k in given})
+        return _Reading(mapping(value, "", source), source).run()
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], changes: Mapping[str, Any] | None = None) -> RunConfig:
@@ -134,270 +106,256 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved configuration in the published schema, as JSON values."""
-        evaluation = plain(self.train_evaluation)
+        names = ("tokenizer", "reward_fn", "datapool", "env", "alg", "train_evaluation", "seed", "n_threads", "kernels")
+        sections = {name: plain(getattr(self, name)) for name in names} | {"alg": self.alg.to_dict()}
         if self.is_supervised:
-            evaluation.pop("save_every")
-        sections: dict[str, Any] = {
-            "tokenizer": plain(self.tokenizer),
-            "reward_fn": plain(self.reward_fn),
-            "datapool": plain(self.datapool),
-            "env": plain(self.env),
-            "alg": self.alg.to_dict(),
-            "train_evaluation": evaluation,
-            "seed": self.seed,
-            "n_threads": self.n_threads,
-            "kernels": self.kernels,
-        }
+            sections["train_evaluation"].pop("save_every")
         return {name: section for name, section in sections.items() if section is not None}
 
 
-def _alg_id(given: Mapping[str, Any], source: str) -> str:
-    alg = mapping(given.get("alg", {}), "alg", source)
-    if "id" not in alg:
-        raise missing(str, "alg.id", source)
-    name: str = read(str, alg["id"], "alg.id", source)
-    if name != "supervised" and not AlgorithmRegistry.table.admit(name):
-        known = ["supervised", *AlgorithmRegistry.table.ids()]
-        raise ConfigError(unknown("algorithm", name, known, where(source, "alg.id")))
-    return name
+class _Reading:
+    """One configuration that is being read; source begins its errors, notices gather what to say in the log."""
 
+    def __init__(self, given: Mapping[str, Any], source: str) -> None:
+        self.given, self.source, self.notices = given, source, list[str]()
 
-def _read_supervised(given: Mapping[str, Any], source: str) -> RunConfig:
-    alg = mapping(given["alg"], "alg", source)
-    kinds = hints(SupervisedConfig)
-    check_keys(alg, kinds, "alg", source)
-    for name in ("training_args", "model_type", "model_name"):
-        if name not in alg:
-            raise missing(kinds[name], f"alg.{name}", source)
-    model_type = read(kinds["model_type"], alg["model_type"], "alg.model_type", source)
-    causal = model_type == "causal"
-    sampling, path = alg.get("generation_kwargs"), "alg.generation_kwargs"
-    generation = None if sampling is None else read_generation(sampling, path, source, causal=causal)
-    length = None if generation is None else generation.max_new_tokens
-    evaluation, notices = _train_evaluation(
-        given["train_evaluation"], source, on_policy=False, length=length, causal=causal
-    )
-    if generation is not None:
-        theirs = "train_evaluation.generation_kwargs"
-        generation, decoding = share_token_facts(generation, evaluation.generation_kwargs, theirs, source, path)
-        evaluation = replace(evaluation, generation_kwargs=decoding)
-        if decoding is not None:
-            notices.append(f"{path}: the evaluation decodes by {theirs} alone, but for the token ids.")
-    decoding = evaluation.generation_kwargs or generation
-    if evaluation.metrics and (decoding is None or decoding.max_new_tokens is None):
-        raise missing(int, f"{path}.max_new_tokens", source)
-    return RunConfig(
-        tokenizer=read(TokenizerConfig, given["tokenizer"], "tokenizer", source),
-        datapool=_component(given["datapool"], "datapool", source, DataPoolRegistry.table, POOL_ARGUMENTS),
-        alg=SupervisedConfig(
-            training_args=read_training_args(alg["training_args"], "alg.training_args", source),
+    def run(self) -> RunConfig:
+        check_json(self.given, "", self.source)
+        check_keys(self.given, hints(RunConfig).keys() - {"notices"}, "", self.source)
+        supervised = self._algorithm_id() == "supervised"
+        for name in ALWAYS if supervised else ALWAYS + ON_POLICY_ONLY:
+            if name not in self.given:
+                raise self._wrong(name, "missing; expected a mapping.")
+        for name in ON_POLICY_ONLY if supervised else ():
+            if name in self.given:
+                raise self._wrong(name, "not used by alg.id supervised; remove it.")
+        return self._supervised() if supervised else self._on_policy()
+
+    def _wrong(self, path: str, what: str) -> ConfigError:
+        return ConfigError(f"{where(self.source, path)}: {what}")
+
+    def _mapping(self, value: Any, path: str) -> dict[str, Any]:
+        return mapping(value, path, self.source)
+
+    def _read(self, kind: Any, value: Any, path: str) -> Any:
+        return read(kind, value, path, self.source)
+
+    def _algorithm_id(self) -> str:
+        alg = self._mapping(self.given.get("alg", {}), "alg")
+        if "id" not in alg:
+            raise missing(str, "alg.id", self.source)
+        name: str = self._read(str, alg["id"], "alg.id")
+        if name != "supervised" and not AlgorithmRegistry.table.admit(name):
+            known = ["supervised", *AlgorithmRegistry.table.ids()]
+            raise ConfigError(unknown("algorithm", name, known, where(self.source, "alg.id")))
+        return name
+
+    def _whole(self, arguments: dict[str, Any], **parts: Any) -> RunConfig:
+        """The configuration of its own parts and of those that every run has. arguments: alg.args, with SB3's seed."""
+        kinds = hints(RunConfig)
+        simple = {k: self._read(kinds[k], self.given[k], k) for k in ("n_threads", "kernels") if k in self.given}
+        return RunConfig(
+            tokenizer=self._read(TokenizerConfig, self.given["tokenizer"], "tokenizer"),
+            datapool=self._component(self.given["datapool"], "datapool", DataPoolRegistry.table),
+            seed=self._seed(arguments),
+            notices=tuple(self.notices),
+            **simple,
+            **parts,
+        )
+
+    def _seed(self, arguments: Mapping[str, Any]) -> int:
+        """The top-level seed; `alg.args.seed` (stable-baselines3's) says the same where the first is not given."""
+        inner = arguments.get("seed")
+        seed = self.given.get("seed", RunConfig.seed if inner is None else inner)
+        if inner is not None and seed != inner:
+            raise self._wrong("alg.args.seed", f"{inner} contradicts seed {seed}; keep the top-level one.")
+        return int(self._read(Seed, seed, "seed"))
+
+    def _supervised(self) -> RunConfig:
+        alg, kinds = self._mapping(self.given["alg"], "alg"), hints(SupervisedConfig)
+        check_keys(alg, kinds, "alg", self.source)
+        for name in ("training_args", "model_type", "model_name"):
+            if name not in alg:
+                raise missing(kinds[name], f"alg.{name}", self.source)
+        model_type = self._read(kinds["model_type"], alg["model_type"], "alg.model_type")
+        causal, path = model_type == "causal", "alg.generation_kwargs"
+        generation = self._generation(alg.get("generation_kwargs"), path, causal=causal)
+        length = None if generation is None else generation.max_new_tokens
+        evaluation = self._evaluation(on_policy=False, length=length, causal=causal)
+        if generation is not None:
+            theirs = "train_evaluation.generation_kwargs"
+            both = share_token_facts(generation, evaluation.generation_kwargs, theirs, self.source, path)
+            generation, evaluation = both[0], replace(evaluation, generation_kwargs=both[1])
+            if both[1] is not None:
+                self.notices.append(f"{path}: the evaluation decodes by {theirs} alone, but for the token ids.")
+        decoding = evaluation.generation_kwargs or generation
+        if evaluation.metrics and (decoding is None or decoding.max_new_tokens is None):
+            raise missing(int, f"{path}.max_new_tokens", self.source)
+        section = SupervisedConfig(
+            training_args=read_training_args(alg["training_args"], "alg.training_args", self.source),
             model_type=model_type,
-            model_name=read(str, alg["model_name"], "alg.model_name", source),
+            model_name=self._read(str, alg["model_name"], "alg.model_name"),
             generation_kwargs=generation,
-        ),
-        train_evaluation=evaluation,
-        seed=_seed(given, {}, source),
-        notices=(*notice_top_k(sampling, path), *notices),
-    )
+        )
+        return self._whole({}, alg=section, train_evaluation=evaluation)
 
-
-def _read_on_policy(given: Mapping[str, Any], source: str) -> RunConfig:
-    alg = mapping(given["alg"], "alg", source)
-    check_keys(alg, ("id", "args", "kl_div", "policy"), "alg", source)
-    for name in ("kl_div", "policy"):
-        if name not in alg:
-            raise ConfigError(f"{where(source, join('alg', name))}: missing; expected a mapping.")
-    args = mapping(alg.get("args") or {}, "alg.args", source)
-    seed = _seed(given, args, source)
-    env: EnvConfig = read(EnvConfig, given["env"], "env", source)
-    length = env.args.max_episode_length
-    policy, notices = _policy(alg["policy"], source, length)
-    if "minibatch" not in args:
-        notices.append(
-            "alg.args.minibatch: episodes, whole ones up to batch_size steps; write transitions for RL4LMs'."
-        )
-    evaluation, more = _train_evaluation(
-        given["train_evaluation"], source,
-        on_policy=True, length=policy.generation.max_new_tokens, causal=_is_causal(policy.id),
-    )  # fmt: skip
-    notices += more
-    shipped = _shipped(AlgorithmRegistry.table, alg["id"], ALGORITHM_ARGUMENTS)
-    arguments = _typed_arguments(shipped, args, "alg.args", source)
-    if shipped is not None:  # the arguments of a user's class mean what it says; its rollouts check their size
-        _check_buffer(arguments["n_steps"], env.n_envs, policy.generation.max_new_tokens or length, source)
-    maskable = sorted(name for name in POLICY_ARGUMENTS if name.startswith("maskable_"))
-    shipped = AlgorithmRegistry.table.is_shipped("nlpo") and PolicyRegistry.table.is_shipped(policy.id)
-    if alg["id"] == "nlpo" and shipped and policy.id not in maskable:
-        raise ConfigError(
-            f"{where(source, 'alg.policy.id')}: nlpo needs a maskable policy, found {policy.id}; use "
-            f"{' or '.join(maskable)}."
-        )
-    minibatch = arguments.pop("minibatch", DEFAULTS["alg.args.minibatch"].value)
-    rollout, decoding = share_token_facts(
-        policy.generation, evaluation.generation_kwargs, "train_evaluation.generation_kwargs", source
-    )
-    start, context_start = rollout.decoder_start_token_id, env.args.context_start_token
-    if None not in (start, context_start) and start != context_start:
-        raise ConfigError(
-            f"{where(source, 'env.args.context_start_token')}: {context_start} contradicts decoder_start_token_id "
-            f"{start} of generation_kwargs; it is the same token, so give it once."
-        )
-    return RunConfig(
-        tokenizer=read(TokenizerConfig, given["tokenizer"], "tokenizer", source),
-        reward_fn=_component(given["reward_fn"], "reward_fn", source, RewardFunctionRegistry.table, REWARD_ARGUMENTS),
-        datapool=_component(given["datapool"], "datapool", source, DataPoolRegistry.table, POOL_ARGUMENTS),
-        env=env,
-        alg=AlgorithmConfig(
+    def _on_policy(self) -> RunConfig:
+        alg = self._mapping(self.given["alg"], "alg")
+        check_keys(alg, hints(AlgorithmConfig), "alg", self.source)
+        for name in ("kl_div", "policy"):
+            if name not in alg:
+                raise self._wrong(join("alg", name), "missing; expected a mapping.")
+        args = self._mapping(alg.get("args") or {}, "alg.args")
+        env: EnvConfig = self._read(EnvConfig, self.given["env"], "env")
+        policy = self._policy(alg["policy"], env.args.max_episode_length)
+        if "minibatch" not in args:
+            self.notices.append(
+                "alg.args.minibatch: episodes, whole ones up to batch_size steps; write transitions for RL4LMs'."
+            )
+        length = policy.generation.max_new_tokens
+        evaluation = self._evaluation(on_policy=True, length=length, causal=_is_causal(policy.id))
+        arguments = self._algorithm_arguments(alg["id"], {k: v for k, v in args.items() if k != "seed"})
+        if not isinstance(arguments, dict):  # those of a user's class mean what it says; its rollouts check their size
+            self._check_buffer(arguments.n_steps, env.n_envs, length or env.args.max_episode_length)
+        self._check_maskable(alg["id"], policy.id)
+        theirs = "train_evaluation.generation_kwargs"
+        rollout, decoding = share_token_facts(policy.generation, evaluation.generation_kwargs, theirs, self.source)
+        start, context_start = rollout.decoder_start_token_id, env.args.context_start_token
+        if None not in (start, context_start) and start != context_start:
+            raise self._wrong(
+                "env.args.context_start_token",
+                f"{context_start} contradicts decoder_start_token_id {start} of generation_kwargs; it is the same "
+                "token, so give it once.",
+            )
+        section = AlgorithmConfig(
             id=alg["id"],
             args=arguments,
-            kl_div=read(KLConfig, alg["kl_div"], "alg.kl_div", source),
+            kl_div=self._read(KLConfig, alg["kl_div"], "alg.kl_div"),
             policy=replace(policy, generation=rollout),
-            minibatch=read(Literal["episodes", "transitions"], minibatch, "alg.args.minibatch", source),
-        ),
-        train_evaluation=replace(evaluation, generation_kwargs=decoding),
-        seed=seed,
-        notices=tuple(notices),
-    )
-
-
-def _check_buffer(n_steps: int, n_envs: int, longest: int, source: str) -> None:
-    """Raises ConfigError where an iteration's steps cannot hold one whole episode of `longest` steps."""
-    if n_steps * n_envs < longest:
-        raise ConfigError(
-            f"{where(source, 'alg.args.n_steps')}: {n_steps} * env.n_envs {n_envs} = {n_steps * n_envs} steps cannot "
-            f"hold one episode of up to {longest} tokens, which would be cut and never see a score; "
-            f"expected at least {-(-longest // n_envs)}."
         )
+        reward = self._component(self.given["reward_fn"], "reward_fn", RewardFunctionRegistry.table)
+        evaluation = replace(evaluation, generation_kwargs=decoding)
+        return self._whole(args, alg=section, env=env, reward_fn=reward, train_evaluation=evaluation)
 
+    def _algorithm_arguments(self, name: str, args: dict[str, Any]) -> Any:
+        """Arguments of a shipped class with its defaults; of a user's as they are, and what fills a minibatch."""
+        table = AlgorithmRegistry.table
+        kind = ALGORITHM_ARGUMENTS.get(name) if table.is_shipped(name) else None
+        if kind is not None:
+            return self._read(kind, args, "alg.args")
+        minibatch = args.get("minibatch", OnPolicyArguments.minibatch)
+        return args | {"minibatch": self._read(hints(OnPolicyArguments)["minibatch"], minibatch, "alg.args.minibatch")}
 
-def _policy(value: Any, source: str, episode_length: int) -> tuple[PolicyConfig, list[str]]:
-    path = "alg.policy"
-    given = mapping(value, path, source)
-    check_keys(given, ("id", "args"), path, source)
-    policy_id = _known_id(given, path, source, PolicyRegistry.table)
-    args = mapping(given.get("args") or {}, f"{path}.args", source)
-    here = f"{path}.args.generation_kwargs"
-    sampling = args.pop("generation_kwargs", None) or {}
-    causal = _is_causal(policy_id)
-    generation = read_generation(sampling, here, source, episode_length=episode_length, causal=causal)
-    check_rollout(generation, here, source, episode_length)
-    notices = notice_top_k(sampling, here)
-    known = _shipped(PolicyRegistry.table, policy_id, POLICY_ARGUMENTS)
-    if known is not None:
-        refuse_float16(args.get("dtype"), where(source, f"{path}.args.dtype"))
-    arguments = _typed_arguments(known, args, f"{path}.args", source)
-    if "top_mask" in arguments and "mask_type" in arguments:
-        wrong = mask_complaint(arguments["mask_type"], arguments["top_mask"])
-        if wrong is not None:
-            raise ConfigError(f"{where(source, path)}.args.top_mask: {wrong}")
-    return PolicyConfig(policy_id, arguments, generation), notices
+    def _check_buffer(self, n_steps: int, n_envs: int, longest: int) -> None:
+        """Raises ConfigError where an iteration's steps cannot hold one whole episode of `longest` steps."""
+        if n_steps * n_envs < longest:
+            raise self._wrong(
+                "alg.args.n_steps",
+                f"{n_steps} * env.n_envs {n_envs} = {n_steps * n_envs} steps cannot hold one episode of up to "
+                f"{longest} tokens, which would be cut and never see a score; expected at least "
+                f"{-(-longest // n_envs)}.",
+            )
+
+    def _check_maskable(self, algorithm: str, policy: str) -> None:
+        shipped = AlgorithmRegistry.table.is_shipped("nlpo") and PolicyRegistry.table.is_shipped(policy)
+        maskable = sorted(name for name in POLICY_ARGUMENTS if name.startswith("maskable_"))
+        if algorithm == "nlpo" and shipped and policy not in maskable:
+            way_out = f"nlpo needs a maskable policy, found {policy}; use {' or '.join(maskable)}."
+            raise self._wrong("alg.policy.id", way_out)
+
+    def _policy(self, value: Any, episode_length: int) -> PolicyConfig:
+        path = "alg.policy"
+        policy_id, args = self._id_and_args(value, path, PolicyRegistry.table)
+        here, sampling = f"{path}.args.generation_kwargs", args.pop("generation_kwargs", None) or {}
+        generation = self._generation(sampling, here, length=episode_length, causal=_is_causal(policy_id))
+        assert generation is not None
+        check_rollout(generation, here, self.source, episode_length)
+        kind = POLICY_ARGUMENTS.get(policy_id) if PolicyRegistry.table.is_shipped(policy_id) else None
+        if kind is None:
+            return PolicyConfig(policy_id, args, generation)
+        refuse_float16(args.get("dtype"), where(self.source, f"{path}.args.dtype"))
+        arguments = self._read(kind, args, f"{path}.args")
+        if isinstance(arguments, MaskablePolicyArguments):
+            wrong = mask_complaint(arguments.mask_type, arguments.top_mask)
+            if wrong is not None:
+                raise self._wrong(f"{path}.args.top_mask", wrong)
+        return PolicyConfig(policy_id, arguments, generation)
+
+    def _generation(self, given: Any, path: str, *, length: int | None = None, causal: bool) -> GenerationConfig | None:
+        """The decoding at `path`, None where it is not given; says so where top_k is left to its default."""
+        if given is None:
+            return None
+        self.notices += notice_top_k(given, path)
+        return read_generation(given, path, self.source, episode_length=length, causal=causal)
+
+    def _evaluation(self, *, on_policy: bool, length: int | None, causal: bool) -> TrainEvaluationConfig:
+        """`train_evaluation`. Supervised runs count in epochs and not in iterations.
+
+        length: of a text where the section gives none; causal: the model is known to be decoder-only. A metric that is
+        listed twice (the published iwslt2017 files do) is computed once.
+        """
+        path = "train_evaluation"
+        given = self._mapping(self.given[path], path)
+        metrics = self._read(list[Any], given.pop("metrics", None) or [], f"{path}.metrics")
+        decoding = given.pop("generation_kwargs", None)
+        for name in ("n_iters", "eval_every") if on_policy else ():
+            if given.get(name) is None:
+                raise missing(int, join(path, name), self.source)
+        section: TrainEvaluationConfig = self._read(TrainEvaluationConfig, given, path)
+        if section.keep_best is not None and not on_policy:
+            raise self._wrong(join(path, "keep_best"), "not used by alg.id supervised; remove it.")
+        generation = self._generation(decoding, f"{path}.generation_kwargs", length=length, causal=causal)
+        for name, instead in _OF_ON_POLICY.items() if not on_policy else ():
+            if name in given:
+                way_out = f"without effect on alg.id supervised; alg.training_args.{instead} says it."
+                self.notices.append(f"{path}.{name}: {way_out}")
+        once: list[ComponentConfig] = []
+        for i, metric in enumerate(metrics):
+            component = self._component(metric, f"{path}.metrics[{i}]", MetricRegistry.table)
+            if component in once:
+                self.notices.append(f"{path}.metrics[{i}]: {component.id} is listed twice; it is computed once.")
+            else:
+                once.append(component)
+        return replace(section, metrics=tuple(once), generation_kwargs=generation)
+
+    def _component(self, value: Any, path: str, table: Registry) -> ComponentConfig:
+        name, args = self._id_and_args(value, path, table)
+        if table.is_shipped(name):  # a user's module may import torch, and is loaded once the process is settled
+            args = read_arguments(table, name, args, f"{path}.args", self.source)
+            if table is RewardFunctionRegistry.table:
+                self._check_named(args, f"{path}.args")
+        return ComponentConfig(name, args)
+
+    def _check_named(self, args: Mapping[str, Any], path: str) -> None:
+        """The classes that a shipped reward names in turn: a shaping function, other rewards, a metric."""
+        rewards = RewardFunctionRegistry.table
+        if args.get("shaping_fn") is not None:
+            self._known(args["shaping_fn"], f"{path}.shaping_fn", rewards)
+        for i, part in enumerate(args.get("rewards", ())):
+            here = f"{path}.rewards[{i}]"
+            check_keys(part, ("id", "args", "weight", "name"), here, self.source)
+            self._read(float, part.get("weight", 1.0), f"{here}.weight")
+            self._read(str | None, part.get("name"), f"{here}.name")
+            named = {key: part[key] for key in ("id", "args") if key in part}
+            part["args"] = self._component(named, here, rewards).args
+        if "metric" in args:
+            self._known(args["metric"], f"{path}.metric", MetricRegistry.table)
+            self._component({"id": args["metric"], "args": args.get("args")}, path, MetricRegistry.table)
+
+    def _id_and_args(self, value: Any, path: str, table: Registry) -> tuple[str, dict[str, Any]]:
+        given = self._mapping(value, path)
+        check_keys(given, ("id", "args"), path, self.source)
+        if "id" not in given:
+            raise self._wrong(join(path, "id"), f"missing; expected the id of a {table.kind}.")
+        name: str = self._read(str, given["id"], join(path, "id"))
+        self._known(name, join(path, "id"), table)
+        return name, self._mapping(given.get("args") or {}, f"{path}.args")
+
+    def _known(self, name: str, path: str, table: Registry) -> None:
+        if not table.admit(name):
+            raise ConfigError(table.unknown(name, where(self.source, path)))
 
 
 def _is_causal(policy_id: str) -> bool:
     """Whether a policy is known to be of decoder-only models; a class of the user's may be of any."""
     return PolicyRegistry.table.is_shipped(policy_id) and "causal" in policy_id
-
-
-# Keys of train_evaluation that supervised runs do without -> the argument of transformers' trainer in its place.
-_OF_ON_POLICY = {"n_iters": "num_train_epochs", "save_every": "save_steps"}
-
-
-def _train_evaluation(
-    value: Any, source: str, *, on_policy: bool, length: int | None, causal: bool
-) -> tuple[TrainEvaluationConfig, list[str]]:
-    """The section, and its notices. Supervised runs count in epochs and not in iterations.
-
-    length: of a text where the section gives none; causal: the model is known to be decoder-only. A metric that is
-    listed twice (the published iwslt2017 files do) is computed once.
-    """
-    path = "train_evaluation"
-    given = mapping(value, path, source)
-    metrics = read(list[Any], given.pop("metrics", None) or [], f"{path}.metrics", source)
-    decoding = given.pop("generation_kwargs", None)
-    kinds = hints(TrainEvaluationConfig)
-    for name in ("n_iters", "eval_every") if on_policy else ():
-        if given.get(name) is None:
-            raise missing(int, join(path, name), source)
-    check_keys(given, [*kinds], path, source)
-    section: TrainEvaluationConfig = read(TrainEvaluationConfig, given, path, source)
-    if section.keep_best is not None and not on_policy:
-        raise ConfigError(f"{where(source, join(path, 'keep_best'))}: not used by alg.id supervised; remove it.")
-    generation = None
-    if decoding is not None:
-        here = f"{path}.generation_kwargs"
-        generation = read_generation(decoding, here, source, episode_length=length, causal=causal)
-    components = tuple(
-        _component(m, f"{path}.metrics[{i}]", source, MetricRegistry.table, METRIC_ARGUMENTS)
-        for i, m in enumerate(metrics)
-    )
-    notices = notice_top_k(decoding, f"{path}.generation_kwargs")
-    for name, instead in _OF_ON_POLICY.items() if not on_policy else ():
-        if name in given:
-            notices.append(f"{path}.{name}: without effect on alg.id supervised; alg.training_args.{instead} says it.")
-    for i, component in enumerate(components):
-        if component in components[:i]:
-            notices.append(f"{path}.metrics[{i}]: {component.id} is listed twice; it is computed once.")
-    once = tuple(component for i, component in enumerate(components) if component not in components[:i])
-    return replace(section, metrics=once, generation_kwargs=generation), notices
-
-
-def _component(value: Any, path: str, source: str, table: Registry, choices: Choices) -> ComponentConfig:
-    given = mapping(value, path, source)
-    check_keys(given, ("id", "args"), path, source)
-    name = _known_id(given, path, source, table)
-    args = mapping(given.get("args") or {}, f"{path}.args", source)
-    arguments = _shipped(table, name, choices)
-    if arguments is not None:
-        args = arguments.read(args, f"{path}.args", source)
-        if table is RewardFunctionRegistry.table:
-            _check_named(args, f"{path}.args", source)
-    return ComponentConfig(name, args)
-
-
-def _shipped(table: Registry, name: str, known: Mapping[str, Any]) -> Any:
-    """What is known of a shipped id's arguments; None for a class of the user's, under a new id or one of ours."""
-    return known.get(name) if table.is_shipped(name) else None
-
-
-def _check_named(args: Mapping[str, Any], path: str, source: str) -> None:
-    """The classes that a shipped reward names in turn: a shaping function, other rewards, a metric."""
-    shaping = args.get("shaping_fn")
-    if shaping is not None and not RewardFunctionRegistry.table.admit(shaping):
-        raise ConfigError(RewardFunctionRegistry.table.unknown(shaping, where(source, f"{path}.shaping_fn")))
-    for i, part in enumerate(args.get("rewards", ())):
-        here = f"{path}.rewards[{i}]"
-        check_keys(part, ("id", "args", "weight", "name"), here, source)
-        for name, kind in (("weight", float), ("name", str | None)):
-            read(kind, part.get(name, 1.0 if name == "weight" else None), join(here, name), source)
-        named = {key: part[key] for key in ("id", "args") if key in part}
-        part["args"] = _component(named, here, source, RewardFunctionRegistry.table, REWARD_ARGUMENTS).args
-    if "metric" in args:
-        if not MetricRegistry.table.admit(args["metric"]):
-            raise ConfigError(MetricRegistry.table.unknown(args["metric"], where(source, f"{path}.metric")))
-        metric = {"id": args["metric"], "args": args.get("args")}
-        _component(metric, path, source, MetricRegistry.table, METRIC_ARGUMENTS)
-
-
-def _known_id(given: Mapping[str, Any], path: str, source: str, table: Registry) -> str:
-    if "id" not in given:
-        raise ConfigError(f"{where(source, join(path, 'id'))}: missing; expected the id of a {table.kind}.")
-    name: str = read(str, given["id"], join(path, "id"), source)
-    if not table.admit(name):
-        raise ConfigError(table.unknown(name, where(source, join(path, "id"))))
-    return name
-
-
-def _typed_arguments(kind: type | None, args: dict[str, Any], path: str, source: str) -> dict[str, Any]:
-    """Arguments of a shipped class with its published defaults; a registered class's as they are."""
-    return args if kind is None else cast(dict[str, Any], plain(read(kind, args, path, source)))
-
-
-def _seed(given: Mapping[str, Any], args: dict[str, Any], source: str) -> int:
-    """The top-level seed; `alg.args.seed` (stable-baselines3's) says the same where the first is not given."""
-    inner = args.pop("seed", None)
-    if inner is not None and given.get("seed", inner) != inner:
-        raise ConfigError(
-            f"{where(source, 'alg.args.seed')}: {inner} contradicts seed {given['seed']}; keep the top-level one."
-        )
-    default = DEFAULTS["seed"].value if inner is None else inner
-    return int(read(Seed, given.get("seed", default), "seed", source))

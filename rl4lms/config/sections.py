@@ -1,91 +1,107 @@
-"""The sections of a run's configuration: RL4LMs' published YAML schema, with this project's optional keys."""
+"""The sections of a run's configuration: RL4LMs' published YAML schema, with this project's optional keys.
+
+A field is a key: its kind, one sentence about it, which `python -m rl4lms schema` prints, and its default. The defaults
+are RL4LMs' own (envs/text_generation/training_utils.py, env.py), and this project's where the key is its.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from rl4lms.config.arguments import OnPolicyArguments, PolicyArguments
 from rl4lms.config.generation import GenerationConfig
-from rl4lms.config.published import published
-from rl4lms.config.reader import Count, Natural, NonNegative, Positive, Range, plain
+from rl4lms.config.reader import Count, Natural, NonNegative, Positive, Range, Side, plain
 
-Length = Annotated[int, Range(minimum=1, maximum=1_000_000)]  # in tokens
+Length = Annotated[int, Range(minimum=1, maximum=1_000_000)]
 _PEFT_NAMES = {"alpha": "lora_alpha", "dropout": "lora_dropout"}
 
 
 @dataclass(frozen=True)
 class TokenizerConfig:
-    """max_length: of a prompt in supervised training and its evaluation, in tokens; None is the tokenizer's own.
+    """The tokenizer of prompts, responses and references."""
 
-    trust_remote_code: run the python files that come with a tokenizer; None does not.
-    """
-
-    model_name: str
-    padding_side: Literal["left", "right"] = published("tokenizer.padding_side")
-    truncation_side: Literal["left", "right"] = published("tokenizer.truncation_side")
-    pad_token_as_eos_token: bool = published("tokenizer.pad_token_as_eos_token")
-    max_length: Count | None = None
-    trust_remote_code: bool | None = None
+    model_name: Annotated[str, "Directory or hub id of the tokenizer."]
+    padding_side: Annotated[Side, "Side on which prompts are padded."] = "left"
+    truncation_side: Annotated[Side, "Side from which a tokenizer cuts a text that is too long."] = "left"
+    pad_token_as_eos_token: Annotated[bool, "Pad with the token that ends a text if there is no padding token."] = True
+    max_length: Annotated[
+        Count | None, "Tokens of a prompt in supervised training and its evaluation; null takes the tokenizer's own."
+    ] = None
+    trust_remote_code: Annotated[bool | None, "Run the Python files that come with a tokenizer; null does not."] = None
 
 
 @dataclass(frozen=True)
 class ComponentConfig:
-    """A registered reward function, data pool or metric, and the arguments to make it with."""
+    """A reward function, data pool or metric, and the arguments to make it with."""
 
-    id: str
-    args: dict[str, Any] = field(default_factory=dict)
+    id: Annotated[str, "A registered id, or module:Class of a class of your own."]
+    args: Annotated[dict[str, Any], "Arguments of its constructor (of a pool: of `prepare`)."] = field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True)
 class EnvArguments:
-    """The token-level environment. Lengths in tokens; context_start_token: the decoder's first, None asks the model."""
+    """The token-level environment."""
 
-    max_prompt_length: Length
-    max_episode_length: Length
-    terminate_on_eos: bool = published("env.args.terminate_on_eos")
-    priority_scale: NonNegative = published("env.args.priority_scale")
-    context_start_token: Natural | None = published("env.args.context_start_token")
-    prompt_truncation_side: Literal["left", "right"] = published("env.args.prompt_truncation_side")
+    max_prompt_length: Annotated[Length, "Tokens that a prompt is cut to."]
+    max_episode_length: Annotated[Length, "Tokens after which an episode ends."]
+    terminate_on_eos: Annotated[bool, "End an episode at the token that ends a text."] = False
+    priority_scale: Annotated[
+        NonNegative, "Power of a sample's weight in its chance to be drawn; 0 draws all alike."
+    ] = 0.0
+    context_start_token: Annotated[Natural | None, "First token of a decoder; null asks the model."] = None
+    prompt_truncation_side: Annotated[Side, "Side from which a prompt that is too long is cut."] = "left"
 
 
 @dataclass(frozen=True)
 class EnvConfig:
-    """n_envs: rows of an iteration's steps. vec_env: whole batches, or SB3's worker processes.
+    """The environments that a rollout is collected from."""
 
-    reward_timeout_s: seconds that a call of the reward function may take before the run ends; None sets no limit.
-    """
-
-    args: EnvArguments
-    n_envs: Annotated[int, Range(minimum=1, maximum=65_536)] = published("env.n_envs")
-    vec_env: Literal["batched", "subproc"] = published("env.vec_env")
-    n_reward_workers: Annotated[int, Range(minimum=0, maximum=1024)] = published("env.n_reward_workers")
-    reward_timeout_s: Positive | None = None
+    args: Annotated[EnvArguments, "Arguments of the environment."]
+    n_envs: Annotated[
+        int, Range(minimum=1, maximum=65_536), "Environments: an iteration has alg.args.n_steps steps of each."
+    ] = 1
+    vec_env: Annotated[
+        Literal["batched", "subproc"], "Whole batches of episodes at once, or stable-baselines3's worker processes."
+    ] = "batched"
+    n_reward_workers: Annotated[
+        int, Range(minimum=0, maximum=1024), "Processes that compute rewards; 0 computes them in the run's own."
+    ] = 0
+    reward_timeout_s: Annotated[
+        Positive | None, "Seconds that a call of the reward function may take before the run ends; null sets no limit."
+    ] = None
 
 
 @dataclass(frozen=True)
 class KLConfig:
-    """coeff: weight of the per-token KL in the reward. target_kl: None keeps coeff; else the mean per token to hold."""
+    """The penalty for moving away from the model that the run started from."""
 
-    coeff: NonNegative
-    target_kl: Positive | None = published("alg.kl_div.target_kl")
-    norm_reward: bool = published("alg.kl_div.norm_reward")
+    coeff: Annotated[NonNegative, "Weight of each token's KL in its reward."]
+    target_kl: Annotated[Positive | None, "Mean KL of a token that coeff is adapted to; null keeps coeff."] = None
+    norm_reward: Annotated[bool, "Whiten the rewards of a rollout, KL included."] = False
 
 
 @dataclass(frozen=True)
 class PolicyConfig:
-    """args: every argument of the policy but `generation_kwargs`, which is `generation`."""
+    """The actor-critic policy. `generation_kwargs` of its args is `generation`; a class of the user's has a dict."""
 
-    id: str
-    args: dict[str, Any]
+    id: Annotated[str, "A registered id, or module:Class of a class of your own."]
+    args: Annotated[PolicyArguments | dict[str, Any], "Arguments of the policy."]
     generation: GenerationConfig
+
+    def argument(self, name: str) -> Any:
+        """One argument, None where it is not given."""
+        return self.args.get(name) if isinstance(self.args, dict) else getattr(self.args, name, None)
 
     @property
     def model_name(self) -> str:
-        return str(self.args["model_name"])
+        return str(self.argument("model_name"))
 
     def constructor_arguments(self) -> dict[str, Any]:
         """Keyword arguments of the policy class: `lora` in peft's names, and `generation_kwargs`."""
-        arguments = {**self.args, "generation_kwargs": self.generation.to_dict()}
+        arguments: dict[str, Any] = self.to_dict()["args"]
         if isinstance(lora := arguments.get("lora"), dict):
             arguments["lora"] = {_PEFT_NAMES.get(name, name): value for name, value in lora.items()}
         return arguments
@@ -96,68 +112,65 @@ class PolicyConfig:
 
 @dataclass(frozen=True)
 class AlgorithmConfig:
-    """args: of the algorithm's constructor. minibatch: what an optimiser step is filled with."""
+    """A reinforcement-learning algorithm. The arguments of a class of the user's are a dict."""
 
-    id: str
-    args: dict[str, Any]
-    kl_div: KLConfig
-    policy: PolicyConfig
-    minibatch: Literal["episodes", "transitions"] = published("alg.args.minibatch")
+    id: Annotated[str, "A registered id, or module:Class of a class of your own."]
+    args: Annotated[OnPolicyArguments | dict[str, Any], "Arguments of the algorithm."]
+    kl_div: Annotated[KLConfig, "The penalty for moving away from the model that the run started from."]
+    policy: Annotated[PolicyConfig, "The policy that is trained."]
+
+    def constructor_arguments(self) -> dict[str, Any]:
+        """Keyword arguments of the algorithm's class."""
+        arguments: dict[str, Any] = plain(self.args)
+        return arguments
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "args": {**plain(self.args), "minibatch": self.minibatch},
-            "kl_div": plain(self.kl_div),
-            "policy": self.policy.to_dict(),
-        }
+        parts = {"id": self.id, "args": self.constructor_arguments(), "kl_div": plain(self.kl_div)}
+        return {**parts, "policy": self.policy.to_dict()}
 
 
 @dataclass(frozen=True)
 class SupervisedConfig:
-    """Supervised fine-tuning. training_args: of transformers.TrainingArguments.
+    """Supervised fine-tuning on the references."""
 
-    generation_kwargs: what evaluation decodes with, unless train_evaluation has its own; None where it has no metrics.
-    """
-
-    training_args: dict[str, Any]
-    model_type: Literal["causal", "seq2seq"]
-    model_name: str
-    generation_kwargs: GenerationConfig | None = None
-    id: Literal["supervised"] = "supervised"
+    training_args: Annotated[
+        dict[str, Any], "Arguments of transformers.TrainingArguments, but for output_dir and seeds."
+    ]
+    model_type: Annotated[Literal["causal", "seq2seq"], "Decoder-only, or encoder-decoder."]
+    model_name: Annotated[str, "Directory or hub id of the model to start from."]
+    generation_kwargs: Annotated[
+        GenerationConfig | None, "What evaluation decodes with, unless train_evaluation has its own."
+    ] = None
+    id: Annotated[Literal["supervised"], "Always supervised."] = "supervised"
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "training_args": plain(self.training_args),
-            "model_type": self.model_type,
-            "model_name": self.model_name,
-            **({} if self.generation_kwargs is None else {"generation_kwargs": self.generation_kwargs.to_dict()}),
-        }
+        return {"id": self.id, **plain(self)}
 
 
 @dataclass(frozen=True)
 class KeepBestConfig:
-    """metric: a key of val_split_metrics.jsonl; mode: whether its highest or its lowest value is the best."""
+    """By which evaluation the best model is kept."""
 
-    metric: str
-    mode: Literal["max", "min"] = "max"
+    metric: Annotated[str, "A key of val_split_metrics.jsonl."]
+    mode: Annotated[Literal["max", "min"], "Whether its highest or its lowest value is the best."] = "max"
 
 
 @dataclass(frozen=True)
 class TrainEvaluationConfig:
-    """Iterations and evaluation. eval_every: iterations from one to the next; for supervised runs, which have no
-    n_iters, epochs, where None is every one.
+    """How long a run trains, and how it is evaluated meanwhile."""
 
-    generation_kwargs: what evaluation decodes with; None decodes as the rollouts do, or by alg.generation_kwargs.
-    keep_best: keep the checkpoint of the evaluation that was best, as checkpoints/best, and its model, as best_model/;
-    None keeps neither.
-    """
-
-    eval_batch_size: Count
-    n_iters: Count | None = None
-    eval_every: Count | None = None
-    save_every: Count = published("train_evaluation.save_every")
-    keep_best: KeepBestConfig | None = None
-    metrics: tuple[ComponentConfig, ...] = ()
-    generation_kwargs: GenerationConfig | None = None
+    eval_batch_size: Annotated[Count, "Prompts that are generated from at once."]
+    n_iters: Annotated[Count | None, "Iterations: rollouts, each with its update; required but in supervised runs."] = (
+        None
+    )
+    eval_every: Annotated[
+        Count | None, "Iterations between evaluations; in supervised runs epochs, where null is every one."
+    ] = None
+    save_every: Annotated[Count, "Iterations between checkpoints."] = 20
+    keep_best: Annotated[
+        KeepBestConfig | None, "Keep the best evaluation's checkpoint (checkpoints/best) and model (best_model/)."
+    ] = None
+    metrics: Annotated[tuple[ComponentConfig, ...], "Metrics of the generated texts, each {id, args}."] = ()
+    generation_kwargs: Annotated[
+        GenerationConfig | None, "What evaluation decodes with; null decodes as the rollouts do, or by alg's."
+    ] = None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Annotated
 
+from rl4lms.config.kinds import DataDir, MaxSize, Prefix, Suffix
+from rl4lms.config.reader import Count
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.data_pools.published import DATASETS
 from rl4lms.data_pools.sources import open_source
@@ -22,11 +25,11 @@ class CNNDailyMail(TextGenPool):
     def prepare(
         cls,
         split: str,
-        prompt_suffix: str = "",
-        prompt_prefix: str = "",
-        truncate_article: int | None = None,
-        max_size: int | None = None,
-        data_dir: str | None = None,
+        prompt_suffix: Suffix = "",
+        prompt_prefix: Prefix = "",
+        truncate_article: Annotated[Count | None, "Words that an article is cut to; null keeps all."] = None,
+        max_size: MaxSize = None,
+        data_dir: DataDir = None,
     ) -> CNNDailyMail:
         for name, value in (("truncate_article", truncate_article), ("max_size", max_size)):
             if value is not None and value < 1:

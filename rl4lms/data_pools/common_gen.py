@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
+from rl4lms.config.kinds import DataDir, Prefix
 from rl4lms.data_pools.published import DATASETS, Row
 from rl4lms.data_pools.sources import open_source
 from rl4lms.data_pools.stored_samples import stored
@@ -24,10 +26,10 @@ class CommonGen(TextGenPool):
     def prepare(
         cls,
         split: str,
-        concept_separator_token: str = " ",
-        concept_end_token: str = " ",
-        prefix: str = "summarize: ",
-        data_dir: str | None = None,
+        concept_separator_token: Annotated[str, "Text between the concepts."] = " ",
+        concept_end_token: Annotated[str, "Text after the concepts."] = " ",
+        prefix: Prefix = "summarize: ",
+        data_dir: DataDir = None,
     ) -> CommonGen:
         def samples() -> Iterator[Sample]:
             for ix, row in enumerate(open_source(data_dir).stream(DATASETS["common_gen"], split)):

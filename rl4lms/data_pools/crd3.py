@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
+from rl4lms.config.kinds import DataDir
+from rl4lms.config.reader import Count
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.data_pools.beyond_grue import CRD3
 from rl4lms.data_pools.published import Row
@@ -21,7 +24,12 @@ class CRD3DialogueGeneration(TextGenPool):
     """
 
     @classmethod
-    def prepare(cls, split: str, max_context_size: int, data_dir: str | None = None) -> CRD3DialogueGeneration:
+    def prepare(
+        cls,
+        split: str,
+        max_context_size: Annotated[Count, "Turns that a prompt holds at most."],
+        data_dir: DataDir = None,
+    ) -> CRD3DialogueGeneration:
         if max_context_size < 1:
             raise ConfigError(f"crd3: max_context_size {max_context_size}: expected a whole number of at least 1.")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from rl4lms.config.kinds import DataDir
+from rl4lms.config.reader import Count
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.data_pools.published import DATASETS, Row
 from rl4lms.data_pools.sources import open_source
@@ -22,7 +24,9 @@ class DailyDialog(TextGenPool):
     EOU_TOKEN: ClassVar[str] = "<EOU>"
 
     @classmethod
-    def prepare(cls, split: str, context_size: int = 5, data_dir: str | None = None) -> DailyDialog:
+    def prepare(
+        cls, split: str, context_size: Annotated[Count, "Turns that a prompt holds."] = 5, data_dir: DataDir = None
+    ) -> DailyDialog:
         if context_size < 1:
             raise ConfigError(f"daily_dialog: context_size {context_size}: expected a whole number of at least 1.")
         rows = open_source(data_dir).stream(DATASETS["daily_dialog"], split)

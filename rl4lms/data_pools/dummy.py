@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from rl4lms.config.kinds import DataDir
+from rl4lms.config.reader import Count
 from rl4lms.core.errors import ConfigError
 from rl4lms.data_pools.published import check_split
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
@@ -11,7 +15,13 @@ class DummyPool(TextGenPool):
     """`n_samples` samples of the same `prompt`, without references, whatever the split; `data_dir` is not read."""
 
     @classmethod
-    def prepare(cls, split: str, prompt: str, n_samples: int = 100, data_dir: str | None = None) -> DummyPool:
+    def prepare(
+        cls,
+        split: str,
+        prompt: Annotated[str, "The prompt of every sample."],
+        n_samples: Annotated[Count, "Samples of a split."] = 100,
+        data_dir: DataDir = None,
+    ) -> DummyPool:
         check_split(split)
         if n_samples < 1:
             raise ConfigError(f"dummy_pool: n_samples {n_samples}: expected a whole number of at least 1.")

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Annotated
 
+from rl4lms.config.kinds import DataDir, MaxSize, ShuffleSeed
+from rl4lms.config.reader import Fraction
 from rl4lms.core.errors import ConfigError
 from rl4lms.data_pools.published import DATASETS, Row
 from rl4lms.data_pools.sources import open_source
@@ -29,9 +32,7 @@ class IMDB(TextGenPool):
     """
 
     @classmethod
-    def prepare(
-        cls, split: str, max_size: int | None = None, data_dir: str | None = None, seed: int | None = None
-    ) -> IMDB:
+    def prepare(cls, split: str, max_size: MaxSize = None, data_dir: DataDir = None, seed: ShuffleSeed = None) -> IMDB:
         if max_size is not None and max_size < 1:
             raise ConfigError(f"imdb: max_size {max_size}: expected a whole number of at least 1, or null.")
 
@@ -52,7 +53,11 @@ class IMDBForSeq2Seq(TextGenPool):
 
     @classmethod
     def prepare(
-        cls, split: str, positive_ratio: float = 1.0, data_dir: str | None = None, seed: int | None = None
+        cls,
+        split: str,
+        positive_ratio: Annotated[Fraction, "Share of the positive reviews that are kept."] = 1.0,
+        data_dir: DataDir = None,
+        seed: ShuffleSeed = None,
     ) -> IMDBForSeq2Seq:
         if not 0 < positive_ratio <= 1:
             raise ConfigError(f"imdb_seq2seq: positive_ratio {positive_ratio}: expected a number in (0, 1].")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rl4lms.config.kinds import DataDir
 from rl4lms.data_pools.published import DATASETS
 from rl4lms.data_pools.sources import open_source
 from rl4lms.data_pools.stored_samples import stored
@@ -18,7 +19,7 @@ class NarrativeQA(TextGenPool):
     """
 
     @classmethod
-    def prepare(cls, split: str, data_dir: str | None = None) -> NarrativeQA:
+    def prepare(cls, split: str, data_dir: DataDir = None) -> NarrativeQA:
         def samples() -> Iterator[Sample]:
             for ix, row in enumerate(open_source(data_dir).stream(DATASETS["narrative_qa"], split)):
                 summary = row["document"]["summary"]["text"].replace("\n", "")

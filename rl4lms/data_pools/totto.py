@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from rl4lms.config.kinds import DataDir
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.data_pools.published import ANNOTATION_FIELDS, DATASETS, Row
 from rl4lms.data_pools.sources import open_source
@@ -25,7 +26,14 @@ class ToTTo(TextGenPool):
     """
 
     @classmethod
-    def prepare(cls, split: str, representation: str = "subtable", data_dir: str | None = None) -> ToTTo:
+    def prepare(
+        cls,
+        split: str,
+        representation: Annotated[
+            Literal["subtable", "fulltable"], "Show the highlighted cells, or the whole table."
+        ] = "subtable",
+        data_dir: DataDir = None,
+    ) -> ToTTo:
         if representation not in REPRESENTATIONS:
             raise ConfigError(unknown("representation", representation, REPRESENTATIONS, "totto"))
         linearize = REPRESENTATIONS[representation]

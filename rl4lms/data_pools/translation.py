@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
+from rl4lms.config.kinds import DataDir, Prefix, Suffix
 from rl4lms.data_pools.beyond_grue import WMT14_PROCESSED, WMT16_NEWS_ONLY, wmt
 from rl4lms.data_pools.published import DATASETS, DataSet
 from rl4lms.data_pools.sources import open_source
@@ -34,7 +35,9 @@ class EnglishGermanPool(TranslationPool):
     dataset: ClassVar[DataSet]
 
     @classmethod
-    def prepare(cls, split: str, prompt_suffix: str = "", prompt_prefix: str = "", data_dir: str | None = None) -> Self:
+    def prepare(
+        cls, split: str, prompt_suffix: Suffix = "", prompt_prefix: Prefix = "", data_dir: DataDir = None
+    ) -> Self:
         return cls.read(cls.dataset, split, prompt_prefix, prompt_suffix, data_dir)
 
 
@@ -63,12 +66,12 @@ class WMT(TranslationPool):
     def prepare(
         cls,
         split: str,
-        wmt_id: str,
-        source_language: str,
-        target_language: str,
-        prompt_suffix: str = "",
-        prompt_prefix: str = "",
-        data_dir: str | None = None,
+        wmt_id: Annotated[str, "Data set on the hub: wmt16, ..."],
+        source_language: Annotated[str, "Language that is translated."],
+        target_language: Annotated[str, "Language that it is translated into."],
+        prompt_suffix: Suffix = "",
+        prompt_prefix: Prefix = "",
+        data_dir: DataDir = None,
     ) -> WMT:
         dataset = wmt(wmt_id, source_language, target_language)
         return cls.read(dataset, split, prompt_prefix, prompt_suffix, data_dir)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rl4lms.config.kinds import DataDir, Prefix, Suffix
 from rl4lms.data_pools.beyond_grue import XSUM
 from rl4lms.data_pools.sources import open_source
 from rl4lms.data_pools.stored_samples import stored
@@ -15,7 +16,7 @@ class Xsum(TextGenPool):
 
     @classmethod
     def prepare(
-        cls, split: str, prompt_suffix: str = "TL;DR:", prompt_prefix: str = "", data_dir: str | None = None
+        cls, split: str, prompt_suffix: Suffix = "TL;DR:", prompt_prefix: Prefix = "", data_dir: DataDir = None
     ) -> Xsum:
         def samples() -> Iterator[Sample]:
             for ix, row in enumerate(open_source(data_dir).stream(XSUM, split)):

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from rl4lms.config.kinds import BatchSize, Device, EncoderName, Language, Layer
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.pretrained import from_pretrained, model_from_pretrained
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
@@ -182,11 +183,11 @@ class BertScoreMetric(ReferenceMetric):
 
     def __init__(
         self,
-        language: str = "en",
-        model_name: str | None = None,
-        num_layers: int | None = None,
-        batch_size: int = 64,
-        device: str | None = None,
+        language: Language = "en",
+        model_name: EncoderName = None,
+        num_layers: Layer = None,
+        batch_size: BatchSize = 64,
+        device: Device = None,
     ) -> None:
         if batch_size < 1:
             raise ConfigError(f"metric bert_score: batch_size must be at least 1, found {batch_size}.")

@@ -13,8 +13,9 @@ from __future__ import annotations
 import functools
 import importlib.util
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from rl4lms.config.kinds import BatchSize, Device
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.pretrained import from_pretrained, model_from_pretrained, reason
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
@@ -114,7 +115,14 @@ class BleurtMetric(ReferenceMetric):
     name = "bleurt"
     key = "semantic/bleurt"
 
-    def __init__(self, config_name: str | None = None, batch_size: int = 32, device: str | None = None) -> None:
+    def __init__(
+        self,
+        config_name: Annotated[
+            str | None, "Published checkpoint (BLEURT-20), hub id or directory; null takes bleurt's default."
+        ] = None,
+        batch_size: BatchSize = 32,
+        device: Device = None,
+    ) -> None:
         self._model = load_bleurt(checkpoint_model(config_name), device)
         self._batch_size = batch_size
 

@@ -11,8 +11,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+from rl4lms.config.kinds import CaptionWords
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.io import parse_json, read_lines
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
@@ -91,7 +92,11 @@ class CiderMetric(ReferenceMetric):
     name = "cider"
     key = "lexical/cider"
 
-    def __init__(self, tokenizer: str = "words", idf: str | None = None) -> None:
+    def __init__(
+        self,
+        tokenizer: CaptionWords = "words",
+        idf: Annotated[str | None, "File of references for document frequencies; null takes the scored set's."] = None,
+    ) -> None:
         self._tokenize = caption_tokenizer(tokenizer, f"metric {self.name}")
         self._tokenizer_name = tokenizer
         self._source = "the references of the scored set"

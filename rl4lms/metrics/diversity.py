@@ -12,8 +12,9 @@ import statistics
 import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
+from rl4lms.config.reader import Count
 from rl4lms.core.errors import ConfigError
 from rl4lms.metrics.base import MetricResult, TextMetric, mean
 from rl4lms.metrics.bleu import ngram_counts
@@ -88,7 +89,7 @@ class DiversityMetrics(TextMetric):
 
     name = "diversity"
 
-    def __init__(self, window_size: int = 100) -> None:
+    def __init__(self, window_size: Annotated[Count, "Words of a segment of MSTTR."] = 100) -> None:
         if window_size < 1:
             raise ConfigError(f"metric diversity: window_size must be at least 1, found {window_size}.")
         self._window = window_size

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from rl4lms.core.errors import ConfigError, DataError, message_of, unknown
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
@@ -27,10 +27,10 @@ class EvaluateMetric(ReferenceMetric):
 
     def __init__(
         self,
-        path: str,
-        key: str | Sequence[str] | None = None,
-        config_name: str | None = None,
-        compute_args: Mapping[str, Any] | None = None,
+        path: Annotated[str, "Hub id or module file of a metric of the library evaluate."],
+        key: Annotated[str | list[str] | None, "Results to report; null reports all numbers."] = None,
+        config_name: Annotated[str | None, "Configuration of the metric."] = None,
+        compute_args: Annotated[Mapping[str, Any] | None, "Arguments of its compute."] = None,
     ) -> None:
         import evaluate
 

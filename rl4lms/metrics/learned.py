@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rl4lms.config.kinds import BatchSize, Classifier, Device, LabelIx, WithPrompt
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.metrics.base import MetaInfo, MetricResult, SampleMetric, Samples, check_texts, mean
 from rl4lms.metrics.classifier import load_classifier
@@ -24,11 +25,11 @@ class LearnedRewardMetric(SampleMetric):
 
     def __init__(
         self,
-        model_name: str,
-        label_ix: int,
-        batch_size: int = 32,
-        include_prompt_for_eval: bool = True,
-        device: str | None = None,
+        model_name: Classifier,
+        label_ix: LabelIx,
+        batch_size: BatchSize = 32,
+        include_prompt_for_eval: WithPrompt = True,
+        device: Device = None,
     ) -> None:
         self._classifier = load_classifier(str(model_name), device)
         self._classifier.check_label(label_ix)
@@ -61,7 +62,9 @@ class IntentAccuracyDailyDialog(SampleMetric):
     name = "intent_accuracy"
     key = "intent/accuracy"
 
-    def __init__(self, model_name: str = INTENT_MODEL, batch_size: int = 32, device: str | None = None) -> None:
+    def __init__(
+        self, model_name: Classifier = INTENT_MODEL, batch_size: BatchSize = 32, device: Device = None
+    ) -> None:
         self._classifier = load_classifier(str(model_name), device)
         if self._classifier.n_labels < 2:
             raise ConfigError(f'intent classifier "{model_name}": one label, expected one for each dialogue act.')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+from rl4lms.config.kinds import WordNet
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
 from rl4lms.metrics.synonyms import synonym_source
 from rl4lms.metrics.words import stem, word_tokenize
@@ -20,7 +21,7 @@ class MeteorMetric(ReferenceMetric):
     name = "meteor"
     key = "lexical/meteor"
 
-    def __init__(self, wordnet: str = "auto") -> None:
+    def __init__(self, wordnet: WordNet = "auto") -> None:
         self._synonyms = synonym_source(wordnet)
         self._stemmer = SimpleNamespace(stem=stem)
 

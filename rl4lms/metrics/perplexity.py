@@ -8,8 +8,10 @@ import inspect
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
+from rl4lms.config.kinds import BatchSize
+from rl4lms.config.reader import Count
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.pretrained import from_pretrained, model_from_pretrained, positions
 from rl4lms.core.vocabulary import check_ids, embedding_rows
@@ -98,13 +100,13 @@ class Perplexity(SampleMetric):
 
     def __init__(
         self,
-        stride: int,
-        tokenizer_id: str | None = None,
-        model_type: str = "causal",
-        use_text_from_meta_data: bool = False,
-        model_name: str | None = None,
-        texts: str = "references",
-        batch_size: int = 8,
+        stride: Annotated[Count, "Tokens that the window moves by."],
+        tokenizer_id: Annotated[str | None, "Tokenizer that cuts the texts; null takes model_name's."] = None,
+        model_type: Annotated[Literal["causal"], "Always causal."] = "causal",
+        use_text_from_meta_data: Annotated[bool, "Take the meta data's reference in place of the references."] = False,
+        model_name: Annotated[str | None, "Model that scores; null takes the run's."] = None,
+        texts: Annotated[Literal["references", "generations"], "Texts that are scored."] = "references",
+        batch_size: BatchSize = 8,
     ) -> None:
         where = f"metric {self.name}"
         if model_type != "causal":

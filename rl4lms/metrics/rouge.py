@@ -6,15 +6,16 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any
 
 import rapidrouge
 
+from rl4lms.config.kinds import RougeType, SingleReference
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
 from rl4lms.metrics.words import stem
 
-ROUGE_TYPES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+ROUGE_TYPES: tuple[RougeType, ...] = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]+")
 _KNOWN_TYPE = re.compile(r"rouge([1-9]|L|Lsum)$")
 
@@ -69,7 +70,11 @@ class RougeMetric(ReferenceMetric):
 
     name = "rouge"
 
-    def __init__(self, use_single_ref: bool = True, rouge_types: Sequence[str] = ROUGE_TYPES) -> None:
+    def __init__(
+        self,
+        use_single_ref: SingleReference = True,
+        rouge_types: Annotated[Sequence[RougeType], "Which ROUGEs to compute."] = ROUGE_TYPES,
+    ) -> None:
         self._use_single_ref = use_single_ref
         self._scorer = RougeScorer(rouge_types)
 

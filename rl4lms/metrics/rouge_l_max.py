@@ -15,9 +15,11 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Literal
 
 from rapidrouge import lcs_length
 
+from rl4lms.config.reader import Count, Fraction, Positive
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
 from rl4lms.metrics.sentences import sentence_splitter
@@ -134,16 +136,16 @@ class RougeLMax(ReferenceMetric):
 
     def __init__(
         self,
-        max_n: int | None = None,
-        limit_length: bool = True,
-        length_limit: int = 665,
-        length_limit_type: str = "bytes",
-        apply_avg: bool = True,
-        apply_best: bool = False,
-        stemming: bool = True,
-        alpha: float = 0.5,
-        weight_factor: float = 1.0,
-        ensure_compatibility: bool = True,
+        max_n: Annotated[Count | None, "Without effect on ROUGE-L."] = None,
+        limit_length: Annotated[bool, "Cut texts to length_limit."] = True,
+        length_limit: Annotated[Count, "Length that texts are cut to."] = 665,
+        length_limit_type: Annotated[Literal["words", "bytes"], "Unit of length_limit."] = "bytes",
+        apply_avg: Annotated[bool, "Without effect: each reference is scored by itself."] = True,
+        apply_best: Annotated[bool, "Without effect: the best reference counts."] = False,
+        stemming: Annotated[bool, "Compare stems of words."] = True,
+        alpha: Annotated[Fraction, "Weight of precision in F."] = 0.5,
+        weight_factor: Annotated[Positive, "Root that is taken of precision and recall."] = 1.0,
+        ensure_compatibility: Annotated[bool, "Tokenise as the Perl script; false as nltk."] = True,
     ) -> None:
         where = f"metric {self.name}"
         if length_limit_type not in _LENGTH_TYPES:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypedDict
 
 import sacrebleu
 from sacrebleu.metrics.base import Metric as Scorer
@@ -17,9 +17,45 @@ from sacrebleu.metrics.bleu import _TOKENIZERS as TOKENIZERS
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
+from rl4lms.config.reader import Count, Natural
+from rl4lms.config.signatures import ArgumentsOf
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.metrics.base import MetricResult, ReferenceMetric
 from rl4lms.metrics.ter import FastTER
+
+
+class BLEUArguments(TypedDict, total=False):
+    """RL4LMs' names, which are those of the Hugging Face metric scripts, and sacrebleu's own."""
+
+    tokenize: Annotated[str | None, "sacrebleu's tokenizer: 13a, intl, ...; null takes the language's."]
+    smooth_method: Annotated[str, "exp, floor, add-k or none."]
+    smooth_value: Annotated[float | None, "Of floor and add-k; null takes sacrebleu's."]
+    force: Annotated[bool, "Do not warn of texts that look tokenised."]
+    lowercase: Annotated[bool, "Ignore case."]
+    use_effective_order: Annotated[bool, "Leave out the orders of n-grams that a text is too short for."]
+    effective_order: Annotated[bool, "The same, in sacrebleu's spelling."]
+    max_ngram_order: Annotated[Count, "Longest n-grams."]
+    trg_lang: Annotated[str, "Language, which chooses a tokenizer."]
+
+
+class ChrFArguments(TypedDict, total=False):
+    char_order: Annotated[Count, "Longest n-grams of characters."]
+    word_order: Annotated[Natural, "Longest n-grams of words; 2 is chrF++."]
+    beta: Annotated[Count, "Weight of recall."]
+    lowercase: Annotated[bool, "Ignore case."]
+    whitespace: Annotated[bool, "Count white space as characters."]
+    eps_smoothing: Annotated[bool, "Smooth as nltk and Moses."]
+
+
+class TERArguments(TypedDict, total=False):
+    """RL4LMs' names and sacrebleu's own."""
+
+    normalized: Annotated[bool, "Tokenise as tercom."]
+    ignore_punct: Annotated[bool, "Remove punctuation."]
+    no_punct: Annotated[bool, "The same, in sacrebleu's spelling."]
+    support_zh_ja_chars: Annotated[bool, "Treat Chinese and Japanese characters as words."]
+    asian_support: Annotated[bool, "The same, in sacrebleu's spelling."]
+    case_sensitive: Annotated[bool, "Count case."]
 
 
 class _SacreMetric(ReferenceMetric):
@@ -69,7 +105,7 @@ class SacreBLEUMetric(_SacreMetric):
     scorer = BLEU
     spelling: ClassVar[dict[str, str]] = {"use_effective_order": "effective_order"}
 
-    def __init__(self, **args: Any) -> None:
+    def __init__(self, **args: Annotated[Any, ArgumentsOf(BLEUArguments)]) -> None:
         where = f"metric {self.name}"
         if args.get("tokenize") is not None and args["tokenize"] not in TOKENIZERS:
             raise ConfigError(unknown("tokenize", args["tokenize"], TOKENIZERS, where))
@@ -85,6 +121,9 @@ class ChrFMetric(_SacreMetric):
     key = "lexical/chrf"
     scorer = CHRF
 
+    def __init__(self, **args: Annotated[Any, ArgumentsOf(ChrFArguments)]) -> None:
+        super().__init__(**args)
+
 
 class TERMetric(_SacreMetric):
     """`lexical/ter`: edits per reference word. 0 is perfect; it can exceed 1 for a text longer than its reference."""
@@ -94,3 +133,6 @@ class TERMetric(_SacreMetric):
     upper = math.inf
     scorer = FastTER
     spelling: ClassVar[dict[str, str]] = {"ignore_punct": "no_punct", "support_zh_ja_chars": "asian_support"}
+
+    def __init__(self, **args: Annotated[Any, ArgumentsOf(TERArguments)]) -> None:
+        super().__init__(**args)

@@ -10,8 +10,9 @@ import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from rl4lms.config.kinds import CaptionWords
 from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.metrics.base import MetricResult, ReferenceMetric, mean
 from rl4lms.metrics.caption_words import caption_tokenizer
@@ -55,11 +56,11 @@ class SpiceMetric(ReferenceMetric):
 
     def __init__(
         self,
-        tokenizer: str = "words",
-        spice_dir: str | None = None,
-        java: str = "java",
-        memory: str = "8G",
-        cache_dir: str | None = None,
+        tokenizer: CaptionWords = "words",
+        spice_dir: Annotated[str | None, "Folder of spice-1.0.jar; null takes pycocoevalcap's."] = None,
+        java: Annotated[str, "The program, Java 8 to 14."] = "java",
+        memory: Annotated[str, "Heap of Java."] = "8G",
+        cache_dir: Annotated[str | None, "Where parses are kept between calls; null keeps none."] = None,
     ) -> None:
         where = f"metric {self.name}"
         self._tokenize = caption_tokenizer(tokenizer, where)

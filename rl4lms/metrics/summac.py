@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
+from rl4lms.config.kinds import BatchSize, Device
+from rl4lms.config.reader import Count
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.pretrained import read_tensors
 from rl4lms.metrics.base import MetricResult, SampleMetric, Samples, check_texts, mean
@@ -186,17 +188,19 @@ class SummaCZS(SummaCMetric):
 
     def __init__(
         self,
-        model_name: str = "mnli",
-        granularity: str = "paragraph",
-        op1: Reduction = "max",
-        op2: Reduction = "mean",
-        use_ent: bool = True,
-        use_con: bool = True,
-        imager_load_cache: bool = True,
-        use_cache: bool = True,
-        max_doc_sents: int = 100,
-        batch_size: int = 20,
-        device: str | None = None,
+        model_name: Annotated[str, "SummaC's short name of an NLI model, hub id or directory."] = "mnli",
+        granularity: Annotated[
+            str, "Chunks that are compared: sentence, paragraph, or two of them (paragraph-sentence)."
+        ] = "paragraph",
+        op1: Annotated[Reduction, "How document chunks are summed up."] = "max",
+        op2: Annotated[Reduction, "How summary chunks are summed up."] = "mean",
+        use_ent: Annotated[bool, "Count the chance of entailment."] = True,
+        use_con: Annotated[bool, "Subtract the chance of contradiction."] = True,
+        imager_load_cache: Annotated[bool, "Without effect: nothing is kept."] = True,
+        use_cache: Annotated[bool, "Without effect: nothing is kept."] = True,
+        max_doc_sents: Annotated[Count, "Chunks of the document that are read."] = 100,
+        batch_size: BatchSize = 20,
+        device: Device = None,
     ) -> None:
         if not use_ent and not use_con:
             raise ConfigError("metric summaCZS: use_ent and use_con are both false; at least one must be true.")
@@ -219,18 +223,20 @@ class SummaCConv(SummaCMetric):
 
     def __init__(
         self,
-        models: Sequence[str] = ("mnli", "anli", "vitc"),
-        bins: str = "even50",
-        granularity: str = "sentence",
-        nli_labels: str = "e",
-        device: str | None = None,
-        start_file: str | None = None,
-        imager_load_cache: bool = True,
-        agg: Aggregation = "mean",
-        norm_histo: bool = False,
-        use_cache: bool = True,
-        max_doc_sents: int = 100,
-        batch_size: int = 20,
+        models: Annotated[Sequence[str], "NLI models, as for summaCZS."] = ("mnli", "anli", "vitc"),
+        bins: Annotated[str, "Edges of the histograms: evenN or percentile."] = "even50",
+        granularity: Annotated[
+            str, "Chunks that are compared: sentence, paragraph, or two of them (paragraph-sentence)."
+        ] = "sentence",
+        nli_labels: Annotated[str, "Of e(ntailment), c(ontradiction), n(eutral) those that the head reads."] = "e",
+        device: Device = None,
+        start_file: Annotated[str | None, "The trained head; there is no default."] = None,
+        imager_load_cache: Annotated[bool, "Without effect: nothing is kept."] = True,
+        agg: Annotated[Aggregation, "How summary chunks are summed up."] = "mean",
+        norm_histo: Annotated[bool, "Normalise the histograms, as the head was trained."] = False,
+        use_cache: Annotated[bool, "Without effect: nothing is kept."] = True,
+        max_doc_sents: Annotated[Count, "Chunks of the document that are read."] = 100,
+        batch_size: BatchSize = 20,
     ) -> None:
         if not nli_labels or set(nli_labels) - set("ecn") or len(set(nli_labels)) < len(nli_labels):
             raise ConfigError(f'metric summaCConv: nli_labels: expected some of "e", "c", "n", found "{nli_labels}".')

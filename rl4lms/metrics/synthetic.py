@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+from rl4lms.config.kinds import MinTokens
 from rl4lms.metrics.base import MetricResult, TextMetric, mean
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -45,7 +46,7 @@ class IncreasingNumbersInText(TextMetric):
     name = "increasing_numbers"
     key = "synthetic/increasing_numbers_in_text"
 
-    def __init__(self, min_tokens: int) -> None:
+    def __init__(self, min_tokens: MinTokens) -> None:
         self._min_tokens = min_tokens
 
     def score(self, texts: list[str]) -> MetricResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.registry import short_name
@@ -43,7 +43,9 @@ class WeightedRewards(BatchedEpisodeReward):
 
     name = "weighted"
 
-    def __init__(self, rewards: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(
+        self, rewards: Annotated[Sequence[Mapping[str, Any]], "Rewards to add, each {id, args, weight: 1.0, name}."]
+    ) -> None:
         super().__init__()
         self.parts: dict[str, tuple[float, Any]] = {}
         self.last: dict[str, list[float]] = {}

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
+from rl4lms.config.kinds import (
+    BatchSize,
+    Classifier,
+    Device,
+    EncoderName,
+    LabelIx,
+    Language,
+    Layer,
+    WithPrompt,
+    WordNet,
+)
 from rl4lms.metrics.base import MetaInfo
 from rl4lms.metrics.bert_score import BertScoreMetric
 from rl4lms.metrics.bleurt import BleurtMetric
@@ -23,11 +35,11 @@ class LearnedRewardFunction(BatchedMetricReward):
 
     def __init__(
         self,
-        model_name: str,
-        label_ix: int,
-        include_prompt_for_eval: bool = True,
-        batch_size: int = 32,
-        device: str | None = None,
+        model_name: Classifier,
+        label_ix: LabelIx,
+        include_prompt_for_eval: WithPrompt = True,
+        batch_size: BatchSize = 32,
+        device: Device = None,
     ) -> None:
         super().__init__(LearnedRewardMetric(model_name, label_ix, batch_size, include_prompt_for_eval, device))
 
@@ -39,11 +51,11 @@ class BERTScoreRewardFunction(BatchedMetricReward):
 
     def __init__(
         self,
-        language: str = "en",
-        model_name: str | None = None,
-        num_layers: int | None = None,
-        batch_size: int = 64,
-        device: str | None = None,
+        language: Language = "en",
+        model_name: EncoderName = None,
+        num_layers: Layer = None,
+        batch_size: BatchSize = 64,
+        device: Device = None,
     ) -> None:
         super().__init__(BertScoreMetric(language, model_name, num_layers, batch_size, device))
 
@@ -53,7 +65,14 @@ class BLEURTRewardFunction(BatchedMetricReward):
 
     name = "bleurt"
 
-    def __init__(self, checkpoint: str | None = None, batch_size: int = 32, device: str | None = None) -> None:
+    def __init__(
+        self,
+        checkpoint: Annotated[
+            str | None, "Published checkpoint (BLEURT-20), hub id or directory; null takes bleurt's default."
+        ] = None,
+        batch_size: BatchSize = 32,
+        device: Device = None,
+    ) -> None:
         super().__init__(BleurtMetric(checkpoint, batch_size, device))
 
 
@@ -67,13 +86,13 @@ class IntentAccuracyReward(BatchedEpisodeReward):
 
     def __init__(
         self,
-        shape: bool = True,
-        intent_coeff: float = 1.0,
-        auto_coeff: float = 1.0,
-        model_name: str = INTENT_MODEL,
-        batch_size: int = 32,
-        wordnet: str = "auto",
-        device: str | None = None,
+        shape: Annotated[bool, "Add METEOR; false leaves it out."] = True,
+        intent_coeff: Annotated[float, "Weight of the dialogue act."] = 1.0,
+        auto_coeff: Annotated[float, "Weight of METEOR."] = 1.0,
+        model_name: Classifier = INTENT_MODEL,
+        batch_size: BatchSize = 32,
+        wordnet: WordNet = "auto",
+        device: Device = None,
     ) -> None:
         super().__init__()
         self.metric = IntentAccuracyDailyDialog(model_name, batch_size, device)

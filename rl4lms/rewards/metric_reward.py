@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from rl4lms.config.kinds import ShapingFn
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.guard import copied
 from rl4lms.core.tables import MetricRegistry
@@ -122,12 +123,12 @@ class MetricRewardFunction(BatchedMetricReward):
 
     def __init__(
         self,
-        metric: str,
-        args: Mapping[str, Any] | None = None,
-        key: str | None = None,
-        scale: float = 1.0,
-        offset: float = 0.0,
-        shaping_fn: str | None = None,
+        metric: Annotated[str, "Id of the metric."],
+        args: Annotated[Mapping[str, Any] | None, "Arguments of the metric."] = None,
+        key: Annotated[str | None, "Which of its results; needed if it has several."] = None,
+        scale: Annotated[float, "Factor of the score; negative for a metric that falls as texts get better."] = 1.0,
+        offset: Annotated[float, "Added to the scaled score."] = 0.0,
+        shaping_fn: ShapingFn = None,
     ) -> None:
         super().__init__(MetricRegistry.get(metric, args), key, shaping_fn)
         self._scale, self._offset = scale, offset

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+from rl4lms.config.kinds import RougeType, ShapingFn, SingleReference, WordNet
+from rl4lms.config.signatures import ArgumentsOf
 from rl4lms.metrics.base import MetricResult, mean
 from rl4lms.metrics.bleu import BLEUMetric
 from rl4lms.metrics.meteor import MeteorMetric
@@ -20,7 +22,7 @@ class MeteorRewardFunction(MetricReward):
     name = "meteor"
     key = "lexical/meteor"
 
-    def __init__(self, shaping_fn: str | None = None, wordnet: str = "auto") -> None:
+    def __init__(self, shaping_fn: ShapingFn = None, wordnet: WordNet = "auto") -> None:
         super().__init__(MeteorMetric(wordnet), shaping_fn)
 
 
@@ -29,7 +31,12 @@ class RougeRewardFunction(MetricReward):
 
     name = "rouge"
 
-    def __init__(self, rouge_type: str, shaping_fn: str | None = None, use_single_ref: bool = True) -> None:
+    def __init__(
+        self,
+        rouge_type: Annotated[RougeType, "The ROUGE whose F is the reward."],
+        shaping_fn: ShapingFn = None,
+        use_single_ref: SingleReference = True,
+    ) -> None:
         super().__init__(RougeMetric(use_single_ref, (rouge_type,)), shaping_fn)
         self.key = f"lexical/rouge_{rouge_type}"
 
@@ -39,7 +46,7 @@ class RougeCombined(MetricReward):
 
     name = "rouge_combined"
 
-    def __init__(self, shaping_fn: str | None = None) -> None:
+    def __init__(self, shaping_fn: ShapingFn = None) -> None:
         super().__init__(RougeMetric(True, ("rouge1", "rouge2", "rougeL")), shaping_fn)
 
     def base_score(self, result: MetricResult) -> float:
@@ -52,7 +59,7 @@ class RougeLMaxRewardFunction(MetricReward):
     name = "rouge_l_max"
     key = "lexical/rouge_l_max"
 
-    def __init__(self, **args: Any) -> None:
+    def __init__(self, **args: Annotated[Any, ArgumentsOf(RougeLMax)]) -> None:
         super().__init__(RougeLMax(**args))
 
 
@@ -72,7 +79,7 @@ class SacreBleu(MetricReward):
     name = "sacre_bleu"
     key = "lexical/sacrebleu"
 
-    def __init__(self, **args: Any) -> None:
+    def __init__(self, **args: Annotated[Any, ArgumentsOf(SacreBLEUMetric)]) -> None:
         super().__init__(SacreBLEUMetric(**args))
 
 

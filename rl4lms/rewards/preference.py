@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
+from rl4lms.config.kinds import BatchSize, Device, WithPrompt, WordNet
+from rl4lms.config.reader import NonNegative
 from rl4lms.core.errors import DataError
 from rl4lms.metrics.base import MetaInfo
 from rl4lms.metrics.meteor import MeteorMetric
@@ -29,14 +32,14 @@ class CommonGenPrefRM(BatchedEpisodeReward):
 
     def __init__(
         self,
-        model_type: str,
-        device: str | None = None,
-        batch_size: int = 32,
-        concept_penalty_coeff: float = 0.0,
-        meteor_coeff: float = 0.0,
-        weights: str | None = None,
-        include_prompt: bool = False,
-        wordnet: str = "auto",
+        model_type: Annotated[str, "Directory or hub id of the model; 11b is the published one."],
+        device: Device = None,
+        batch_size: BatchSize = 32,
+        concept_penalty_coeff: Annotated[NonNegative, "Penalty of each missing concept."] = 0.0,
+        meteor_coeff: Annotated[float, "Weight of METEOR, which is added."] = 0.0,
+        weights: Annotated[str | None, "File of the published model's weights."] = None,
+        include_prompt: WithPrompt = False,
+        wordnet: WordNet = "auto",
     ) -> None:
         super().__init__()
         self._model = load_preference_model(str(model_type), device, weights)

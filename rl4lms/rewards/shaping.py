@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rl4lms.config.kinds import ConceptPrefix
 from rl4lms.core.errors import DataError
 from rl4lms.core.tables import RewardFunctionRegistry
 from rl4lms.metrics.base import MetaInfo
@@ -74,7 +75,7 @@ class CommonGenPenaltyShapingFunction(EpisodeReward):
 
     name = "common_gen_repeat_penalty"
 
-    def __init__(self, prefix: str = COMMON_GEN_PREFIX) -> None:
+    def __init__(self, prefix: ConceptPrefix = COMMON_GEN_PREFIX) -> None:
         super().__init__()
         self._prefix = prefix
 
@@ -87,7 +88,7 @@ class BatchedCommonGenPenaltyShapingFunction(BatchedEpisodeReward):
 
     name = "common_gen_repeat_penalty_batched"
 
-    def __init__(self, prefix: str = COMMON_GEN_PREFIX) -> None:
+    def __init__(self, prefix: ConceptPrefix = COMMON_GEN_PREFIX) -> None:
         super().__init__()
         self._prefix = prefix
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
+from rl4lms.config.kinds import ShapingFn
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.tables import MetricRegistry
 from rl4lms.metrics.base import BaseMetric, MetaInfo
@@ -24,11 +25,11 @@ class SpiderRewardFunction(BatchedEpisodeReward):
 
     def __init__(
         self,
-        spice_coeff: float,
-        cider_coeff: float,
-        shaping_fn: str | None = None,
-        cider_args: Mapping[str, Any] | None = None,
-        spice_args: Mapping[str, Any] | None = None,
+        spice_coeff: Annotated[float, "Weight of SPICE."],
+        cider_coeff: Annotated[float, "Weight of CIDEr."],
+        shaping_fn: ShapingFn = None,
+        cider_args: Annotated[Mapping[str, Any] | None, "Arguments of the metric cider."] = None,
+        spice_args: Annotated[Mapping[str, Any] | None, "Arguments of the metric spice."] = None,
     ) -> None:
         super().__init__()
         named = (("spice", spice_coeff, spice_args), ("cider", cider_coeff, cider_args))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rl4lms.config.kinds import MinTokens
 from rl4lms.metrics.base import MetaInfo
 from rl4lms.metrics.synthetic import date_in_text, increasing_numbers
 from rl4lms.rewards.base import EpisodeReward
@@ -14,7 +15,7 @@ class IncreasingNumbersReward(EpisodeReward):
 
     name = "increasing_numbers"
 
-    def __init__(self, min_tokens: int) -> None:
+    def __init__(self, min_tokens: MinTokens) -> None:
         super().__init__()
         self._min_tokens = min_tokens
 

@@ -59,7 +59,7 @@ def build_algorithm(
     alg, env = config.alg, config.env
     assert isinstance(alg, AlgorithmConfig) and isinstance(env, EnvConfig)
     name = alg.policy.model_name
-    model = model_config(name, bool(alg.policy.args.get("trust_remote_code")))
+    model = model_config(name, bool(alg.policy.argument("trust_remote_code")))
     episode_length = alg.policy.generation.max_new_tokens or env.args.max_episode_length
     check_lengths(model, name, env.args.max_prompt_length, episode_length)
     if (decoding := config.train_evaluation.generation_kwargs) is not None and decoding.max_new_tokens is not None:
@@ -85,8 +85,7 @@ def build_algorithm(
         "policy_kwargs": alg.policy.constructor_arguments(),
         # numpy takes seeds below 2**32
         "seed": config.seed if config.seed < 2**32 else derive_seed(config.seed, "algorithm") % 2**32,
-        "minibatch": alg.minibatch,
-        **alg.args,
+        **alg.constructor_arguments(),
     }
     algorithm = WrapperRegistry.get(alg.id)(
         AlgorithmRegistry.get(alg.id),

@@ -166,18 +166,18 @@ def _check_data(pool: ComponentConfig) -> None:
 
 def _check_policy(config: RunConfig, alg: AlgorithmConfig) -> None:
     assert config.env is not None
-    args, name = alg.policy.args, alg.policy.model_name
-    _check_device(alg.args.get("device"), "alg.args.device")
+    policy, name = alg.policy, alg.policy.model_name
+    _check_device(alg.constructor_arguments().get("device"), "alg.args.device")
     if not PolicyRegistry.table.is_shipped(alg.policy.id):
         return
-    if args.get("optimizer_kwargs"):
-        _check_optimizer(args["optimizer_kwargs"])
+    if optimizer_kwargs := policy.argument("optimizer_kwargs"):
+        _check_optimizer(optimizer_kwargs)
     seq2seq = "seq2seq" in alg.policy.id
-    model = _check_model(name, seq2seq, "alg.policy.id", bool(args.get("trust_remote_code")))
+    model = _check_model(name, seq2seq, "alg.policy.id", bool(policy.argument("trust_remote_code")))
     if model is not None:
         length = alg.policy.generation.max_new_tokens or config.env.args.max_episode_length
         check_lengths(model, name, config.env.args.max_prompt_length, length)
-        if args.get("lora"):
+        if policy.argument("lora"):
             _check_adapters(model, seq2seq, alg.policy.constructor_arguments()["lora"])
 
 

@@ -26,7 +26,7 @@ def with_token_facts(config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> R
         generation: GenerationConfig | None = alg.generation_kwargs
         where = "alg.generation_kwargs"
     else:
-        name, trust = alg.policy.model_name, bool(alg.policy.args.get("trust_remote_code"))
+        name, trust = alg.policy.model_name, bool(alg.policy.argument("trust_remote_code"))
         generation, where = alg.policy.generation, "alg.policy.args.generation_kwargs"
     model, theirs = model_config(name, trust), model_generation_config(name)
     n = int(model.get_text_config().vocab_size)

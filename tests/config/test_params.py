@@ -114,7 +114,9 @@ def test_faults_name_file_and_key(directory: Path) -> None:
     imdb.write_text(text)
     rewrite(imdb, "n_envs: 16", "n_envs: many")
     rewrite(overlay, "  n_envs: 8\n", "")
-    assert error_of(params) == f'{imdb} with {overlay}: env.n_envs: expected an integer >= 1, found "many".'
+    assert (
+        error_of(params) == f'{imdb} with {overlay}: env.n_envs: expected an integer >= 1 and <= 65536, found "many".'
+    )
     imdb.write_text(text)
     rewrite(overlay, "n_iters: 3", "n_itres: 3")
     assert error_of(params).startswith(f'{overlay}: rl: unknown key "n_itres". Did you mean "n_iters"? Known: ')
@@ -154,11 +156,11 @@ def test_a_task_overlays_its_algorithm_and_a_warm_start_overlays_both(directory:
         return config.alg
 
     cold, warm = run("ppo"), run("supervised_ppo")
-    assert (cold.args["n_steps"], cold.args["learning_rate"], cold.kl_div.coeff) == (256, 2e-6, 0.001)
-    assert (warm.args["n_steps"], warm.args["learning_rate"], warm.kl_div.coeff) == (256, 5e-7, 0.01)
+    assert (cold.args.n_steps, cold.args.learning_rate, cold.kl_div.coeff) == (256, 2e-6, 0.001)
+    assert (warm.args.n_steps, warm.args.learning_rate, warm.kl_div.coeff) == (256, 5e-7, 0.01)
     assert (cold.policy.generation.top_k, warm.policy.generation.top_k) == (0, 50)
-    assert cold.args["gamma"] == 0.99
-    assert cold.minibatch == "transitions"
+    assert cold.args.gamma == 0.99
+    assert cold.args.minibatch == "transitions"
     assert cold.policy.id == "seq2seq_lm_actor_critic_policy"
     assert cold.policy.constructor_arguments()["value_model"] == "separate"
 

@@ -120,8 +120,8 @@ def test_an_on_policy_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
     ]
     assert isinstance(config.alg, AlgorithmConfig)
     assert config.train_evaluation.metrics[2].args["apply_best"] is True
-    assert config.alg.args["learning_rate"] == 2e-6
-    assert config.alg.args["verbose"] == 1
+    assert config.alg.args.learning_rate == 2e-6
+    assert config.alg.args.verbose == 1
     # neither says how long a response may be: the episode does
     assert config.alg.policy.generation.max_new_tokens == 50
     assert config.train_evaluation.generation_kwargs is not None

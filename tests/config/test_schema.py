@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from rl4lms.config.generation import GenerationConfig
-from rl4lms.config.published import DEFAULTS
 from rl4lms.config.schema import AlgorithmConfig, RunConfig, SupervisedConfig
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.registry import Registry
@@ -43,22 +42,43 @@ def message(config: Any) -> str:
     return str(error.value)
 
 
-def test_published_defaults_are_filled_in(on_policy: Config) -> None:
+# What RL4LMs, stable-baselines3 and transformers take where a file says nothing, and this project's own optional keys.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "tokenizer": {"padding_side": "left", "truncation_side": "left", "pad_token_as_eos_token": True},
+    "env": {"vec_env": "batched", "n_reward_workers": 0},
+    "env.args": {"terminate_on_eos": False, "priority_scale": 0.0, "prompt_truncation_side": "left"},
+    "alg.args": {
+        "learning_rate": 3e-4, "batch_size": 64, "n_epochs": 10, "gamma": 0.99, "gae_lambda": 0.95, "clip_range": 0.2,
+        "normalize_advantage": True, "ent_coef": 0.0, "vf_coef": 0.5, "max_grad_norm": 0.5, "minibatch": "episodes",
+        "gradient_accumulation_steps": 1,
+    },
+    "alg.kl_div": {"norm_reward": False},
+    "alg.policy.args": {
+        "weight_decay": 1e-6, "apply_model_parallel": True, "prompt_truncation_side": "left",
+        "value_model": "separate", "dtype": "float32", "optimizer_kwargs": {}, "mask_type": "learned_top_k",
+        "target_update_iterations": 1000, "min_tokens_to_keep": 100,
+    },
+    "alg.policy.args.generation_kwargs": {
+        "temperature": 1.0, "top_k": 50, "top_p": 1.0, "min_length": 0, "num_beams": 1, "no_repeat_ngram_size": 0,
+        "repetition_penalty": 1.0, "length_penalty": 1.0, "early_stopping": False,
+    },
+    "train_evaluation": {"save_every": 20, "metrics": []},
+}  # fmt: skip
+
+
+def test_published_defaults_are_filled_in_and_nothing_else(on_policy: Config) -> None:
+    on_policy["alg"]["id"], on_policy["alg"]["policy"]["id"] = "nlpo", "maskable_causal_lm_actor_critic_policy"
+    on_policy["alg"]["policy"]["args"]["top_mask"] = 5
     resolved = RunConfig.from_dict(on_policy).to_dict()
-
-    def at(path: str) -> Any:
-        value: Any = resolved
+    assert (resolved["seed"], resolved["kernels"], "n_threads" in resolved) == (0, "portable", False)
+    for path, defaults in DEFAULTS.items():
+        given: Any = on_policy
+        section: Any = resolved
         for name in path.split("."):
-            value = value.get(name) if value is not None else None
-        return value
-
-    given = {"alg.args.n_steps", "env.n_envs", "generation_kwargs.do_sample"}
-    maskable = {f"alg.policy.args.{n}" for n in ("mask_type", "target_update_iterations", "min_tokens_to_keep")}
-    for path, default in DEFAULTS.items():
-        if path in given | maskable:
-            continue
-        full = f"alg.policy.args.{path}" if path.startswith("generation_kwargs") else path
-        assert at(full) == default.value, path
+            given, section = given.get(name, {}), section[name]
+        filled = {key: value for key, value in section.items() if key not in given}
+        held = {"generation_kwargs", "max_new_tokens"} & filled.keys()
+        assert {key: value for key, value in filled.items() if key not in held} == defaults, path
 
 
 @pytest.mark.parametrize("kind", ["on_policy", "supervised"])
@@ -74,10 +94,9 @@ def test_the_resolved_configuration_reads_back_equal_through_json(kind: str, req
 def test_sections_are_typed(on_policy: Config, supervised: Config) -> None:
     config = RunConfig.from_dict(changed(on_policy, "alg.args.minibatch", "transitions"))
     assert isinstance(config.alg, AlgorithmConfig)
-    assert config.alg.minibatch == "transitions"
-    assert "minibatch" not in config.alg.args
+    assert config.alg.args.minibatch == "transitions"
     assert config.alg.policy.generation.max_new_tokens == 20
-    assert "generation_kwargs" not in config.alg.policy.args
+    assert not hasattr(config.alg.policy.args, "generation_kwargs")
     assert not config.is_supervised
     warm = RunConfig.from_dict(supervised)
     assert warm.is_supervised
@@ -263,14 +282,21 @@ def test_the_seed_of_the_algorithm_is_the_runs(on_policy: Config) -> None:
     assert message(both) == "run.yml: alg.args.seed: 7 contradicts seed 8; keep the top-level one."
 
 
+def registered(kind: str, name: str) -> Registry:
+    """A registry with a user's function that takes what it is given."""
+    registry = Registry(kind)
+    registry.add(name, lambda **arguments: None)
+    return registry
+
+
 def test_registered_classes_take_arguments_of_their_own(on_policy: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     for registry, name in (
         (RewardFunctionRegistry, "my_reward"),
         (AlgorithmRegistry, "my_alg"),
         (PolicyRegistry, "my_policy"),
     ):
-        monkeypatch.setattr(registry, "table", Registry(registry.table.kind, {name: object}))
-    on_policy["reward_fn"] = {"id": "my_reward", "args": {"anything": [1]}}
+        monkeypatch.setattr(registry, "table", registered(registry.table.kind, name))
+    on_policy["reward_fn"] = {"id": "my_reward", "args": {"anything": [1]}}  # its signature is open
     on_policy["alg"] |= {"id": "my_alg", "args": {"n_steps": 4, "temperature_of_mine": 1}}
     on_policy["alg"]["policy"] = {
         "id": "my_policy",
@@ -278,7 +304,7 @@ def test_registered_classes_take_arguments_of_their_own(on_policy: Config, monke
     }
     config = RunConfig.from_dict(on_policy)
     assert isinstance(config.alg, AlgorithmConfig)
-    assert config.alg.args == {"n_steps": 4, "temperature_of_mine": 1}
+    assert config.alg.args == {"n_steps": 4, "temperature_of_mine": 1, "minibatch": "episodes"}
     assert config.alg.policy.args == {"model_name": "gpt2", "depth": 3}
     assert RunConfig.from_dict(config.to_dict()) == config
 
@@ -319,7 +345,7 @@ def test_a_buffer_holds_one_episode_at_least(
         f"run.yml: alg.args.n_steps: {found} * env.n_envs {n_envs} = {found * n_envs} steps cannot hold one episode of "
         f"up to 20 tokens, which would be cut and never see a score; expected at least {least}."
     )
-    assert RunConfig.from_dict(changed(small, "alg.args.n_steps", least)).alg.args["n_steps"] == least
+    assert RunConfig.from_dict(changed(small, "alg.args.n_steps", least)).alg.args.n_steps == least
 
 
 def test_a_buffer_holds_an_episode_as_long_as_what_is_generated(on_policy: Config) -> None:
