@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from rl4lms.config.keys import Key, Table, tables
+from rl4lms.config.keys import Key, KeyTable, tables
 from rl4lms.core.errors import ConfigError, did_you_mean
 
 HEAD = """# Every key
@@ -23,15 +23,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    chosen = [Table(t.title, tuple(key for key in t.keys if key.name.startswith(args.key))) for t in tables()]
+    chosen = [KeyTable(t.title, tuple(key for key in t.keys if key.name.startswith(args.key))) for t in tables()]
     if not any(table.keys for table in chosen):
         near = did_you_mean(args.key, {key.name for table in tables() for key in table.keys})
         raise ConfigError(f'no key begins with "{args.key}".{near}')
     shown = [table for table in chosen if table.keys]
-    print(markdown(shown) if args.markdown else text(shown))
+    print(keys_as_markdown(shown) if args.markdown else keys_as_text(shown))
 
 
-def markdown(shown: Sequence[Table]) -> str:
+def keys_as_markdown(shown: Sequence[KeyTable]) -> str:
     lines = [HEAD]
     for table in shown:
         lines += [f"## {table.title}\n", "| key | takes | default | |", "|---|---|---|---|"]
@@ -40,7 +40,7 @@ def markdown(shown: Sequence[Table]) -> str:
     return "\n".join(lines).rstrip()
 
 
-def text(shown: Sequence[Table]) -> str:
+def keys_as_text(shown: Sequence[KeyTable]) -> str:
     return "\n\n".join("\n".join([table.title, *(_line(key) for key in table.keys)]) for table in shown)
 
 

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rl4lms.config.compose import LEARNED, algorithm_of, compose_rl, compose_supervised, methods, source_of, task_params
 from rl4lms.config.inputs import check_paths
 from rl4lms.config.params import Params
-from rl4lms.config.schema import RunConfig
+from rl4lms.config.schema import ComponentConfig, RunConfig
 from rl4lms.core.errors import ConfigError, unknown
-from rl4lms.core.tables import MetricRegistry
 from rl4lms.data_pools.published import DATASETS
 from rl4lms.results.suite import SuiteSettings
-from rl4lms.training.dry_run import check_components
+from rl4lms.training.dry_run import check_components, result_keys
 
 # Stand for what a job makes, or is told: a directory that is there, and models that are not.
 _PLACES = {"data_dir": Path(), "model_dir": Path("made-by-base-model")}
@@ -139,16 +137,7 @@ def _read(params: Params, task: str, method: str, composed: Mapping[str, Any]) -
     source = source_of(params, task, method)
     config = RunConfig.from_dict(composed, source)
     check_paths(config, source)
-    check_components(_with_arguments(config), source)
-
-
-def _with_arguments(config: RunConfig) -> RunConfig:
-    """Without those that are given no more than an id, which has been checked: METEOR takes a second to make."""
-    evaluation, reward = config.train_evaluation, config.reward_fn
-    metrics = tuple(metric for metric in evaluation.metrics if metric.args)
-    if reward is not None and set(reward.args) <= {"shaping_fn"}:
-        reward = None
-    return replace(config, reward_fn=reward, train_evaluation=replace(evaluation, metrics=metrics))
+    check_components(config, source)
 
 
 def _check_metrics(params: Params, task: str) -> None:
@@ -157,24 +146,11 @@ def _check_metrics(params: Params, task: str) -> None:
     wanted = {"main_metric": evaluation["main_metric"]}
     if evaluation["keep_best"] is not None:
         wanted["keep_best.metric"] = evaluation["keep_best"]["metric"]
+    keys = [result_keys(ComponentConfig(**metric)) for metric in evaluation["metrics"]]
+    known = [key for each in keys for key in each or ()]
     for name, key in wanted.items():
-        known: list[str] = []
-        for metric in evaluation["metrics"]:
-            keys = result_keys(metric)
-            known += keys or ()
-            if keys is None or key in keys:
-                break
-        else:
+        if key not in known and None not in keys:
             raise ConfigError(unknown("metric", key, known, f"{where}.{name}, of what evaluation.metrics give"))
-
-
-def result_keys(metric: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """All names of results that a metric may give; None for one of which they are not known before it computes."""
-    table = MetricRegistry.table
-    if not table.is_shipped(metric["id"]):
-        return None
-    keys: tuple[str, ...] | None = table.load(metric["id"]).result_keys(metric["args"])
-    return keys
 
 
 def _file(params: Params, task: str) -> str:

@@ -77,7 +77,7 @@ def compose_rl(
     """
     p = task_params(params, task)
     alg, merged = _algorithm(params, p, task, method)
-    policy_id, kind = merged["policy"]["id"], p["model"]["type"]
+    policy_id, kind = merged["policy"].get("id", "auto"), p["model"]["type"]
     if policy_id == "auto":
         policy_id = f"{'maskable_' if alg['id'] == 'nlpo' else ''}{kind}_lm_actor_critic_policy"
     run = {
@@ -96,7 +96,7 @@ def compose_rl(
                 "args": {
                     "model_name": str(model_dir),
                     "prompt_truncation_side": merged["env_args"].get("prompt_truncation_side", "left"),
-                    **merged["policy"]["args"],
+                    **merged["policy"].get("args", {}),
                     "generation_kwargs": merged["generation"],
                 },
             },
@@ -132,10 +132,13 @@ def _algorithm(
     if name not in known:
         raise ConfigError(unknown("method", method, (m for m in methods(known) if algorithm_of(m)), "--method"))
     alg = params.alg(name)
-    changes = [task_params["rl"], alg["tasks"].get(task, {})]
+    changes = [params.rl(task), alg.get("tasks", {}).get(task, {})]
     if starting_point(method) == "supervised":
-        changes = [alg["supervised"], *(part for each in changes for part in (each, each.get("supervised", {})))]
-    merged: dict[str, Any] = {k: alg[k] for k in ("args", "kl_div", "policy")} | {
+        changes = [
+            alg.get("supervised", {}),
+            *(part for each in changes for part in (each, each.get("supervised", {}))),
+        ]
+    merged: dict[str, Any] = {k: alg.get(k, {}) for k in ("args", "kl_div", "policy")} | {
         "generation": task_params["generation"],
         "env_args": task_params["env"].get("args", {}),
         "reward_args": task_params["reward_fn"]["args"],

@@ -52,28 +52,28 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Table:
+class KeyTable:
     title: str
     keys: tuple[Key, ...]
 
 
-def tables() -> list[Table]:
+def tables() -> list[KeyTable]:
     """All keys: of a run file, of what the shipped ids take, and of the files under params/."""
     run = {name: kind for name, kind in hints(RunConfig).items() if name not in ("alg", "notices")}
     found = [
-        Table("A run file", tuple(_keys(RunConfig, "", run))),
-        Table("alg, of an on-policy algorithm", tuple(k for k in _keys(AlgorithmConfig, "alg") if k.sentence)),
-        Table("alg, of id supervised", tuple(_keys(SupervisedConfig, "alg"))),
-        Table("generation_kwargs, wherever it stands", tuple(_keys(GenerationConfig, "generation_kwargs"))),
+        KeyTable("A run file", tuple(_keys(RunConfig, "", run))),
+        KeyTable("alg, of an on-policy algorithm", tuple(k for k in _keys(AlgorithmConfig, "alg") if k.sentence)),
+        KeyTable("alg, of id supervised", tuple(_keys(SupervisedConfig, "alg"))),
+        KeyTable("generation_kwargs, wherever it stands", tuple(_keys(GenerationConfig, "generation_kwargs"))),
     ]
     for path, choices in {"alg.args": ALGORITHM_ARGUMENTS, "alg.policy.args": POLICY_ARGUMENTS}.items():
         more = [Key(*_SAMPLING)] if path == "alg.policy.args" else []
         for kind in dict.fromkeys(choices.values()):
             ids = ", ".join(name for name, each in choices.items() if each is kind)
-            found.append(Table(f"{path} of {ids}", (*_keys(kind, path), *more)))
+            found.append(KeyTable(f"{path} of {ids}", (*_keys(kind, path), *more)))
     for path, registry in _REGISTRIES.items():
-        found += [Table(f"{path} of {name}", tuple(_arguments(registry, name, path))) for name in registry.shipped()]
-    return found + [Table(file, tuple(_keys(kind, ""))) for file, kind in _FILES.items()]
+        found += [KeyTable(f"{path} of {name}", tuple(_arguments(registry, name, path))) for name in registry.shipped()]
+    return found + [KeyTable(file, tuple(_keys(kind, ""))) for file, kind in _FILES.items()]
 
 
 def _keys(cls: Any, path: str, kinds: Mapping[str, Any] | None = None, seen: set[Any] | None = None) -> Iterator[Key]:

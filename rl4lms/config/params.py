@@ -38,7 +38,7 @@ class Params:
     directory: Path
     suite: str
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    _files: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
+    _files: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def open(cls, directory: str | Path = "params", suite: str | None = None) -> Params:
@@ -75,7 +75,13 @@ class Params:
         return sorted(path.stem for path in (self.directory / "algs").glob("*.yaml") if is_safe(path.stem))
 
     def alg(self, name: str) -> dict[str, Any]:
-        return self._file(f"algs/{check_name(name, 'algorithm')}.yaml", AlgParams)
+        """An algorithm's file as it is written, checked, without defaults: the run that it is part of has them."""
+        return self._file(f"algs/{check_name(name, 'algorithm')}.yaml", AlgParams, written=True)
+
+    def rl(self, task: str) -> dict[str, Any]:
+        """`rl` of a task's file as it is written, for the same reason."""
+        rl: dict[str, Any] = self._file(f"tasks/{check_name(task, 'task')}.yaml", TaskParams, written=True)["rl"]
+        return rl
 
     def base_model(self, family: str) -> dict[str, Any]:
         return self._entry("base_models.yaml", BaseModelParams, family, "model family")
@@ -103,12 +109,13 @@ class Params:
         entry: dict[str, Any] = entries[name]
         return entry
 
-    def _file(self, file: str, schema: Any) -> dict[str, Any]:
+    def _file(self, file: str, schema: Any, *, written: bool = False) -> dict[str, Any]:
+        """A file with its defaults, or as it is written."""
         if file not in self._files:
             self._files[file] = self._read(file, schema)
-        return deepcopy(self._files[file])
+        return deepcopy(self._files[file][0 if written else 1])
 
-    def _read(self, file: str, schema: Any) -> dict[str, Any]:
+    def _read(self, file: str, schema: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         base, overlay = self.directory / file, self.directory / "suites" / self.suite / file
         if not base.exists():
             known = [p.stem for p in base.parent.glob("*.yaml")]
@@ -123,7 +130,8 @@ class Params:
         given = self.changes.get(file, {})
         merged, source = override(merged, given), noted(source, given)
         checked = read(schema, merged, "", source)
-        return {k: asdict(v) for k, v in checked.items()} if isinstance(checked, dict) else asdict(checked)
+        filled = {k: asdict(v) for k, v in checked.items()} if isinstance(checked, dict) else asdict(checked)
+        return merged, filled
 
 
 def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,10 +54,13 @@ def jobs(params: Params) -> Iterator[Job]:
 
 def recipe(params: Params, stage: str, **names: str) -> dict[str, str]:
     """The digests of a job's code and numbers. names: task, method, family, name as the job has them."""
-    return {"code": code_digest(params, stage, **names), "params": config_digest(stage_params(params, stage, **names))}
+    return {
+        "code": job_code_digest(params, stage, **names),
+        "params": config_digest(stage_params(params, stage, **names)),
+    }
 
 
-def code_digest(params: Params, stage: str, **names: str) -> str:
+def job_code_digest(params: Params, stage: str, **names: str) -> str:
     """sha256 over the sources that a job runs: ours, and those of modules of the user's that its numbers name.
 
     Of rewards, metrics and pools these are the ones that the job's numbers name by their ids, and all where none is.

@@ -320,28 +320,27 @@ class _Reading:
 
     def _component(self, value: Any, path: str, table: Registry) -> ComponentConfig:
         name, args = self._id_and_args(value, path, table)
-        args = read_arguments(table, name, args, f"{path}.args", self.source)
-        if table is RewardFunctionRegistry.table and table.is_shipped(name):
-            self._check_named(args, f"{path}.args")
+        if table.is_shipped(name):  # a user's module may import torch, and is loaded once the process is settled
+            args = read_arguments(table, name, args, f"{path}.args", self.source)
+            if table is RewardFunctionRegistry.table:
+                self._check_named(args, f"{path}.args")
         return ComponentConfig(name, args)
 
     def _check_named(self, args: Mapping[str, Any], path: str) -> None:
         """The classes that a shipped reward names in turn: a shaping function, other rewards, a metric."""
+        rewards = RewardFunctionRegistry.table
         if args.get("shaping_fn") is not None:
-            self._known(args["shaping_fn"], f"{path}.shaping_fn", RewardFunctionRegistry.table)
+            self._known(args["shaping_fn"], f"{path}.shaping_fn", rewards)
         for i, part in enumerate(args.get("rewards", ())):
-            self._check_part(part, f"{path}.rewards[{i}]")
+            here = f"{path}.rewards[{i}]"
+            check_keys(part, ("id", "args", "weight", "name"), here, self.source)
+            self._read(float, part.get("weight", 1.0), f"{here}.weight")
+            self._read(str | None, part.get("name"), f"{here}.name")
+            named = {key: part[key] for key in ("id", "args") if key in part}
+            part["args"] = self._component(named, here, rewards).args
         if "metric" in args:
             self._known(args["metric"], f"{path}.metric", MetricRegistry.table)
             self._component({"id": args["metric"], "args": args.get("args")}, path, MetricRegistry.table)
-
-    def _check_part(self, part: dict[str, Any], path: str) -> None:
-        """A reward of a weighted sum, {id, args, weight, name}; its arguments are read where they stand."""
-        check_keys(part, ("id", "args", "weight", "name"), path, self.source)
-        self._read(float, part.get("weight", 1.0), join(path, "weight"))
-        self._read(str | None, part.get("name"), join(path, "name"))
-        named = {key: part[key] for key in ("id", "args") if key in part}
-        part["args"] = self._component(named, path, RewardFunctionRegistry.table).args
 
     def _id_and_args(self, value: Any, path: str, table: Registry) -> tuple[str, dict[str, Any]]:
         given = self._mapping(value, path)

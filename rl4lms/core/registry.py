@@ -34,6 +34,10 @@ class Registry:
     def ids(self) -> list[str]:
         return sorted(self._entries)
 
+    def shipped(self) -> list[str]:
+        """The ids that are ours."""
+        return sorted(self._shipped)
+
     def admit(self, name: str) -> bool:
         """Whether `name` is an id. "module:name" becomes one, and is loaded from there when it is used."""
         if name not in self._entries and _PLACE.fullmatch(name):
@@ -43,10 +47,6 @@ class Registry:
     def id_of(self, entry: Any) -> str | None:
         """The id under which an object is registered."""
         return next((name for name, each in self._entries.items() if each is entry), None)
-
-    def shipped(self) -> list[str]:
-        """The ids that are ours."""
-        return sorted(self._shipped)
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries

@@ -44,7 +44,7 @@ class WeightedRewards(BatchedEpisodeReward):
     name = "weighted"
 
     def __init__(
-        self, rewards: Annotated[list[dict[str, Any]], "The rewards: {id, args, weight, name} for each."]
+        self, rewards: Annotated[Sequence[Mapping[str, Any]], "Rewards to add, each {id, args, weight: 1.0, name}."]
     ) -> None:
         super().__init__()
         self.parts: dict[str, tuple[float, Any]] = {}

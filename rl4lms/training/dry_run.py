@@ -16,9 +16,11 @@ from typing import Any
 from rl4lms.config.inputs import check_paths
 from rl4lms.config.reader import where
 from rl4lms.config.schema import AlgorithmConfig, ComponentConfig, RunConfig, SupervisedConfig
+from rl4lms.config.signatures import read_arguments
 from rl4lms.core.errors import ConfigError, DataError, UserError, explain, unknown
 from rl4lms.core.pretrained import reason
-from rl4lms.core.tables import MetricRegistry, PolicyRegistry, RewardFunctionRegistry
+from rl4lms.core.registry import Registry
+from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, PolicyRegistry, RewardFunctionRegistry
 from rl4lms.data_pools.published import DATASETS
 from rl4lms.data_pools.sources import LocalSource
 from rl4lms.metrics.base import BaseMetric
@@ -58,21 +60,36 @@ def check_run(config: RunConfig, source: str) -> None:
 
 
 def check_components(config: RunConfig, source: str) -> None:
-    """The part of `check_run` that reads no file: the reward and the metrics, made and tried on a text."""
+    """The part of `check_run` that reads no file: the reward and the metrics, made and tried on a text.
+
+    A component that has no more than an id is sound already: METEOR takes a second to make.
+    """
+    with _told(source, "datapool"):
+        _is_users(DataPoolRegistry.table, config.datapool)
     if config.reward_fn is not None:
         with _told(source, "reward_fn"):
             _check_reward(config.reward_fn)
-    keys: list[str] | None = []
+    known: list[str] | None = []
     for i, metric in enumerate(config.train_evaluation.metrics):
         with _told(source, f"train_evaluation.metrics[{i}]"):
-            found = _check_metric(metric)
-            twice = set(found or ()) & set(keys or ())
+            _check_metric(metric)
+            found = result_keys(metric)
+            twice = set(found or ()) & set(known or ())
             if twice:
                 raise ConfigError(f'another metric gives "{min(twice)}", too; leave one of them out of the list.')
-        keys = None if keys is None or found is None else [*keys, *found]
+        known = None if known is None or found is None else [*known, *found]
     best = config.train_evaluation.keep_best
-    if best is not None and keys is not None and best.metric not in keys:
-        raise ConfigError(unknown("metric", best.metric, keys, where(source, "train_evaluation.keep_best.metric")))
+    if best is not None and known is not None and best.metric not in known:
+        raise ConfigError(unknown("metric", best.metric, known, where(source, "train_evaluation.keep_best.metric")))
+
+
+def result_keys(metric: ComponentConfig) -> tuple[str, ...] | None:
+    """All names of results that a metric may give; None for one of which they are not known before it computes."""
+    table = MetricRegistry.table
+    if not table.is_shipped(metric.id):
+        return None
+    keys: tuple[str, ...] | None = table.load(metric.id).result_keys(metric.args)
+    return keys
 
 
 @contextlib.contextmanager
@@ -90,22 +107,26 @@ def _told(source: str, path: str) -> Iterator[None]:
         raise ConfigError(f"{here}: {known or f'its arguments are refused ({reason(error)}).'}") from None
 
 
-def _check_metric(component: ComponentConfig) -> list[str] | None:
-    """Its result keys, None where they are not known. Raises what the metric raises."""
-    if not MetricRegistry.table.is_shipped(component.id):
-        MetricRegistry.table.load(component.id)
-        return None
+def _is_users(table: Registry, component: ComponentConfig) -> bool:
+    """Whether a component is of a class of the user's, whose names of arguments are checked then."""
+    if table.is_shipped(component.id):
+        return False
+    read_arguments(table, component.id, component.args, "", "args")
+    return True
+
+
+def _check_metric(component: ComponentConfig) -> None:
+    """Raises what a shipped metric raises that is made with its arguments and tried on one short text."""
+    if _is_users(MetricRegistry.table, component) or not component.args:
+        return
     _check_classifier(component.args)
     path = component.args.get("path", "")
     if component.id == "evaluate" and path.startswith(("/", "./", "../", "~")) and not Path(path).exists():
         raise ConfigError(f"{path}: no such file or directory; expected a module of evaluate, or a hub id.")
-    if component.id in _LOADS:
-        known = MetricRegistry.table.load(component.id).result_keys(component.args)
-        return None if known is None else list(known)
-    metric = MetricRegistry.get(component.id, component.args)
-    if component.id == "causal_perplexity":  # it asks the model of the run
-        return list(metric.result_keys(component.args))
-    return _try(metric)
+    if component.id not in _LOADS:
+        metric = MetricRegistry.get(component.id, component.args)
+        if component.id != "causal_perplexity":  # it asks the model of the run
+            _try(metric)
 
 
 def _try(metric: BaseMetric) -> list[str] | None:
@@ -118,8 +139,7 @@ def _try(metric: BaseMetric) -> list[str] | None:
 
 def _check_reward(component: ComponentConfig) -> None:
     named = {component.id, component.args.get("metric"), component.args.get("shaping_fn")}
-    if not RewardFunctionRegistry.table.is_shipped(component.id):
-        RewardFunctionRegistry.table.load(component.id)
+    if _is_users(RewardFunctionRegistry.table, component) or not set(component.args) - {"shaping_fn"}:
         return
     for part in component.args.get("rewards", ()):
         _check_reward(ComponentConfig(part["id"], part["args"]))

@@ -67,14 +67,14 @@ def measured(scores: Mapping[str, Any], rollout: Mapping[str, Any]) -> list[str]
     """The sections of the numbers that there are."""
     lines = []
     if scores.get("metrics"):
-        rows = [(f"`{name}`", number(value)) for name, value in sorted(scores["metrics"].items())]
+        rows = [(f"`{name}`", shown_number(value)) for name, value in sorted(scores["metrics"].items())]
         lines += [
             f"## Scores on the validation split, epoch {scores['epoch']}",
             "",
             *table(("metric", "value"), rows),
             "",
         ]
-    if rows := [(said, number(rollout[key])) for key, said in ROLLOUT.items() if key in rollout]:
+    if rows := [(said, shown_number(rollout[key])) for key, said in ROLLOUT.items() if key in rollout]:
         lines += [f"## Rollouts of iteration {rollout['iteration']}", "", *table(("", "value"), rows), ""]
     return lines
 
@@ -91,7 +91,7 @@ def compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True).replace("|", "\\|")
 
 
-def number(value: Any) -> str:
+def shown_number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

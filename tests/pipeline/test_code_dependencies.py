@@ -10,7 +10,7 @@ import pytest
 
 from rl4lms.config import recipes
 from rl4lms.config.params import Params
-from rl4lms.config.recipes import code_digest, jobs
+from rl4lms.config.recipes import job_code_digest, jobs
 from rl4lms.config.stages import STAGES
 from rl4lms.core.sources import PACKAGE, Sources
 from tests.import_graph import ROOT, closure
@@ -42,7 +42,7 @@ def changed(monkeypatch: pytest.MonkeyPatch) -> Changed:
         for file in edited:
             sources._digests[PACKAGE / file] = "another"
         monkeypatch.setattr(recipes, "_sources", lambda: sources)
-        return {job.file: code_digest(PARAMS, job.stage, **job.names) for job in JOBS}
+        return {job.file: job_code_digest(PARAMS, job.stage, **job.names) for job in JOBS}
 
     before = digests(frozenset())
 
@@ -105,7 +105,7 @@ def test_a_module_of_the_users_is_code_of_the_tasks_that_name_it(
 
     def digests() -> dict[str, str]:
         params = Params.open("params")
-        return {job.file: code_digest(params, job.stage, **job.names) for job in JOBS}
+        return {job.file: job_code_digest(params, job.stage, **job.names) for job in JOBS}
 
     before = digests()
     (tmp_path / "my/words.py").write_text("WORDS = 2\n")

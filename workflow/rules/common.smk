@@ -18,7 +18,7 @@ sys.path.insert(0, workflow.basedir)  # this checkout's params code, whatever is
 from rl4lms.cli.suite_check import check_suite
 from rl4lms.config.compose import algorithm_of, methods
 from rl4lms.config.params import Params
-from rl4lms.config.recipes import code_digest
+from rl4lms.config.recipes import job_code_digest
 from rl4lms.config.stages import stage_params
 from rl4lms.core.errors import UserError
 from rl4lms.data_pools.local_rows import local_rows
@@ -133,7 +133,7 @@ def _numbers(stage, **names):
 
 @cache
 def _code(stage, **names):
-    return code_digest(PARAMS, stage, **names)
+    return job_code_digest(PARAMS, stage, **names)
 
 
 def one_of(names):
