@@ -1,4 +1,4 @@
-"""Every algorithm learns, on a decoder and on an encoder-decoder (NUMERICS 28)."""
+"""Every algorithm learns, on a decoder and on an encoder-decoder (docs/numerics.md, line 28)."""
 
 from __future__ import annotations
 

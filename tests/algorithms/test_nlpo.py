@@ -1,4 +1,4 @@
-"""NUMERICS 20: the mask policy is used while sampling, its refresh reaches generation, and masking nothing is PPO."""
+"""docs/numerics.md, line 20: sampling uses the mask policy, a refresh reaches it, and masking nothing is PPO."""
 
 from __future__ import annotations
 

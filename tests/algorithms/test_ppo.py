@@ -82,7 +82,7 @@ def weights(algorithm: Any) -> torch.Tensor:
 
 @pytest.mark.parametrize("family", ["gpt2", "t5"])
 def test_rollout_fills_exactly_and_places_rewards(model_dir, family):
-    """NUMERICS 8 and 10: one non-KL entry per ended row, at its last step; row sum == score - coef * sum KL."""
+    """docs/numerics.md, lines 8 and 10: one score per ended row, at its last step; row sum == score - coef * sum KL."""
     algorithm = build(
         model_dir(family), family, kl=0.3, n_steps=100, policy={"generation_kwargs": {"temperature": 9.0}}
     )
@@ -181,7 +181,7 @@ def test_zero_kl_at_iteration_0(model_dir):
 @pytest.mark.parametrize("unit", ["episodes", "transitions"])
 @pytest.mark.parametrize("value_model", ["separate", "shared"])
 def test_first_minibatch_has_ratio_one_and_the_rollouts_values(model_dir, family, unit, value_model):
-    """NUMERICS 13."""
+    """docs/numerics.md, line 13."""
     generation = {"temperature": 1.5, "top_k": 20, "min_length": 2}
     algorithm = build(
         model_dir(family), family, minibatch=unit, policy={"generation_kwargs": generation, "value_model": value_model}
@@ -197,7 +197,7 @@ def test_first_minibatch_has_ratio_one_and_the_rollouts_values(model_dir, family
 
 @pytest.mark.parametrize("family", ["gpt2", "t5"])
 def test_half_precision_keeps_the_updates_own_log_probabilities(model_dir, family):
-    """NUMERICS 4: in bfloat16 the old log-probabilities are those of the update's forward path."""
+    """docs/numerics.md, line 4: in bfloat16 the old log-probabilities are those of the update's forward path."""
     algorithm = build(model_dir(family), family, policy={"dtype": "bfloat16", "generation_kwargs": {"top_k": 20}})
     batch = algorithm.collector.collect(algorithm.policy, 0)
     algorithm.rollout_buffer.add_episodes(batch, 0)
@@ -272,7 +272,7 @@ def full_batch_gradient(algorithm: Any, unit: str) -> torch.Tensor:
 
 @pytest.mark.parametrize("family", ["gpt2", "t5"])
 def test_units_and_the_naive_loop_have_the_same_gradient(model_dir, family):
-    """NUMERICS 27: episodes == transitions == one forward per token, on a full batch, in float64."""
+    """docs/numerics.md, line 27: episodes == transitions == one forward per token, on a full batch, in float64."""
     algorithm = build(model_dir(family), family, policy={"generation_kwargs": {"temperature": 2.0}}, ent_coef=0.01)
     torch.nn.init.normal_(algorithm.policy.value_head.weight)
     batch = algorithm.collector.collect(algorithm.policy, 0)
@@ -297,7 +297,7 @@ def double(algorithm: Any) -> None:
 @pytest.mark.parametrize("cls", [PPO, A2C])
 @pytest.mark.parametrize("unit", ["episodes", "transitions"])
 def test_micro_batches_have_the_gradient_of_the_batch(model_dir, cls, unit):
-    """NUMERICS 12 and 14: one batch of 8 ragged episodes == 8 micro-batches of 1, in float64."""
+    """docs/numerics.md, lines 12 and 14: one batch of 8 ragged episodes == 8 micro-batches of 1, in float64."""
     algorithm = build(model_dir("gpt2"), cls=cls, n_steps=100, ent_coef=0.01, normalize_advantage=True, minibatch=unit,
                       policy={"generation_kwargs": {"temperature": 9.0}}, **({} if cls is PPO else NO_PPO))  # fmt: skip
     torch.nn.init.normal_(algorithm.policy.value_head.weight)
@@ -317,7 +317,7 @@ def test_micro_batches_have_the_gradient_of_the_batch(model_dir, cls, unit):
 
 @pytest.mark.parametrize("family", ["gpt2", "bart"])
 def test_a2c_is_ppo_with_one_step_and_no_clipping(model_dir, family):
-    """NUMERICS 25."""
+    """docs/numerics.md, line 25."""
     algorithm = build(model_dir(family), family, ent_coef=0.01, normalize_advantage=False)
     torch.nn.init.normal_(algorithm.policy.value_head.weight)
     algorithm.rollout_buffer.add_episodes(algorithm.collector.collect(algorithm.policy, 0), 0)
@@ -377,7 +377,7 @@ def naive_state(policy: Any, prompt: torch.Tensor, so_far: torch.Tensor) -> tupl
 
 
 def test_linear_schedule_never_reaches_zero(model_dir):
-    """NUMERICS 16."""
+    """docs/numerics.md, line 16."""
     algorithm = build(model_dir("gpt2"), learning_rate=lambda progress: 1e-3 * progress)
     seen = []
     train = algorithm.train
@@ -387,7 +387,7 @@ def test_linear_schedule_never_reaches_zero(model_dir):
 
 
 def test_optimiser_groups_partition_the_trainable_parameters(model_dir):
-    """NUMERICS 17."""
+    """docs/numerics.md, line 17."""
     policy = build(model_dir("gpt2"), policy={"top_mask": 0.9, "mask_type": "learned_top_p"}).policy
     groups = policy.optimizer.param_groups
     grouped = [id(p) for g in groups for p in g["params"]]
@@ -457,7 +457,7 @@ def test_a_rollout_scored_in_parts_is_the_rollout_scored_at_once(model_dir, monk
 
 
 def test_reference_is_untouched_by_updates(model_dir):
-    """NUMERICS 19: its log-probabilities are bit-identical after updates."""
+    """docs/numerics.md, line 19: its log-probabilities are bit-identical after updates."""
     algorithm = build(model_dir("gpt2"))
     batch = algorithm.collector.collect(algorithm.policy, 0)
     before = algorithm.policy.reference_logprobs(batch.sequences)
@@ -468,7 +468,7 @@ def test_reference_is_untouched_by_updates(model_dir):
 
 
 def test_seed_decides_everything(model_dir):
-    """NUMERICS 22."""
+    """docs/numerics.md, line 22."""
 
     def run(seed: int) -> torch.Tensor:
         algorithm = build(model_dir("gpt2"), seed=seed)

@@ -1,4 +1,4 @@
-"""NUMERICS 26: the trust region on real model classes."""
+"""docs/numerics.md, line 26: the trust region on real model classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NUMERICS 24 and 9: the token-by-token environment agrees with batched scoring, and is a real gymnasium one."""
+"""docs/numerics.md, lines 9 and 24: the token-level environment agrees with batched scoring, and with gymnasium."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NUMERICS 26: products with the Hessian, conjugate gradient."""
+"""docs/numerics.md, line 26: products with the Hessian, conjugate gradient."""
 
 import torch
 from torch.testing import assert_close

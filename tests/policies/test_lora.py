@@ -76,7 +76,7 @@ def test_adapters_and_value_head_are_all_that_learns(model_dir: Any, family: str
 
 @pytest.mark.parametrize(("family", "value_model"), CASES)
 def test_the_reference_is_the_base_model_and_no_copy_of_it(model_dir: Any, family: str, value_model: str) -> None:
-    """NUMERICS 19 under LoRA: bit-identical before and after updates, and the base's own."""
+    """docs/numerics.md, line 19 under LoRA: bit-identical before and after updates, and the base's own."""
     algorithm = adapted(model_dir, family, value_model, policy={"generation_kwargs": {"temperature": 3.0}})
     policy, plain = algorithm.policy, build(model_dir(family), family).policy
     assert policy.reference_model is None
@@ -96,7 +96,7 @@ def test_the_reference_is_the_base_model_and_no_copy_of_it(model_dir: Any, famil
 @pytest.mark.parametrize("family", CAUSAL + SEQ2SEQ)
 @torch.no_grad()
 def test_left_padding_changes_nothing_under_adapters(model_dir: Any, family: str) -> None:
-    """NUMERICS 1: peft's model takes `position_ids` without naming them in its signature."""
+    """docs/numerics.md, line 1: peft's model takes `position_ids` without naming them in its signature."""
     policy = adapted(model_dir, family).policy
     shift(policy)
     ids, response = torch.tensor([[5, 9, 11]]), torch.tensor([[7, 8, 4, 6]])
@@ -127,7 +127,7 @@ def test_generation_goes_through_the_adapters(model_dir: Any, family: str, value
 
 @pytest.mark.parametrize("family", ["gpt2", "t5"])
 def test_the_mask_policy_has_adapters_of_its_own(model_dir: Any, family: str) -> None:
-    """NUMERICS 20 under LoRA: updates leave the mask alone until a refresh, which brings the adapters along."""
+    """docs/numerics.md, line 20 under LoRA: updates do not change the mask; a refresh copies the adapters, too."""
     algorithm = adapted(model_dir, family, cls=NLPO, policy={**TOP_P, "target_update_iterations": 1000})
     policy = algorithm.policy
     before = masks(algorithm)

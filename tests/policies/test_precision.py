@@ -1,4 +1,4 @@
-"""bfloat16 is the arithmetic; what learns, and what it is compared with, stays float32 (NUMERICS line 6)."""
+"""bfloat16 is the arithmetic; what learns, and what it is compared with, stays float32 (docs/numerics.md, line 6)."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_weights_are_cast_anew_after_they_changed(model_dir: Any) -> None:
 
 @pytest.mark.parametrize("value_model", ["shared", "separate"])
 def test_the_check_of_a_rollout_takes_the_tolerance_of_bfloat16(model_dir: Any, value_model: str) -> None:
-    """NUMERICS 4: log-probabilities off by 0.01 pass in bfloat16, whose weights are float32, and not in float32."""
+    """docs/numerics.md, line 4: log-probabilities that differ by 0.01 pass in bfloat16 and not in float32."""
     for dtype, passes in (("bfloat16", True), ("float32", False)):
         algorithm = build(model_dir("gpt2"), policy={"dtype": dtype, "value_model": value_model})
         batch = algorithm.collector.collect(algorithm.policy, 0)

@@ -1,4 +1,4 @@
-"""NUMERICS 15: what is logged of a rollout is over its real tokens; and waves of episodes join without a trace."""
+"""docs/numerics.md, line 15: the logged numbers of a rollout are over real tokens; joining waves changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NUMERICS 18."""
+"""docs/numerics.md, line 18."""
 
 import math
 
