@@ -1,4 +1,4 @@
-"""numerics.md, lines 1 to 7: a row's numbers depend on its own tokens alone, and what is sampled is what is scored."""
+"""docs/numerics.md, lines 1 to 7: a row depends only on its own tokens, and what is sampled is what is scored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/numerics.md, line 15: logged numbers of a rollout are over its real tokens, and waves may be joined."""
+"""docs/numerics.md, line 15: the logged numbers of a rollout are over real tokens; joining waves changes nothing."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ POLICIES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 @pytest.mark.parametrize("family", ["gpt2", "t5"])
 def test_resume_is_exact(model_dir, tmp_path, monkeypatch, family, policy):
-    """numerics.md, line 23: train 4 == train 2, kill, resume, train 2; byte for byte, with adapters and without."""
+    """docs/numerics.md, line 23: a run that is killed and resumed equals one that is not, with adapters and without."""
     if "lora" in policy:
         pytest.importorskip("peft")
     cfg = with_policy(config(model_dir(family), family), **policy)
