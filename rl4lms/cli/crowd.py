@@ -10,12 +10,12 @@ from typing import Any
 
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.io import write_json, write_jsonl, write_text
+from rl4lms.core.tables import TASKS
 from rl4lms.crowd.annotations import Answer, answers_of, page_rows, read_handed_in
 from rl4lms.crowd.pages import write_study
 from rl4lms.crowd.results import preferences, results
 from rl4lms.crowd.study import KEY_FILE, KINDS, Study, make_study
 from rl4lms.crowd.summary import summary
-from rl4lms.crowd.wording import WORDING
 from rl4lms.results.run_directory import SPLITS, RunDirectory, read_predictions
 from rl4lms.results.scores import to_csv
 
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", choices=KINDS, required=True, help="rate each text, or choose between two")
-    parser.add_argument("--task", required=True, help=f"one of {', '.join(WORDING)}")
+    parser.add_argument("--task", required=True, help=f"one of {', '.join(TASKS.ids())}")
     parser.add_argument(
         "--predictions",
         required=True,

@@ -17,9 +17,9 @@ from rl4lms.config.inputs import check_paths
 from rl4lms.config.params import Params
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError, unknown
-from rl4lms.core.tables import MetricRegistry
-from rl4lms.data_pools.published import DATASETS
+from rl4lms.core.tables import TASKS, MetricRegistry
 from rl4lms.results.suite import SuiteSettings
+from rl4lms.tasks.task import task_of
 from rl4lms.training.dry_run import check_components
 
 # Stand for what a job makes, or is told: a directory that is there, and models that are not.
@@ -62,7 +62,7 @@ def check_stage(params: Params, stage: str, asked: argparse.Namespace) -> None:
 
 def _check_task(params: Params, task: str, methods: Sequence[str], seeds: Sequence[int]) -> None:
     _check_models(params, task)
-    _check_data(params, task)
+    _check_data(params, task, f"{params.directory}/grue.yaml: tasks")
     _check_runs(params, task, methods, seeds)
     _check_metrics(params, task)
 
@@ -100,9 +100,7 @@ def _check_family(params: Params, family: str, model: Mapping[str, Any]) -> None
     file = f"{params.directory}/base_models.yaml"
     _check_source(model, f"{file}: {family}")
     for task in model["tasks"]:
-        if task not in DATASETS:
-            raise ConfigError(unknown("task", task, DATASETS, f"{file}: {family}.tasks"))
-        _check_data(params, task)
+        _check_data(params, task, f"{file}: {family}.tasks")
 
 
 def _check_source(model: Mapping[str, Any], where: str) -> None:
@@ -114,10 +112,13 @@ def _check_source(model: Mapping[str, Any], where: str) -> None:
         raise ConfigError(f"{where}.model_name: {name}: no such file or directory.")
 
 
-def _check_data(params: Params, task: str) -> None:
-    data, where = params.task(task)["data"], f"{_file(params, task)}: data"
-    if task not in DATASETS:
-        raise ConfigError(unknown("task", task, DATASETS, f"{params.directory}/grue.yaml: tasks"))
+def _check_data(params: Params, task: str, where: str) -> None:
+    data = params.task(task)["data"]
+    if task not in TASKS:
+        raise ConfigError(f"{TASKS.refusal(task, where)} Or {_file(params, task)} says its module.")
+    if task_of(task).rows is None and data["source"] == "generator" and data["data_dir"] is None:
+        raise ConfigError(f"{_file(params, task)}: data.source: generator, but {task} has none; say data.data_dir.")
+    where = f"{_file(params, task)}: data"
     if data["source"] == "generator" and data["data_dir"] is None:
         for key in ("n_train", "n_val", "n_test"):
             if data[key] is None:

@@ -13,14 +13,20 @@ from typing import Any
 import pytest
 
 from rl4lms.core.errors import ConfigError, DataError
-from rl4lms.data_pools.beyond_grue import CRD3, XSUM, wmt
-from rl4lms.data_pools.published import DATASETS, DataSet, Hub
+from rl4lms.core.tables import TASKS as TABLE
+from rl4lms.data_pools.crd3 import CRD3DialogueGeneration
+from rl4lms.data_pools.dataset import DataSet, Hub
 from rl4lms.data_pools.sources import HubSource, LocalSource, _read, _split_files, open_source
-from rl4lms.data_pools.totto import ToTTo
+from rl4lms.data_pools.translation import wmt
+from rl4lms.data_pools.xsum import Xsum
+from rl4lms.tasks.task import task_of
+from rl4lms.tasks.totto.pool import ToTTo
 
 from .conftest import ROWS, Write, imdb_row, pair, totto_row
 
+DATASETS = {task: task_of(task).data for task in TABLE.ids()}
 TASKS = list(DATASETS)
+CRD3, XSUM = CRD3DialogueGeneration.dataset, Xsum.dataset
 IMDB, IWSLT = DATASETS["imdb"], DATASETS["iwslt2017"]
 
 
@@ -125,7 +131,7 @@ def test_faults_of_other_formats(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"test\.jsonl: not UTF-8"):
         source.rows(IMDB, "test")
     (tmp_path / "test.jsonl").rename(tmp_path / "test.tsv")
-    with pytest.raises(DataError, match=r"only narrative_qa is published as \.tsv"):
+    with pytest.raises(DataError, match=r"is not published as \.tsv"):
         source.rows(IMDB, "test")
 
 
@@ -231,9 +237,10 @@ def test_hub_archives_are_unpacked_and_read_in_their_layout(tmp_path: Path) -> N
     """The archives that the published pools download, made here: fairseq's WMT 2014, and CRD3's repository."""
     code = """
 import dataclasses, sys
-from rl4lms.data_pools.beyond_grue import CRD3, WMT14_PROCESSED
+from rl4lms.data_pools.crd3 import CRD3DialogueGeneration as CRD3
+from rl4lms.data_pools.translation import WMT14PreprocessedEnDe as WMT14_PROCESSED
 from rl4lms.data_pools.sources import HubSource
-for dataset, archive in ((WMT14_PROCESSED, sys.argv[1]), (CRD3, sys.argv[2])):
+for dataset, archive in ((WMT14_PROCESSED.dataset, sys.argv[1]), (CRD3.dataset, sys.argv[2])):
     hub = dataclasses.replace(dataset.hub, archive=archive)
     print(len(HubSource().rows(dataclasses.replace(dataset, hub=hub), "val")))
 """
@@ -259,7 +266,7 @@ for dataset, archive in ((WMT14_PROCESSED, sys.argv[1]), (CRD3, sys.argv[2])):
 @pytest.mark.slow
 def test_hub_out_of_reach_is_one_line() -> None:
     code = (
-        "from rl4lms.data_pools.imdb import IMDB\nfrom rl4lms.core.errors import DataError\n"
+        "from rl4lms.tasks.imdb.pool import IMDB\nfrom rl4lms.core.errors import DataError\n"
         "try: IMDB.prepare('train')\nexcept DataError as error: print(error)"
     )
     env = {"HF_HUB_OFFLINE": "1", "HF_HOME": "/nonexistent", "PYTHONPATH": str(Path(__file__).parents[2])}
