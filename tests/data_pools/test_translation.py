@@ -8,7 +8,8 @@ import pytest
 
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.tables import DataPoolRegistry
-from rl4lms.data_pools.translation import IWSLT2017EnDe, WMT16NewsOnlyDatasetEnDe, wmt
+from rl4lms.data_pools.translation import WMT16NewsOnlyDatasetEnDe, wmt
+from rl4lms.tasks.iwslt2017.pool import IWSLT2017EnDe
 
 from .conftest import Write, pair
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from rl4lms.cli import prepare as stage
+from rl4lms.config.params import Params
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.io import read_jsonl, sha256_file
 from rl4lms.core.seals import SEAL
-from rl4lms.config.params import Params
+from rl4lms.tasks.task import Task
 
 from .conftest import DATASETS, ROWS, Write, dialog, pair
 
@@ -67,17 +68,17 @@ def test_every_task_reads_back_what_it_wrote(task: str, write: Write, tmp_path: 
 
 
 def test_generator_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def generate(task: str, split: str, n: int, seed: int) -> list[dict[str, Any]]:
-        return [pair(f"{task} {split} {seed} {i}") for i in range(n)]
+    def generate(task: Task, split: str, n: int, seed: int) -> list[dict[str, Any]]:
+        return [pair(f"{task.name} {split} {seed} {i}") for i in range(n)]
 
-    monkeypatch.setattr(generated, "generate", generate)
+    monkeypatch.setattr(Task, "generate", generate)
     stage.prepare("iwslt2017", data(source="generator", n=3, seed=7), tmp_path)
     assert [r["translation"]["en"] for r in read_jsonl(tmp_path / "validation.jsonl")] == [
         f"iwslt2017 val 7 {i}" for i in range(3)
     ]
     with pytest.raises(ConfigError, match=r"data.n_val: the generator needs a number"):
         stage.prepare("iwslt2017", data(source="generator", n_val=None), tmp_path)
-    monkeypatch.setattr(generated, "generate", lambda *_: [{"translation": {"en": "x"}}])
+    monkeypatch.setattr(Task, "generate", lambda *_: [{"translation": {"en": "x"}}])
     with pytest.raises(DataError, match="generator of iwslt2017, split train, row 1: column translation: missing key"):
         stage.prepare("iwslt2017", data(source="generator"), tmp_path)
 
