@@ -21,8 +21,8 @@ from rl4lms.core.tables import TASKS as TABLE
 from rl4lms.data_pools.dataset import SPLITS
 from rl4lms.data_pools.generators import english
 from rl4lms.data_pools.generators.splits import distinct, owner
-from rl4lms.data_pools.generators.totto import DOMAINS
 from rl4lms.tasks.task import task_of
+from rl4lms.tasks.totto.generator import DOMAINS
 
 Rows = list[dict[str, Any]]
 TASKS = tuple(TABLE.ids())

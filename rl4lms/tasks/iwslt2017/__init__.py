@@ -15,7 +15,7 @@ TASK = Task(
         key=lambda row: str(row["translation"]["en"]),
         hub=converted("IWSLT/iwslt2017", "iwslt2017-de-en"),
     ),
-    rows="rl4lms.data_pools.generators.iwslt2017:rows",
+    rows=f"{__name__}.generator:rows",
     documents=lambda row: [row["translation"]["en"], row["translation"]["de"]],
     wording=Wording(
         intro="You see an English sentence from a talk, and a German translation that a computer made. You should "

@@ -101,7 +101,7 @@ TASK = Task(
         ),
         check=_check,
     ),
-    rows="rl4lms.data_pools.generators.totto:rows",
+    rows=f"{__name__}.generator:rows",
     documents=_documents,
     markup="<page_title> </page_title> <section_title> </section_title> <table> <cell> <col_header> </col_header> "
     "<row_header> </row_header> </cell> </table>",

@@ -30,7 +30,7 @@ class Column(NamedTuple):
 
 
 class Domain(NamedTuple):
-    """A section of totto.txt. columns: by key; facts: the keys of the stated columns, in order -> sentences."""
+    """A section of grammar.txt. columns: by key; facts: the keys of the stated columns, in order -> sentences."""
 
     occupation: str
     sections: tuple[str, ...]
@@ -66,7 +66,7 @@ def _domain(occupation: str, lines: tuple[str, ...]) -> Domain:
     return Domain(occupation, alternatives(section.removeprefix("section: ")), columns, facts)
 
 
-DOMAINS = tuple(_domain(*section) for section in read_sections(__package__, "totto.txt"))
+DOMAINS = tuple(_domain(*section) for section in read_sections(__package__, "grammar.txt"))
 
 
 def _page(rng: random.Random) -> _Page:

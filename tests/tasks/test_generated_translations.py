@@ -8,8 +8,9 @@ from collections import Counter
 
 import pytest
 
-from rl4lms.data_pools.generators import SPLITS, generate
-from rl4lms.data_pools.generators.iwslt2017 import PHRASES, TOPICS, Pair, filled
+from rl4lms.data_pools.dataset import SPLITS
+from rl4lms.tasks.iwslt2017.generator import PHRASES, TOPICS, Pair, filled
+from rl4lms.tasks.task import task_of
 
 # Genders of the nouns; "p" is a plural. The endings of what stands before them are checked against these.
 GENDERS = {
@@ -115,13 +116,13 @@ def translations(english: str) -> set[str]:
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_a_sentence_has_the_one_translation_that_its_phrases_have(split: str) -> None:
-    for row in generate("iwslt2017", split, 60, 5):
+    for row in task_of("iwslt2017").generate(split, 60, 5):
         assert translations(row["translation"]["en"]) == {row["translation"]["de"]}
 
 
 def test_every_phrase_occurs_often_enough_to_be_learnt() -> None:
     """At least ten times in the 3,000 training rows of the suite."""
-    text = "\n".join(row["translation"]["de"].lower() for row in generate("iwslt2017", "train", 3000, 0))
+    text = "\n".join(row["translation"]["de"].lower() for row in task_of("iwslt2017").generate("train", 3000, 0))
     verbs = {form for topic in TOPICS for _, german in topic.verbs for form in german.split(", ")}
     phrases = {p.german for t in TOPICS for p in t.things} | {p.german for k in ("who", "when") for p in PHRASES[k]}
     assert min(len(re.findall(rf"\b{re.escape(p.lower())}\b", text)) for p in phrases | verbs) >= 10

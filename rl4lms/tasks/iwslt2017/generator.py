@@ -1,6 +1,6 @@
 """IWSLT 2017: English sentences and their German translations, put together from aligned phrases.
 
-No form is derived: each phrase stands in iwslt2017.txt in both languages and in the case that its place asks for, and
+No form is derived: each phrase stands in grammar.txt in both languages and in the case that its place asks for, and
 a pattern holds the word order of both. So the German is right by construction.
 """
 
@@ -42,7 +42,7 @@ def _topic(lines: tuple[str, ...]) -> Topic:
     return Topic(tuple(p for p in pairs if "," in p.english), tuple(p for p in pairs if "," not in p.english))
 
 
-_SECTIONS = list(read_sections(__package__, "iwslt2017.txt"))
+_SECTIONS = list(read_sections(__package__, "grammar.txt"))
 PHRASES = {name: _pairs(lines) for name, lines in _SECTIONS if name != "topic"}
 TOPICS = tuple(_topic(lines) for name, lines in _SECTIONS if name == "topic")
 
