@@ -58,7 +58,7 @@ def test_hidden_sentences_are_for_test_alone(write: Write) -> None:
     pool = ToTTo.prepare("test", data_dir=data_dir)
     assert [pool[i][0].references for i in range(2)] == [[""], [""]]
     assert (pool[1][0].meta_data or {})["raw_table"]["overlap_subset"] is False
-    with pytest.raises(DataError, match="row 1: sentence_annotations holds no final_sentence"):
+    with pytest.raises(DataError, match="page Ada: sentence_annotations holds no final_sentence"):
         ToTTo.prepare("val", data_dir=data_dir)
 
 
