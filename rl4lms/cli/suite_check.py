@@ -85,6 +85,8 @@ def _check_models(params: Params, task: str) -> None:
     if families[family]["type"] != kind:
         raise ConfigError(f"{where}: model.type: {kind}, but {file} says {family}.type: {families[family]['type']}.")
     _check_family(params, family, families[family])
+    if task not in families[family]["tasks"]:
+        raise ConfigError(f"{file}: {family}.tasks: lacks {task}, whose model.family is {family}; add it there.")
     components = [p["reward_fn"], *p["evaluation"]["metrics"]]
     needing = [each["id"] for each in components if each["id"] in LEARNED and "model_name" not in each["args"]]
     classifiers = {name: entry for name, entry in params.reward_models().items() if entry["task"] == task}
@@ -113,9 +115,11 @@ def _check_source(model: Mapping[str, Any], where: str) -> None:
 
 
 def _check_data(params: Params, task: str, where: str) -> None:
+    if task not in TASKS.ids() and not (params.directory / "tasks" / f"{task}.yaml").is_file():
+        raise ConfigError(TASKS.refusal(task, where))
     data = params.task(task)["data"]
-    if task not in TASKS:
-        raise ConfigError(f"{TASKS.refusal(task, where)} Or {_file(params, task)} says its module.")
+    if task not in TASKS.ids():
+        raise ConfigError(f"{_file(params, task)}: {task} is none of our tasks; expected the module that has its TASK.")
     if task_of(task).rows is None and data["source"] == "generator" and data["data_dir"] is None:
         raise ConfigError(f"{_file(params, task)}: data.source: generator, but {task} has none; say data.data_dir.")
     where = f"{_file(params, task)}: data"

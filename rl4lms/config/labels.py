@@ -37,7 +37,8 @@ def task_label(task: str) -> str:
 
 
 def metric_label(key: str) -> str:
-    return _METRICS.get(key, key)
+    own = (TASKS.load(task).bounds for task in TASKS.ids() if key not in _METRICS and not TASKS.is_shipped(task))
+    return _METRICS.get(key) or next((str(bounds[key].label) for bounds in own if key in bounds), key)
 
 
 def method_label(method: str) -> str:

@@ -22,6 +22,7 @@ from rl4lms.config.reader import Name, read
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.names import check_name, is_safe
+from rl4lms.core.tables import TASKS
 
 RUN = "run"  # stands for the composed configuration of a run among the files that `--set` changes
 PROCESS = ("n_threads", "kernels")
@@ -68,7 +69,11 @@ class Params:
         return {**self._file("grue.yaml", GrueParams), "suite": self.suite}
 
     def task(self, name: str) -> dict[str, Any]:
-        return self._file(f"tasks/{check_name(name, 'task')}.yaml", TaskParams)
+        """Makes the task known to its table as well, where it is of a module of the user's."""
+        task = self._file(f"tasks/{check_name(name, 'task')}.yaml", TaskParams)
+        if task["module"] is not None:
+            TASKS.add(name, f"{task['module']}:TASK")
+        return task
 
     def algs(self) -> list[str]:
         """The algorithms that have params, whether or not the suite runs them by itself."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from rl4lms.core.errors import DataError
 from rl4lms.core.io import read_jsonl
 from rl4lms.core.seeding import numpy_generator
-from rl4lms.data_pools.row_check import cells_complaint
+from rl4lms.data_pools.row_check import complaint
 from rl4lms.tasks.task import task_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def read_documents(task: str, path: Path) -> list[str]:
     data, say = task_of(task).data, task_of(task).documents
     documents: list[str] = []
     for number, row in enumerate(read_jsonl(path), 1):
-        wrong = cells_complaint(row, data)
+        wrong = complaint(row, data)
         try:
             texts = [] if wrong else say(row)
         except (KeyError, IndexError, TypeError) as error:
