@@ -116,7 +116,7 @@ def _check_source(model: Mapping[str, Any], where: str) -> None:
 
 def _check_data(params: Params, task: str, where: str) -> None:
     if task not in TASKS.ids() and not (params.directory / "tasks" / f"{task}.yaml").is_file():
-        raise ConfigError(TASKS.refusal(task, where))
+        raise ConfigError(TASKS.unknown(task, where))
     data = params.task(task)["data"]
     if task not in TASKS.ids():
         raise ConfigError(f"{_file(params, task)}: {task} is none of our tasks; expected the module that has its TASK.")
