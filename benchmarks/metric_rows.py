@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rl4lms.core.tables import DataPoolRegistry
-from rl4lms.data_pools.generators import generate
+from rl4lms.tasks.task import task_of
 
 # task -> (its pool, its folder in shared data, the split that is read)
 TASKS = {
@@ -54,7 +54,7 @@ def _samples(task: str, data_dir: Path | None, n: int) -> tuple[Iterator[tuple[l
         pool = DataPoolRegistry.get(pool_id, {"split": split, "data_dir": str(data_dir / folder)})
         found = [(list(sample.references), sample.meta_data) for sample, _ in pool]
         return itertools.cycle(found), f"{folder}, {len(found):,} rows of {split}"
-    rows = generate(task, "val", n, seed=0)
+    rows = task_of(task).generate("val", n, seed=0)
     return iter([_generated(task, row) for row in rows]), "generated"
 
 

@@ -22,6 +22,7 @@ FLOORS = {
     "rollouts": 4,
     "policies": 3,
     "rewards": 3,
+    "tasks": 3,
     "data_pools": 2,
     "tokenization": 2,
     "metrics": 2,

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rl4lms.config.params import Params
 from rl4lms.core.errors import ConfigError, DataError
-from rl4lms.core.io import write_json, write_jsonl, write_text
+from rl4lms.core.io import read_json, write_json, write_jsonl, write_text
+from rl4lms.core.tables import TASKS
 from rl4lms.crowd.annotations import Answer, answers_of, page_rows, read_handed_in
 from rl4lms.crowd.pages import write_study
 from rl4lms.crowd.results import preferences, results
 from rl4lms.crowd.study import KEY_FILE, KINDS, Study, make_study
 from rl4lms.crowd.summary import summary
-from rl4lms.crowd.wording import WORDING
 from rl4lms.results.run_directory import SPLITS, RunDirectory, read_predictions
 from rl4lms.results.scores import to_csv
 
@@ -33,13 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         action = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
         add(action)
+        action.add_argument("--params-dir", type=Path, default=Path("params"), help="of a task of your own")
         # Taken here too, where people write it; without a default it leaves alone what came before.
         action.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS, help="warnings and errors only")
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", choices=KINDS, required=True, help="rate each text, or choose between two")
-    parser.add_argument("--task", required=True, help=f"one of {', '.join(WORDING)}")
+    parser.add_argument("--task", required=True, help=f"one of {', '.join(TASKS.ids())}")
     parser.add_argument(
         "--predictions",
         required=True,
@@ -70,7 +72,14 @@ def run(args: argparse.Namespace) -> None:
         _import(args)
 
 
+def _know(task: str, args: argparse.Namespace) -> None:
+    """A task of the user's is where its params say."""
+    if task not in TASKS.ids() and (args.params_dir / "tasks" / f"{task}.yaml").is_file():
+        Params.open(args.params_dir).task(task)
+
+
 def _export(args: argparse.Namespace) -> None:
+    _know(args.task, args)
     study = make_study(
         args.kind,
         args.task,
@@ -109,7 +118,10 @@ def _predictions(path: Path, split: str) -> list[dict[str, Any]]:
 
 
 def _import(args: argparse.Namespace) -> None:
-    study = Study.read(args.study / KEY_FILE if args.study.is_dir() else args.study)
+    key = args.study / KEY_FILE if args.study.is_dir() else args.study
+    content = read_json(key)
+    _know(str(content.get("task") if isinstance(content, dict) else None), args)
+    study = Study.read(key)
     handed_in = read_handed_in(_files(args.answers), study)
     answers = answers_of(handed_in, study)
     found = results(study, answers, seed=args.seed)

@@ -15,24 +15,25 @@ from typing import Any
 
 from rl4lms.config.stages import stage_params
 from rl4lms.core import progress
-from rl4lms.core.errors import ConfigError, DataError, unknown
+from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.io import read_lines, sha256_file, write_json, write_jsonl
 from rl4lms.core.manifest import MANIFEST_FILE, build_manifest
-from rl4lms.core.tables import DataPoolRegistry
+from rl4lms.core.tables import TASKS, DataPoolRegistry
 from rl4lms.core.work_directory import input_digests, publish_directory
-from rl4lms.data_pools.generated import GeneratorSource
-from rl4lms.data_pools.local_rows import local_rows, rows_directory
-from rl4lms.data_pools.published import DATASETS, PUBLISHED_SPLITS, SPLITS
+from rl4lms.data_pools.dataset import PUBLISHED_SPLITS, SPLITS
 from rl4lms.data_pools.row_check import published_row
 from rl4lms.data_pools.sources import HubSource, LocalSource, Source
 from rl4lms.data_pools.splitting import disjoint, first_n
 from rl4lms.data_pools.text_generation_pool import TextGenPool
+from rl4lms.tasks.generated import GeneratorSource
+from rl4lms.tasks.local_rows import local_rows, rows_directory
+from rl4lms.tasks.task import task_of
 
 log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--task", required=True, help=f"one of {', '.join(DATASETS)}")
+    parser.add_argument("--task", required=True, help=f"one of {', '.join(TASKS.ids())}")
     parser.add_argument("--out", type=Path, required=True, help="directory of the prepared rows")
     parser.add_argument("--data-dir", type=Path, help="read local files from here, whatever params say of the source")
 
@@ -65,9 +66,7 @@ def prepare(task: str, data: Mapping[str, Any], out: Path, data_dir: Path | None
 
     data: the keys `pool`, `source`, `n_train`, `n_val`, `n_test`, `seed`, `folder` and `args` of the task's params.
     """
-    if task not in DATASETS:
-        raise ConfigError(unknown("task", task, DATASETS))
-    dataset = DATASETS[task]
+    dataset = task_of(task).data
     sizes = {split: data[f"n_{split}"] for split in SPLITS}
     build = _pool_builder(task, data)
     source = _source(task, data, sizes, data_dir)
@@ -103,7 +102,7 @@ def _source(task: str, data: Mapping[str, Any], sizes: Mapping[str, int | None],
     if len(numbers) < len(sizes):
         missing = ", ".join(f"data.n_{split}" for split in sizes if split not in numbers)
         raise ConfigError(f"tasks/{task}.yaml: {missing}: the generator needs a number of rows, found null.")
-    return GeneratorSource(numbers, data["seed"])
+    return GeneratorSource(task_of(task), numbers, data["seed"])
 
 
 def _file(directory: Path, split: str) -> Path:

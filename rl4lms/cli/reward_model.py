@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     settings = RewardModelSettings.from_params(args.name, args.params.reward_model(args.name))
+    args.params.task(settings.task)  # whose module may be the user's
     train_reward_model(settings, args.data, args.out)
     manifest = build_manifest(
         seed=settings.training.seed if settings.training else None,

@@ -16,8 +16,9 @@ from rl4lms.config.inputs import check_paths
 from rl4lms.config.params import Params
 from rl4lms.config.schema import ComponentConfig, RunConfig
 from rl4lms.core.errors import ConfigError, unknown
-from rl4lms.data_pools.published import DATASETS
+from rl4lms.core.tables import TASKS
 from rl4lms.results.suite import SuiteSettings
+from rl4lms.tasks.task import task_of
 from rl4lms.training.dry_run import check_components, result_keys
 
 # Stand for what a job makes, or is told: a directory that is there, and models that are not.
@@ -60,7 +61,7 @@ def check_stage(params: Params, stage: str, asked: argparse.Namespace) -> None:
 
 def _check_task(params: Params, task: str, methods: Sequence[str], seeds: Sequence[int]) -> None:
     _check_models(params, task)
-    _check_data(params, task)
+    _check_data(params, task, f"{params.directory}/grue.yaml: tasks")
     _check_runs(params, task, methods, seeds)
     _check_metrics(params, task)
 
@@ -83,6 +84,8 @@ def _check_models(params: Params, task: str) -> None:
     if families[family]["type"] != kind:
         raise ConfigError(f"{where}: model.type: {kind}, but {file} says {family}.type: {families[family]['type']}.")
     _check_family(params, family, families[family])
+    if task not in families[family]["tasks"]:
+        raise ConfigError(f"{file}: {family}.tasks: lacks {task}, whose model.family is {family}; add it there.")
     components = [p["reward_fn"], *p["evaluation"]["metrics"]]
     needing = [each["id"] for each in components if each["id"] in LEARNED and "model_name" not in each["args"]]
     classifiers = {name: entry for name, entry in params.reward_models().items() if entry["task"] == task}
@@ -98,9 +101,7 @@ def _check_family(params: Params, family: str, model: Mapping[str, Any]) -> None
     file = f"{params.directory}/base_models.yaml"
     _check_source(model, f"{file}: {family}")
     for task in model["tasks"]:
-        if task not in DATASETS:
-            raise ConfigError(unknown("task", task, DATASETS, f"{file}: {family}.tasks"))
-        _check_data(params, task)
+        _check_data(params, task, f"{file}: {family}.tasks")
 
 
 def _check_source(model: Mapping[str, Any], where: str) -> None:
@@ -112,10 +113,15 @@ def _check_source(model: Mapping[str, Any], where: str) -> None:
         raise ConfigError(f"{where}.model_name: {name}: no such file or directory.")
 
 
-def _check_data(params: Params, task: str) -> None:
-    data, where = params.task(task)["data"], f"{_file(params, task)}: data"
-    if task not in DATASETS:
-        raise ConfigError(unknown("task", task, DATASETS, f"{params.directory}/grue.yaml: tasks"))
+def _check_data(params: Params, task: str, where: str) -> None:
+    if task not in TASKS.ids() and not (params.directory / "tasks" / f"{task}.yaml").is_file():
+        raise ConfigError(TASKS.unknown(task, where))
+    data = params.task(task)["data"]
+    if task not in TASKS.ids():
+        raise ConfigError(f"{_file(params, task)}: {task} is none of our tasks; expected the module that has its TASK.")
+    if task_of(task).rows is None and data["source"] == "generator" and data["data_dir"] is None:
+        raise ConfigError(f"{_file(params, task)}: data.source: generator, but {task} has none; say data.data_dir.")
+    where = f"{_file(params, task)}: data"
     if data["source"] == "generator" and data["data_dir"] is None:
         for key in ("n_train", "n_val", "n_test"):
             if data[key] is None:

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from rl4lms.config.compose import SUPERVISED, ZERO_SHOT, algorithm_of, starting_point
 from rl4lms.core.result_keys import BASE_PERPLEXITY, KL_PER_SEQUENCE, KL_PER_TOKEN, REWARD
+from rl4lms.core.tables import TASKS
 
-_TASKS = {
-    "imdb": "IMDB",
-    "common_gen": "CommonGen",
-    "cnn_dailymail": "CNN/DailyMail",
-    "totto": "ToTTo",
-    "iwslt2017": "IWSLT 2017",
-    "narrative_qa": "NarrativeQA",
-    "daily_dialog": "DailyDialog",
-}
 _ALGORITHMS = {"ppo": "PPO", "nlpo": "NLPO", "a2c": "A2C", "trpo": "TRPO"}
 _METRICS = {
     "semantic/learned_automodel_metric": "Sentiment score",
@@ -41,11 +33,12 @@ _METRICS = {
 
 
 def task_label(task: str) -> str:
-    return _TASKS.get(task, task)
+    return str(TASKS.load(task).label) if task in TASKS else task
 
 
 def metric_label(key: str) -> str:
-    return _METRICS.get(key, key)
+    own = (TASKS.load(task).bounds for task in TASKS.ids() if key not in _METRICS and not TASKS.is_shipped(task))
+    return _METRICS.get(key) or next((str(bounds[key].label) for bounds in own if key in bounds), key)
 
 
 def method_label(method: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
@@ -20,8 +21,10 @@ from rl4lms.config.params_schema import (
 )
 from rl4lms.config.reader import Name, read
 from rl4lms.config.yaml_file import load_yaml
+from rl4lms.core.code_imports import source_of
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.names import check_name, is_safe
+from rl4lms.core.tables import TASKS
 
 RUN = "run"  # stands for the composed configuration of a run among the files that `--set` changes
 PROCESS = ("n_threads", "kernels")
@@ -68,7 +71,22 @@ class Params:
         return {**self._file("grue.yaml", GrueParams), "suite": self.suite}
 
     def task(self, name: str) -> dict[str, Any]:
-        return self._file(f"tasks/{check_name(name, 'task')}.yaml", TaskParams)
+        """Makes the task known to its table as well, where it is of a module of the user's."""
+        task = self._file(f"tasks/{check_name(name, 'task')}.yaml", TaskParams)
+        if (module := task["module"]) is not None:
+            if module.endswith(".py"):
+                module = self._importable(module, f"{self.directory}/tasks/{name}.yaml: module")
+            TASKS.add(name, f"{module}:TASK")
+        return task
+
+    def _importable(self, file: str, where: str) -> str:
+        """The name by which a .py file of the working directory or of params/ can be imported from now on."""
+        path = source_of(file, self.directory)
+        if path is None:
+            raise ConfigError(f"{where}: {file}: no such file here or in {self.directory}.")
+        if str(path.resolve().parent) not in sys.path:
+            sys.path.append(str(path.resolve().parent))
+        return path.stem
 
     def algs(self) -> list[str]:
         """The algorithms that have params, whether or not the suite runs them by itself."""

@@ -107,6 +107,7 @@ class TaskParams:
     generation: Annotated[Arguments, "generation_kwargs of rollouts and evaluation."]
     rl: Annotated[RLParams, "Reinforcement learning."]
     evaluation: Annotated[EvaluationParams, "Evaluation."]
+    module: Annotated[str | None, "Of a task of your own: a dotted name or a .py file that holds its TASK."] = None
 
 
 @dataclass(frozen=True)

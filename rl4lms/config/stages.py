@@ -103,7 +103,8 @@ def stage_params(params: Params, stage: str, **names: str) -> dict[str, Any]:
     values = {}
     for file, keys in stage_files(params, stage, **names).items():
         content = _content(params, file)
-        values[file] = {key: content[key] for key in keys or content}
+        own = ("module",) if content.get("module") else ()  # every stage rests on the module of a user's task
+        values[file] = {key: content[key] for key in ((*keys, *own) if keys else content)}
     return values
 
 

@@ -53,7 +53,7 @@ class Registry:
 
     def load(self, name: str, where: str = "") -> Any:
         """The object registered under an id. Raises ConfigError for an unknown id."""
-        if name not in self._entries:
+        if not self.admit(name):
             raise ConfigError(self.unknown(name, where))
         entry = self._entries[name]
         if isinstance(entry, str):

@@ -14,11 +14,21 @@ from typing import Any, ClassVar
 from rl4lms.core.guard import guarded
 from rl4lms.core.registry import Registry, short_name
 
+_TASKS = "rl4lms.tasks"
 _POOLS = "rl4lms.data_pools"
 _REWARDS = "rl4lms.rewards"
 _METRICS = "rl4lms.metrics"
 _POLICIES = "rl4lms.policies"
 _ALGORITHMS = "rl4lms.algorithms"
+
+
+TASKS = Registry(
+    "task",
+    {
+        task: f"{_TASKS}.{task}:TASK"
+        for task in ("imdb", "common_gen", "cnn_dailymail", "totto", "iwslt2017", "narrative_qa", "daily_dialog")
+    },
+)
 
 
 class _PublishedRegistry:
@@ -73,19 +83,19 @@ class DataPoolRegistry(_PublishedRegistry):
         "data pool",
         {
             "dummy_pool": f"{_POOLS}.dummy:DummyPool",
-            "imdb": f"{_POOLS}.imdb:IMDB",
-            "imdb_seq2seq": f"{_POOLS}.imdb:IMDBForSeq2Seq",
-            "commongen": f"{_POOLS}.common_gen:CommonGen",
-            "totto": f"{_POOLS}.totto:ToTTo",
-            "cnn_daily_mail": f"{_POOLS}.cnn_dailymail:CNNDailyMail",
+            "imdb": f"{_TASKS}.imdb.pool:IMDB",
+            "imdb_seq2seq": f"{_TASKS}.imdb.pool:IMDBForSeq2Seq",
+            "commongen": f"{_TASKS}.common_gen.pool:CommonGen",
+            "totto": f"{_TASKS}.totto.pool:ToTTo",
+            "cnn_daily_mail": f"{_TASKS}.cnn_dailymail.pool:CNNDailyMail",
             "xsum": f"{_POOLS}.xsum:Xsum",
-            "narrative_qa": f"{_POOLS}.narrative_qa:NarrativeQA",
+            "narrative_qa": f"{_TASKS}.narrative_qa.pool:NarrativeQA",
             "wmt16": f"{_POOLS}.translation:WMT",
             "wmt14_processed_en_de": f"{_POOLS}.translation:WMT14PreprocessedEnDe",
             "wmt16newsonly": f"{_POOLS}.translation:WMT16NewsOnlyDatasetEnDe",
-            "iwslt2017en_de": f"{_POOLS}.translation:IWSLT2017EnDe",
+            "iwslt2017en_de": f"{_TASKS}.iwslt2017.pool:IWSLT2017EnDe",
             "crd3": f"{_POOLS}.crd3:CRD3DialogueGeneration",
-            "daily_dialog": f"{_POOLS}.daily_dialog:DailyDialog",
+            "daily_dialog": f"{_TASKS}.daily_dialog.pool:DailyDialog",
         },
     )
 

@@ -13,12 +13,13 @@ import jinja2
 
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.io import write_json, write_text
-from rl4lms.crowd.sources import output_of, source_of
-from rl4lms.crowd.study import KEY_FILE, Item, Study
-from rl4lms.crowd.wording import CHOICES, PREFERENCE, SCALE, wording_of
+from rl4lms.crowd.study import CHOICES, KEY_FILE, PREFERENCE, SCALE, Item, Study
+from rl4lms.tasks.task import Task, task_of
 
 # Where Mechanical Turk's assignments are handed in; the page takes no other address from its URL.
 MTURK = ("https://www.mturk.com", "https://workersandbox.mturk.com")
+_SOURCE = "source.html.j2"
+_PLAIN = '{% macro source(source) %}<p class="text">{{ source.text }}</p>{% endmacro %}'
 _CHOICE_WORDS = dict(zip(CHOICES, ("A is better", "No difference", "B is better"), strict=True))
 
 
@@ -41,23 +42,25 @@ def write_study(study: Study, out: Path, submit_to: str | None = None) -> list[P
 
 def render_pages(study: Study, submit_to: str | None = None) -> dict[str, str]:
     """File name -> HTML, with every text of a model or a data set escaped."""
+    task = task_of(study.task)
+    source = _PLAIN if task.template is None else task.template.read_text(encoding="utf-8")
+    loaders = [jinja2.PackageLoader("rl4lms.crowd"), jinja2.DictLoader({_SOURCE: source})]
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("rl4lms.crowd"), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.ChoiceLoader(loaders), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= {"title_case": lambda text: text[:1].upper() + text[1:]}
     template = environment.get_template(f"{study.kind}.html.j2")
     pages = study.pages()
     width = max(2, len(str(len(pages))))
-    wording = wording_of(study.task)
     form_targets = [*MTURK, *([_origin(submit_to)] if submit_to else [])]
     return {
         f"page_{n:0{width}}.html": template.render(
             study=study.digest,
             page=f"{n:0{width}}",
             n_pages=len(pages),
-            wording=wording,
-            source_template=f"sources/{study.task}.html.j2",
-            items=[_shown(study, item) for item in items],
+            wording=task.wording,
+            source_template=_SOURCE,
+            items=[_shown(study, task, item) for item in items],
             scale=SCALE,
             choices=_CHOICE_WORDS,
             preference=PREFERENCE,
@@ -69,10 +72,11 @@ def render_pages(study: Study, submit_to: str | None = None) -> dict[str, str]:
     }
 
 
-def _shown(study: Study, item: Item) -> dict[str, object]:
+def _shown(study: Study, task: Task, item: Item) -> dict[str, object]:
+    """What the task's template shows of a prompt, and the generations; `text` is always there."""
     sample = study.samples[item.sample_id]
-    texts = [output_of(sample.texts[method]) for method in item.methods]
-    return {"id": item.id, "source": source_of(study.task, sample.prompt), "texts": texts}
+    texts = [task.output(sample.texts[method]).strip() for method in item.methods]
+    return {"id": item.id, "source": {"text": sample.prompt.strip(), **task.view(sample.prompt)}, "texts": texts}
 
 
 def _origin(url: str) -> str:

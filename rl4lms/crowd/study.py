@@ -1,6 +1,6 @@
 """A study: which texts are asked about, in which order, and the key that says afterwards whose they were.
 
-Pages show items alone ("i017"); which method wrote an item's text is in the key, which stays with whoever runs the
+Pages only show items ("i017"); which method wrote an item's text is in the key, which stays with whoever runs the
 study.
 """
 
@@ -15,9 +15,12 @@ from typing import Any
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.io import canonical_json, read_json, sha256_text
 from rl4lms.core.seeding import numpy_generator
-from rl4lms.crowd.wording import CHOICES, PREFERENCE, SCALE, wording_of
+from rl4lms.tasks.task import task_of
 
 KINDS = ("likert", "pairwise")
+SCALE = (1, 2, 3, 4, 5)
+PREFERENCE = "preference"
+CHOICES = ("1", "tie", "2")  # the first text, no difference, the second
 KEY_FILE = "key.json"
 
 
@@ -61,7 +64,7 @@ class Study:
         """Question -> the answers that may be given to it."""
         if self.kind == "pairwise":
             return {PREFERENCE: CHOICES}
-        return {criterion.key: tuple(map(str, SCALE)) for criterion in wording_of(self.task).criteria}
+        return {criterion.key: tuple(map(str, SCALE)) for criterion in task_of(self.task).wording.criteria}
 
     def pages(self) -> list[list[Item]]:
         return [list(items) for _, items in itertools.groupby(self.items, key=lambda item: item.page)]
@@ -118,7 +121,7 @@ def make_study(
     None takes all. baseline: pairs are then of this method and each other one, else of every two. Of each two methods,
     half of the pairs show the one first, half the other. Equal arguments give an equal study.
     """
-    wording_of(task)
+    task_of(task, "--task")
     _check(kind, predictions, per_page, n_samples, baseline)
     samples = _common_samples(predictions)
     rng = numpy_generator(seed, "crowd", kind, task)

@@ -7,7 +7,7 @@ from typing import Annotated
 from rl4lms.config.kinds import DataDir
 from rl4lms.config.reader import Count
 from rl4lms.core.errors import ConfigError
-from rl4lms.data_pools.published import check_split
+from rl4lms.data_pools.dataset import check_split
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
 
 

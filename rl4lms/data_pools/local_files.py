@@ -5,17 +5,14 @@ from __future__ import annotations
 import csv
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rl4lms.core.errors import DataError
 from rl4lms.core.io import open_text, parse_json, read_lines
-from rl4lms.data_pools.layouts import MOVIE_REVIEWS
-from rl4lms.data_pools.published import DataSet, Row
+from rl4lms.data_pools.dataset import DataSet, Located, Row
 from rl4lms.data_pools.row_check import complaint
-
-Located = Iterator[tuple[str, Any]]  # ("line 7" | "row 7", the row before it is checked)
 
 
 def read_file(path: Path, dataset: DataSet) -> Iterator[Row]:
@@ -51,7 +48,7 @@ def _line_pairs(path: Path, dataset: DataSet) -> Located:
     """Two files of equally many lines, <split>.source and <split>.target; the languages are those of the data set."""
     languages = dataset.shape.get("translation")
     if not languages:
-        raise DataError(f"{path}: pairs of .source and .target files hold translations, not rows of {dataset.task}.")
+        raise DataError(f"{path}: pairs of .source and .target files hold translations, not rows of {dataset.name}.")
     both = itertools.zip_longest(read_lines(path), read_lines(target_of(path)))
     for number, (source, target) in enumerate(both, 1):
         if source is None or target is None:
@@ -81,8 +78,7 @@ def _csv(path: Path, dataset: DataSet) -> Located:
             reader = csv.DictReader(lines, strict=True, delimiter=named[1] if named else ",")
             _check_delimiter(reader.fieldnames or (), dataset, path)
             for place, row in _without_empty_end(reader, n_before):
-                # of the one file of the package movie-reviews, which holds reviews of other sites as well
-                if path.name != MOVIE_REVIEWS or row.get("source", dataset.task) == dataset.task:
+                if dataset.keep is None or dataset.keep(path.name, row):
                     yield place, _typed_cells(row, dataset, f"{path}, {place}")
     except UnicodeDecodeError as error:
         found = f"byte 0x{error.object[error.start]:02x}"
@@ -162,27 +158,9 @@ def _parquet(path: Path, dataset: DataSet) -> Located:
 
 
 def _tsv(path: Path, dataset: DataSet) -> Located:
-    if dataset.task != "narrative_qa":
-        raise DataError(f"{path}: only narrative_qa is published as .tsv; expected .jsonl, .parquet or .csv.")
-    yield from unifiedqa_rows(read_lines(path), str(path))
-
-
-def unifiedqa_rows(lines: Iterable[tuple[int, str]], where: str) -> Iterator[tuple[str, Row]]:
-    r"""UnifiedQA's lines "question \n summary <tab> answer" (the \n is two characters), one row per question.
-
-    The file is not quoted: a quotation mark is text (RL4LMs reads it as CSV quoting, which can swallow lines).
-    """
-    rows: dict[str, tuple[str, Row]] = {}
-    for number, line in lines:
-        prompt, tab, answer = line.partition("\t")
-        question, separator, summary = prompt.partition(" \\n ")
-        if not tab or not separator:
-            raise DataError(f'{where}, line {number}: expected "question \\n summary<tab>answer".')
-        if prompt not in rows:
-            document = {"summary": {"text": summary.removesuffix(" ")}}
-            rows[prompt] = f"line {number}", {"document": document, "question": {"text": question}, "answers": []}
-        rows[prompt][1]["answers"].append({"text": answer})
-    yield from rows.values()
+    if dataset.parse_lines is None:
+        raise DataError(f"{path}: {dataset.name} is not published as .tsv; expected .jsonl, .parquet or .csv.")
+    yield from dataset.parse_lines(read_lines(path), str(path))
 
 
 _READERS: dict[str, Callable[[Path, DataSet], Located]] = {

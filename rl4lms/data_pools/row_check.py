@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from rl4lms.data_pools.published import DataSet, Partial, Row
+from rl4lms.data_pools.dataset import DataSet, Partial, Row
 
 _NAMES = {
     str: "text", int: "a whole number", float: "a number", bool: "true or false", list: "a list", dict: "an object"

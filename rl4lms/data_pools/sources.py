@@ -1,6 +1,6 @@
 """Where rows come from. Every source gives the rows of a split in the data set's published columns, one by one.
 
-`LocalSource` and `HubSource` are here; `rl4lms.data_pools.generated.GeneratorSource` is the third.
+`LocalSource` and `HubSource` are here; `rl4lms.tasks.generated.GeneratorSource` is the third.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rl4lms.core.errors import DataError
-from rl4lms.data_pools.local_files import SUFFIXES, read_file, target_of, unifiedqa_rows
-from rl4lms.data_pools.published import PUBLISHED_SPLITS, SPLITS, DataSet, Row, check_split
+from rl4lms.data_pools.dataset import PUBLISHED_SPLITS, SPLITS, DataSet, Hub, Row, check_split
+from rl4lms.data_pools.local_files import SUFFIXES, read_file, target_of
 from rl4lms.data_pools.row_check import complaint
 from rl4lms.data_pools.splitting import carved
 
@@ -67,7 +67,7 @@ class LocalSource(Source):
         if not files:
             looked = ", ".join(str(self.data_dir / name) for name in (".", *dataset.folders))
             raise DataError(
-                f"{self.data_dir}: no files of {dataset.task}. Looked in {looked} for "
+                f"{self.data_dir}: no files of {dataset.name}. Looked in {looked} for "
                 f"{{train,validation,val,valid,dev,test}}{{{','.join(SUFFIXES)}}}."
             )
         return _given_or_carved(
@@ -77,7 +77,7 @@ class LocalSource(Source):
     def files(self, dataset: DataSet) -> dict[str, list[Path]]:
         """split -> the files it is read from, for the splits that have any; {} where the data set is not there."""
         if not self.data_dir.exists():
-            raise DataError(f"{self.data_dir}: no such directory; expected files of {dataset.task}.")
+            raise DataError(f"{self.data_dir}: no such directory; expected files of {dataset.name}.")
         if self.data_dir.is_file():
             return {"train": [self.data_dir]}
         for folder in (self.data_dir, *(self.data_dir / name for name in dataset.folders)):
@@ -150,7 +150,7 @@ def _read(paths: Sequence[Path], dataset: DataSet) -> Iterator[Row]:
             empty = False
             yield row
     if empty:
-        raise DataError(f"{', '.join(map(str, paths))}: no rows of {dataset.task}; a split may not be empty.")
+        raise DataError(f"{', '.join(map(str, paths))}: no rows of {dataset.name}; a split may not be empty.")
 
 
 def _given_or_carved(
@@ -160,7 +160,7 @@ def _given_or_carved(
     if split in given and not (split == "train" and missing):
         return read(split)
     if "train" not in given:
-        raise DataError(f"{where}: no file for the split {split} of {dataset.task}, and no train file to cut it from.")
+        raise DataError(f"{where}: no file for the split {split} of {dataset.name}, and no train file to cut it from.")
     return carved(lambda: read("train"), dataset, missing, split, where)
 
 
@@ -171,25 +171,31 @@ class HubSource(Source):
 
     def stream(self, dataset: DataSet, split: str) -> Iterator[Row]:
         check_split(split)
-        hub = dataset.hub
+        hub = _hub(dataset)
         if hub.archive:
             return LocalSource(_unpacked(hub.archive, dataset, split)).stream(dataset, split)
         return _given_or_carved(dataset, split, hub.splits, lambda name: _load(dataset, name), f"hub {hub.path}")
 
 
+def _hub(dataset: DataSet) -> Hub:
+    if dataset.hub is None:
+        raise DataError(f"{dataset.name}: not on the hub; give data_dir, a folder of local files.")
+    return dataset.hub
+
+
 def _load(dataset: DataSet, split: str) -> Iterator[Row]:
     published = PUBLISHED_SPLITS[split]
-    hub = dataset.hub.of(published)
-    where = f"{dataset.task} from {hub.place(published)}, split {published}"
+    hub = _hub(dataset).of(published)
+    where = f"{dataset.name} from {hub.place(published)}, split {published}"
     files = {published: list(hub.files[published])} if hub.files else None
     with _one_error(where):
         import datasets
 
         table = datasets.load_dataset(hub.path, hub.name, data_files=files, split=published, revision=hub.revision)
     rows: Iterable[Row] = table
-    if hub.path == "text":
+    if dataset.parse_lines is not None:
         lines = ((number, row["text"]) for number, row in enumerate(rows, 1))
-        rows = (row for _, row in unifiedqa_rows(lines, where))
+        rows = (row for _, row in dataset.parse_lines(lines, where))
     number = 0
     for number, row in enumerate(rows, 1):
         wrong = complaint(row, dataset)
@@ -201,7 +207,7 @@ def _load(dataset: DataSet, split: str) -> Iterator[Row]:
 
 
 def _unpacked(archive: str, dataset: DataSet, split: str) -> Path:
-    with _one_error(f"{dataset.task} from {archive}, split {PUBLISHED_SPLITS[split]}"):
+    with _one_error(f"{dataset.name} from {archive}, split {PUBLISHED_SPLITS[split]}"):
         import datasets
 
         return Path(datasets.DownloadManager().download_and_extract(archive))

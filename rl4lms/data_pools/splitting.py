@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 
 from rl4lms.core.errors import DataError
 from rl4lms.core.io import canonical_json
-from rl4lms.data_pools.published import DataSet, Row
+from rl4lms.data_pools.dataset import DataSet, Row
 
 
 def stable_hash(text: str, salt: str) -> int:
@@ -56,7 +56,7 @@ def _held_out(keys: Iterable[str], dataset: DataSet, splits: Sequence[str], wher
 
 def _rank(key: str, dataset: DataSet) -> bytes:
     """A key's place in the order that is cut, and the key itself for all that matters: 24 bytes, however long it is."""
-    salt = f"carve {dataset.task}" if dataset.carve_seed is None else f"carve {dataset.task} {dataset.carve_seed}"
+    salt = f"carve {dataset.name}" if dataset.carve_seed is None else f"carve {dataset.name} {dataset.carve_seed}"
     place = stable_hash(key, salt).to_bytes(8, "big")
     return place + hashlib.blake2b(key.encode(), digest_size=16).digest()
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from rl4lms.config.kinds import DataDir, Prefix, Suffix
-from rl4lms.data_pools.beyond_grue import XSUM
-from rl4lms.data_pools.sources import open_source
-from rl4lms.data_pools.stored_samples import stored
-from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
+from rl4lms.data_pools.dataset import DataSet, converted
+from rl4lms.data_pools.row_pool import RowPool
 
 
-class Xsum(TextGenPool):
+class Xsum(RowPool):
     """Prompt: prompt_prefix + document + prompt_suffix (RL4LMs' suffix); reference: the sentence."""
+
+    dataset = DataSet(
+        name="xsum",
+        folders=("xsum",),
+        shape={"document": str, "target": str},
+        key=lambda row: str(row["document"]),
+        hub=converted("GEM/gem", "xsum"),
+    )
 
     @classmethod
     def prepare(
         cls, split: str, prompt_suffix: Suffix = "TL;DR:", prompt_prefix: Prefix = "", data_dir: DataDir = None
     ) -> Xsum:
-        def samples() -> Iterator[Sample]:
-            for ix, row in enumerate(open_source(data_dir).stream(XSUM, split)):
-                yield Sample(f"{split}_{ix}", prompt_prefix + row["document"] + prompt_suffix, [row["target"]])
-
-        return cls(stored(samples()))
+        return cls.of_rows(
+            split, data_dir, lambda row: (prompt_prefix + row["document"] + prompt_suffix, [row["target"]])
+        )

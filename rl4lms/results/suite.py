@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,7 @@ from rl4lms.config.compose import algorithm_of, methods
 from rl4lms.config.params import Params
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.result_keys import REWARD
+from rl4lms.tasks.task import task_of
 
 # Below, seeds say too little to tell methods apart: a t interval over them is wider than any score, so the range is
 # shown instead, and nothing is marked as the best.
@@ -72,8 +73,10 @@ class SuiteSettings:
         """Raises ConfigError for a main metric without a scale, or a scale without a width."""
         grue = params.grue()
         aggregate, where = grue["aggregate"], f"{params.directory}/grue.yaml: aggregate.metrics"
-        scales = {key: _scale(entry, f"{where}.{key}") for key, entry in aggregate["metrics"].items()}
         main_metrics = {task: params.task(task)["evaluation"]["main_metric"] for task in grue["tasks"]}
+        entries = {key: asdict(bounds) for task in grue["tasks"] for key, bounds in task_of(task).bounds.items()}
+        entries |= aggregate["metrics"]
+        scales = {key: _scale(entry, f"{where}.{key}") for key, entry in entries.items()}
         for task, key in main_metrics.items():
             if key not in scales:
                 raise ConfigError(unknown("metric", key, scales, f"{where}: main metric of task {task}"))
@@ -84,7 +87,7 @@ class SuiteSettings:
             seeds=tuple(grue["seeds"]),
             main_metrics=main_metrics,
             scales=scales,
-            naturalness=tuple(k for k, entry in aggregate["metrics"].items() if entry["kind"] == "naturalness"),
+            naturalness=tuple(k for k, entry in entries.items() if entry["kind"] == "naturalness"),
             n_resamples=aggregate["bootstrap"]["n_resamples"],
             level=aggregate["bootstrap"]["confidence"],
             bootstrap_seed=aggregate["bootstrap"].get("seed", 0),

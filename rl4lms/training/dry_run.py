@@ -21,7 +21,6 @@ from rl4lms.core.errors import ConfigError, DataError, UserError, explain, unkno
 from rl4lms.core.pretrained import reason
 from rl4lms.core.registry import Registry
 from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, PolicyRegistry, RewardFunctionRegistry
-from rl4lms.data_pools.published import DATASETS
 from rl4lms.data_pools.sources import LocalSource
 from rl4lms.metrics.base import BaseMetric
 from rl4lms.rewards.metric_reward import pick
@@ -34,7 +33,6 @@ _LOADS = frozenset(
     {"bert_score", "bleurt", "common_gen_preference_model", "evaluate", "intent_accuracy", "learned_reward"}
     | {"spice", "spider", "summaCConv", "summaCZS"}
 )
-_POOL_DATA = {**{dataset.pool: dataset for dataset in DATASETS.values()}, "imdb_seq2seq": DATASETS["imdb"]}
 _DEVICE = re.compile(r"(cpu|cuda|mps|xpu|auto)(:\d+)?")
 
 
@@ -175,7 +173,7 @@ def _check_device(device: str | None, key: str) -> None:
 
 def _check_data(pool: ComponentConfig) -> None:
     """The first row of each split that a local directory has; a missing split is cut from train."""
-    data_dir, dataset = pool.args.get("data_dir"), _POOL_DATA.get(pool.id)
+    data_dir, dataset = pool.args.get("data_dir"), getattr(DataPoolRegistry.table.load(pool.id), "dataset", None)
     if data_dir is None or dataset is None:
         return
     source = LocalSource(data_dir)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from rl4lms.core.errors import ConfigError, DataError, unknown
+from rl4lms.core.errors import DataError
 from rl4lms.core.io import read_jsonl
 from rl4lms.core.seeding import numpy_generator
-from rl4lms.data_pools.published import DATASETS
-from rl4lms.data_pools.row_check import cells_complaint
+from rl4lms.data_pools.row_check import complaint
+from rl4lms.tasks.task import task_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -27,73 +27,17 @@ Batch = dict[str, Tensor]
 Pair = tuple[list[int], list[int]]
 
 
-def _imdb(row: Mapping[str, Any]) -> list[str]:
-    return [row["text"]]
-
-
-def _common_gen(row: Mapping[str, Any]) -> list[str]:
-    return [" ".join(row["concepts"]), *(row["references"] or [row["target"]])]
-
-
-def _cnn_dailymail(row: Mapping[str, Any]) -> list[str]:
-    return [row["article"], row["highlights"]]
-
-
-def _totto(row: Mapping[str, Any]) -> list[str]:
-    annotations = row["sentence_annotations"]
-    sentences = (
-        annotations["final_sentence"]
-        if isinstance(annotations, Mapping)
-        else [a["final_sentence"] for a in annotations]
-    )
-    cells = [str(row["table"][line][column]["value"]) for line, column in row["highlighted_cells"]]
-    return [" ".join([row["table_page_title"], row["table_section_title"], *cells]), *sentences]
-
-
-def _iwslt2017(row: Mapping[str, Any]) -> list[str]:
-    return [row["translation"]["en"], row["translation"]["de"]]
-
-
-def _narrative_qa(row: Mapping[str, Any]) -> list[str]:
-    texts = [row["document"]["summary"]["text"], row["question"]["text"], *(a["text"] for a in row["answers"])]
-    return [text.lower() for text in texts]  # as the pool's prompts and references are
-
-
-def _daily_dialog(row: Mapping[str, Any]) -> list[str]:
-    return [str(turn) for turn in row["dialog"]]
-
-
-# What a row says, as separate documents: the model meets the words of both sides of a task, never the pairing.
-_DOCUMENTS: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
-    "imdb": _imdb,
-    "common_gen": _common_gen,
-    "cnn_dailymail": _cnn_dailymail,
-    "totto": _totto,
-    "iwslt2017": _iwslt2017,
-    "narrative_qa": _narrative_qa,
-    "daily_dialog": _daily_dialog,
-}
-
-# What prompts hold besides text, for the tokenizer: seen once a row, so that it becomes few tokens.
-_MARKUP: dict[str, str] = {
-    "totto": "<page_title> </page_title> <section_title> </section_title> <table> <cell> <col_header> </col_header> "
-    "<row_header> </row_header> </cell> </table>",
-    "daily_dialog": " <EOU>",
-}
-
-
 def read_documents(task: str, path: Path) -> list[str]:
     """The documents of a prepared split, in row order, empty ones left out.
 
-    Raises DataError where a row lacks what the task's published columns hold, and ConfigError for an unknown task.
+    Raises DataError if a row lacks what the task's columns hold, and ConfigError for an unknown task.
     """
-    if task not in _DOCUMENTS:
-        raise ConfigError(unknown("task with text for a base model", task, _DOCUMENTS))
+    data, say = task_of(task).data, task_of(task).documents
     documents: list[str] = []
     for number, row in enumerate(read_jsonl(path), 1):
-        wrong = cells_complaint(row, DATASETS[task])
+        wrong = complaint(row, data)
         try:
-            texts = [] if wrong else _DOCUMENTS[task](row)
+            texts = [] if wrong else say(row)
         except (KeyError, IndexError, TypeError) as error:
             wrong = repr(error)
         if wrong:
@@ -110,7 +54,7 @@ def vocabulary_text(documents: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for task, texts in documents.items():
         for _ in range(round(max(sizes.values()) / sizes[task])):
             yield from texts
-            yield from [_MARKUP[task]] * len(texts) if task in _MARKUP else []
+            yield from [markup] * len(texts) if (markup := task_of(task).markup) else []
 
 
 def encode_documents(tokenizer: PreTrainedTokenizerBase, documents: Sequence[str]) -> list[list[int]]:

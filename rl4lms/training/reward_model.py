@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,8 @@ from rl4lms.core.io import canonical_json, read_jsonl, sha256_text, write_json
 from rl4lms.core.pretrained import model_from_pretrained
 from rl4lms.core.seeding import derive_seed, numpy_generator
 from rl4lms.core.work_directory import publish_run, work_directory, work_path
-from rl4lms.data_pools.published import DATASETS
-from rl4lms.data_pools.row_check import cells_complaint
-from rl4lms.metrics.learned import EOU_TOKEN, intent_classifier_input
+from rl4lms.data_pools.row_check import complaint
+from rl4lms.tasks.task import LabelledText, task_of
 from rl4lms.tokenization.tokenizer import load_tokenizer, save_tokenizer, train_bpe
 from rl4lms.training.fitting import FitCheckpoints, Optimisation, final_loss, fit
 from rl4lms.training.lm_data import Batch, bucket, right_pad
@@ -30,15 +29,6 @@ if TYPE_CHECKING:
 
 EVAL_BATCH = 64
 MIN_PREFIX = 0.25  # the shortest part of a text that training shows, as a share of its tokens
-
-
-@dataclass(frozen=True)
-class LabelledText:
-    """A text to classify, `head + tail`. Training may show only a beginning of `tail`, evaluation shows all of it."""
-
-    head: str
-    tail: str
-    label: int
 
 
 @dataclass(frozen=True)
@@ -84,42 +74,15 @@ class RewardModelSettings:
         )
 
 
-def _reviews(rows: Sequence[Mapping[str, Any]]) -> list[LabelledText]:
-    return [LabelledText("", row["text"], int(row["label"])) for row in rows]
-
-
-def _turns(rows: Sequence[Mapping[str, Any]]) -> list[LabelledText]:
-    """Each utterance after the first, with its act, in the form in which the reward classifies a response.
-
-    The response begins with a space, as a generation does. Its end mark may be cut off by `_shown`.
-    """
-    texts = []
-    for row in rows:
-        turns = zip(row["dialog"], row["dialog"][1:], row["act"][1:], strict=False)
-        texts += [
-            LabelledText(intent_classifier_input(f"{before} {EOU_TOKEN}", ""), f" {after}{EOU_TOKEN}", act - 1)
-            for before, after, act in turns
-        ]
-    return texts
-
-
-_TEXTS: dict[str, tuple[tuple[str, ...], Callable[[Sequence[Mapping[str, Any]]], list[LabelledText]]]] = {
-    "imdb": (("text", "label"), _reviews),
-    "daily_dialog": (("dialog", "act"), _turns),
-}
-
-
 def read_texts(task: str, path: Path, n_labels: int) -> list[LabelledText]:
-    """The labelled texts of a prepared split. Raises DataError if a label is out of range or there are no texts."""
-    if task not in _TEXTS:
-        raise ConfigError(unknown("task with labels", task, _TEXTS))
-    columns, build = _TEXTS[task]
-    rows = read_jsonl(path, columns)
-    for number, row in enumerate(rows, 1):
-        wrong = cells_complaint(row, DATASETS[task])
-        if wrong:
+    """The labelled texts of a prepared split. Raises DataError for a label out of range or a split without texts."""
+    if (labelled := task_of(task).labelled) is None:
+        raise ConfigError(f"{task} has no labelled texts; expected a task whose TASK says what is `labelled`.")
+    texts = []
+    for number, row in enumerate(read_jsonl(path), 1):
+        if wrong := complaint(row, task_of(task).data):
             raise DataError(f"{path}, row {number}: {wrong}.")
-    texts = build(rows)
+        texts += labelled(row)
     for text in texts:
         if not 0 <= text.label < n_labels:
             raise DataError(f"{path}: a text with label {text.label}, expected 0 to {n_labels - 1}.")

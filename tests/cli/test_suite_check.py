@@ -16,7 +16,7 @@ from rl4lms.config.params import Params
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.io import write_json
-from rl4lms.data_pools.local_rows import local_rows
+from rl4lms.tasks.local_rows import local_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 

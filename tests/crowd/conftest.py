@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from rl4lms.core.tables import DataPoolRegistry
-from rl4lms.data_pools.generated import GeneratorSource
-from rl4lms.data_pools.published import DATASETS, PUBLISHED_SPLITS
+from rl4lms.core.tables import TASKS, DataPoolRegistry
+from rl4lms.data_pools.dataset import PUBLISHED_SPLITS
+from rl4lms.tasks.generated import GeneratorSource
+from rl4lms.tasks.task import task_of
 
 METHODS = ("supervised", "ppo", "nlpo")
 HOSTILE = "<script>alert('x')</script> \"quoted\" </textarea></blockquote>\n{{ 7 * 7 }} & <b>line</b> ${two}"
@@ -39,10 +40,10 @@ def _generated(tmp_path_factory: pytest.TempPathFactory) -> None:
     from rl4lms.config.params import Params
 
     params = Params.open(Path(__file__).resolve().parents[2] / "params", "mini")
-    source = GeneratorSource({"train": 12, "val": 12, "test": 12}, seed=0)
-    for task in DATASETS:
+    for task in TASKS.ids():
         directory = tmp_path_factory.mktemp(task)
-        rows = source.rows(DATASETS[task], "test")
+        source = GeneratorSource(task_of(task), {"train": 12, "val": 12, "test": 12}, seed=0)
+        rows = source.rows(task_of(task).data, "test")
         text = "".join(json.dumps(each) + "\n" for each in rows)
         (directory / f"{PUBLISHED_SPLITS['test']}.jsonl").write_text(text)
         data = params.task(task)["data"]

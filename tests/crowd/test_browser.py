@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from rl4lms.core.tables import TASKS
 from rl4lms.crowd.annotations import answers_of, read_handed_in
 from rl4lms.crowd.pages import render_pages
 from rl4lms.crowd.study import KINDS, Study, make_study
-from rl4lms.crowd.wording import WORDING
 
 from .conftest import HOSTILE, predictions, row
 
@@ -52,7 +52,7 @@ def page(study: Study) -> str:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_pages_of_every_task_open_without_an_error(kind: str, tmp_path: Path) -> None:
-    for task in WORDING:
+    for task in TASKS.ids():
         study = make_study(kind, task, predictions(task), n_samples=3, per_page=20, seed=0)
         (text,) = render_pages(study).values()
         seen = visit(tmp_path, text, "seen.asked = names.length; seen.said = said();")

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from rl4lms.core.errors import ConfigError, DataError
+from rl4lms.core.tables import TASKS as TABLE
 from rl4lms.crowd.pages import render_pages, write_study
-from rl4lms.crowd.sources import output_of, source_of
 from rl4lms.crowd.study import KINDS, Study, make_study
-from rl4lms.crowd.wording import WORDING
+from rl4lms.tasks.task import task_of
 
 from .conftest import HOSTILE, METHODS, predictions, prompts, row
 
-TASKS = list(WORDING)
+TASKS = TABLE.ids()
 VOID = {"meta", "input"}
 
 
@@ -150,7 +150,7 @@ def test_prompts_are_shown_without_their_marks() -> None:
 )
 def test_every_generated_prompt_is_taken_apart_with_nothing_lost(task: str, key: str) -> None:
     for prompt in prompts(task):
-        source = source_of(task, prompt)
+        source = task_of(task).view(prompt)
         assert source[key]
         words = set(re.findall(r"\w+", re.sub(r"<[^>]+>|^generate a sentence with:", " ", prompt.replace("\\n", " "))))
         kept = set(re.findall(r"\w+", json.dumps({k: v for k, v in source.items() if k != "text"}, ensure_ascii=False)))
@@ -163,14 +163,14 @@ def test_totto_shows_the_highlighted_cells_of_a_full_table_with_their_headings()
         "<row> <highlighted_cell> 1999 <col_header> Year </col_header> <row_header> A <b> </row_header> "
         "</highlighted_cell> <cell> 2 </cell> </row> </table>"
     )
-    source = source_of("totto", prompt)
+    source = task_of("totto").view(prompt)
     assert (source["page"], source["section"]) == ("Ann", "Film")
     assert source["cells"] == [{"value": "1999", "headers": ["Year", "A <b>"], "highlighted": True}]
-    assert source_of("totto", "no table at all") == {"text": "no table at all"}
+    assert task_of("totto").view("no table at all") == {}
 
 
 def test_a_generation_is_shown_without_its_end_mark() -> None:
-    assert output_of(" Yes .<EOU>") == "Yes ."
+    assert task_of("daily_dialog").output(" Yes .<EOU>").strip() == "Yes ."
     (text,) = render_pages(
         make_study("likert", "imdb", {"a": [row(0, "p", " \n")]}, n_samples=None, per_page=1, seed=0)
     ).values()

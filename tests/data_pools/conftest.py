@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rl4lms.data_pools.published import PUBLISHED_SPLITS
+from rl4lms.data_pools.dataset import PUBLISHED_SPLITS
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 

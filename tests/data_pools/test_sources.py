@@ -13,14 +13,20 @@ from typing import Any
 import pytest
 
 from rl4lms.core.errors import ConfigError, DataError
-from rl4lms.data_pools.beyond_grue import CRD3, XSUM, wmt
-from rl4lms.data_pools.published import DATASETS, DataSet, Hub
+from rl4lms.core.tables import TASKS as TABLE
+from rl4lms.data_pools.crd3 import CRD3DialogueGeneration
+from rl4lms.data_pools.dataset import DataSet, Hub
 from rl4lms.data_pools.sources import HubSource, LocalSource, _read, _split_files, open_source
-from rl4lms.data_pools.totto import ToTTo
+from rl4lms.data_pools.translation import wmt
+from rl4lms.data_pools.xsum import Xsum
+from rl4lms.tasks.task import task_of
+from rl4lms.tasks.totto.pool import ToTTo
 
 from .conftest import ROWS, Write, imdb_row, pair, totto_row
 
+DATASETS = {task: task_of(task).data for task in TABLE.ids()}
 TASKS = list(DATASETS)
+CRD3, XSUM = CRD3DialogueGeneration.dataset, Xsum.dataset
 IMDB, IWSLT = DATASETS["imdb"], DATASETS["iwslt2017"]
 
 
@@ -41,7 +47,7 @@ def test_jsonl_csv_and_parquet_hold_the_same_rows(task: str, tmp_path: Path) -> 
     import pyarrow.parquet
 
     dataset = DATASETS[task]
-    rows = [{name: row[name] for name in dataset.columns if name in row} for row in map(ROWS[task], range(5))]
+    rows = [{name: row[name] for name in tuple(dataset.shape) if name in row} for row in map(ROWS[task], range(5))]
     (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows[:3]), tmp_path / "test-00000-of-00002.parquet")
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows[3:]), tmp_path / "test-00001-of-00002.parquet")
@@ -125,7 +131,7 @@ def test_faults_of_other_formats(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"test\.jsonl: not UTF-8"):
         source.rows(IMDB, "test")
     (tmp_path / "test.jsonl").rename(tmp_path / "test.tsv")
-    with pytest.raises(DataError, match=r"only narrative_qa is published as \.tsv"):
+    with pytest.raises(DataError, match=r"is not published as \.tsv"):
         source.rows(IMDB, "test")
 
 
@@ -231,9 +237,10 @@ def test_hub_archives_are_unpacked_and_read_in_their_layout(tmp_path: Path) -> N
     """The archives that the published pools download, made here: fairseq's WMT 2014, and CRD3's repository."""
     code = """
 import dataclasses, sys
-from rl4lms.data_pools.beyond_grue import CRD3, WMT14_PROCESSED
+from rl4lms.data_pools.crd3 import CRD3DialogueGeneration as CRD3
+from rl4lms.data_pools.translation import WMT14PreprocessedEnDe as WMT14_PROCESSED
 from rl4lms.data_pools.sources import HubSource
-for dataset, archive in ((WMT14_PROCESSED, sys.argv[1]), (CRD3, sys.argv[2])):
+for dataset, archive in ((WMT14_PROCESSED.dataset, sys.argv[1]), (CRD3.dataset, sys.argv[2])):
     hub = dataclasses.replace(dataset.hub, archive=archive)
     print(len(HubSource().rows(dataclasses.replace(dataset, hub=hub), "val")))
 """
@@ -259,7 +266,7 @@ for dataset, archive in ((WMT14_PROCESSED, sys.argv[1]), (CRD3, sys.argv[2])):
 @pytest.mark.slow
 def test_hub_out_of_reach_is_one_line() -> None:
     code = (
-        "from rl4lms.data_pools.imdb import IMDB\nfrom rl4lms.core.errors import DataError\n"
+        "from rl4lms.tasks.imdb.pool import IMDB\nfrom rl4lms.core.errors import DataError\n"
         "try: IMDB.prepare('train')\nexcept DataError as error: print(error)"
     )
     env = {"HF_HUB_OFFLINE": "1", "HF_HOME": "/nonexistent", "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -271,9 +278,8 @@ def test_hub_out_of_reach_is_one_line() -> None:
 def test_readers_import_nothing_heavy() -> None:
     code = (
         "import sys, rl4lms.data_pools.sources\n"
-        "names = 'imdb common_gen cnn_dailymail totto narrative_qa translation daily_dialog dummy xsum crd3'\n"
-        "for m in names.split():\n"
-        "    __import__('rl4lms.data_pools.' + m)\n"
+        "from rl4lms.core.tables import TASKS, DataPoolRegistry\n"
+        "for table in (TASKS, DataPoolRegistry.table): [table.load(name) for name in table.ids()]\n"
         "print([m for m in ('torch', 'datasets', 'transformers', 'nltk', 'pandas', 'pyarrow') if m in sys.modules])"
     )
     run = subprocess.run(
@@ -410,7 +416,7 @@ def fault(folder: Path, dataset: DataSet) -> str:
 def test_every_column_of_every_data_set_is_typed(task: str, tmp_path: Path) -> None:
     dataset, row = EVERY_ROW[task]
     path = tmp_path / "test.jsonl"
-    for column in dataset.columns:
+    for column in tuple(dataset.shape):
         for kind, value in BAD_CELLS.items():
             path.write_text(f"{json.dumps(row)}\n{json.dumps(row | {column: value})}\n", encoding="utf-8")
             fits = kind in FITS.get(column, ()) and not (task == "narrative_qa" and column == "document")

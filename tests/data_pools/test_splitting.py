@@ -3,11 +3,14 @@ from __future__ import annotations
 import pytest
 
 from rl4lms.core.errors import DataError
-from rl4lms.data_pools.published import COLUMNS, DATASETS, TASK_POOLS, DataSet, Row
+from rl4lms.core.tables import TASKS
+from rl4lms.data_pools.dataset import DataSet, Row
 from rl4lms.data_pools.splitting import carved, disjoint, first_n, stable_hash
+from rl4lms.tasks.task import task_of
 
 from .conftest import ROWS, pair
 
+DATASETS = {task: task_of(task).data for task in TASKS.ids()}
 IWSLT = DATASETS["iwslt2017"]
 SENTENCES = [pair(f"Sentence {i}.") for i in range(100)]
 
@@ -62,17 +65,3 @@ def test_disjoint_gives_a_key_to_the_later_split() -> None:
     a, b, c, d = SENTENCES[:4]
     kept = disjoint({"train": [a, b, c, d, a], "val": [b, c, b], "test": [c]}, IWSLT)
     assert kept == {"test": [c], "val": [b, b], "train": [a, d, a]}
-
-
-def test_tables_cover_the_seven_tasks() -> None:
-    assert TASK_POOLS == {
-        "imdb": "imdb",
-        "common_gen": "commongen",
-        "cnn_dailymail": "cnn_daily_mail",
-        "totto": "totto",
-        "iwslt2017": "iwslt2017en_de",
-        "narrative_qa": "narrative_qa",
-        "daily_dialog": "daily_dialog",
-    }
-    assert set(COLUMNS) == set(TASK_POOLS.values())
-    assert COLUMNS["daily_dialog"] == ("dialog", "act", "emotion")

@@ -8,8 +8,8 @@ import pytest
 
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.tables import DataPoolRegistry
-from rl4lms.data_pools.beyond_grue import WMT16_NEWS_ONLY, wmt
-from rl4lms.data_pools.translation import IWSLT2017EnDe
+from rl4lms.data_pools.translation import WMT16NewsOnlyDatasetEnDe, wmt
+from rl4lms.tasks.iwslt2017.pool import IWSLT2017EnDe
 
 from .conftest import Write, pair
 
@@ -58,7 +58,7 @@ def test_where_the_hub_has_each_pair() -> None:
         ("wmt/wmt19", "fr-de"),
     ]
     assert wmt("wmt19", "en", "de").hub.splits == ("train", "val")  # its test split is cut from train
-    hub = WMT16_NEWS_ONLY.hub
+    hub = WMT16NewsOnlyDatasetEnDe.dataset.hub
     assert [hub.of(s).path for s in ("train", "test")] == ["Helsinki-NLP/news_commentary", "wmt/wmt16"]
     with pytest.raises(ConfigError, match='wmt16: unknown wmt_id "wmt13"'):
         wmt("wmt13", "en", "de")

@@ -19,8 +19,7 @@ import rl4lms.training.exact_trainer  # noqa: F401  # libraries derive classes f
 from rl4lms.cli.train_text_generation import main
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.names import is_safe
-from rl4lms.core.tables import DataPoolRegistry
-from rl4lms.data_pools.published import DATASETS
+from rl4lms.core.tables import TASKS, DataPoolRegistry
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
 from rl4lms.metrics.classifier import TextClassifier
 from rl4lms.policies.language_models import load_language_model
@@ -239,7 +238,7 @@ def test_a_hostile_task_reaches_no_shell_of_either_dag(tmp_path: Path, name: str
 def test_a_data_directory_is_one_word_of_the_shell(tmp_path: Path) -> None:
     checkout = Checkout.make(tmp_path)
     directory = checkout.path / "my rows $(touch pwned)"
-    for task in DATASETS:
+    for task in TASKS.ids():
         (directory / task).mkdir(parents=True)
         (directory / task / "train.jsonl").touch()
     jobs = checkout.jobs(suite="tiny", data_dir=str(directory))

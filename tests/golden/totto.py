@@ -62,14 +62,14 @@ def hard_rows() -> list[tuple[Row, str]]:
 
 def samples() -> tuple[list[Row], list[str]]:
     """Rows of this project's generator with edited references as texts, and the hard ones."""
-    from rl4lms.data_pools.generators import generate
+    from rl4lms.tasks.task import task_of
     from tests.metrics.conftest import edited
 
     rng = random.Random(4)
     kept = ("table", "table_page_title", "table_section_title", "table_section_text", "highlighted_cells", "example_id",
             "overlap_subset")  # fmt: skip
     rows, texts = [], []
-    for row in generate("totto", "val", 10, seed=3):
+    for row in task_of("totto").generate("val", 10, seed=3):
         sentences = [annotation["final_sentence"] for annotation in row["sentence_annotations"]]
         rows.append(
             {name: row[name] for name in kept} | {"sentence_annotations": [{"final_sentence": s} for s in sentences]}

@@ -18,8 +18,9 @@ from rl4lms.cli.train_text_generation import TRAINERS
 from rl4lms.config.schema import RunConfig
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.io import write_jsonl
-from rl4lms.data_pools.generators import generate
-from rl4lms.data_pools.published import PUBLISHED_SPLITS, TASK_POOLS
+from rl4lms.core.tables import TASKS
+from rl4lms.data_pools.dataset import PUBLISHED_SPLITS
+from rl4lms.tasks.task import task_of
 from rl4lms.tracking.tracker import Tracker
 from tests.conftest import tiny_model
 
@@ -54,9 +55,9 @@ Directories = Callable[[str], str]
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Generated rows of the seven tasks, each in its folder."""
     root: Path = tmp_path_factory.mktemp("data")
-    for task in TASK_POOLS:
+    for task in TASKS.ids():
         for split, n in (("train", 24), ("val", 3), ("test", 3)):
-            write_jsonl(root / task / f"{PUBLISHED_SPLITS[split]}.jsonl", generate(task, split, n, seed=0))
+            write_jsonl(root / task / f"{PUBLISHED_SPLITS[split]}.jsonl", task_of(task).generate(split, n, seed=0))
     return root
 
 
@@ -117,7 +118,7 @@ def localized(section: Any, stand_in: Directories) -> Any:
 
 def shortened(config: dict[str, Any], task: str, data: Path) -> dict[str, Any]:
     """One iteration of a few short episodes, or two steps of supervision."""
-    if task in TASK_POOLS:
+    if task in TASKS:
         config["datapool"]["args"]["data_dir"] = str(data / task)
     alg, evaluation = config["alg"], config["train_evaluation"]
     evaluation["eval_batch_size"] = 4

@@ -21,7 +21,7 @@ from rl4lms.config.params import Params
 from rl4lms.config.recipes import job_code_digest
 from rl4lms.config.stages import stage_params
 from rl4lms.core.errors import UserError
-from rl4lms.data_pools.local_rows import local_rows
+from rl4lms.tasks.local_rows import local_rows
 
 validate(config, schema="../schemas/config.schema.yaml")
 OVERRIDES = workflow.config_settings.overwrite_config  # what --config and --configfile say
