@@ -339,4 +339,4 @@ def test_a_class_in_a_module_takes_what_its_signature_says(
     assert 'reward_fn: args: unknown key "units". Did you mean "unit"? Known: target, unit.' in line(
         target=3, units="w"
     )
-    assert "reward_fn: args: target: missing" in line()
+    assert "reward_fn: args: target: missing; expected a value." in line()
