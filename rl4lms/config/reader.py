@@ -267,7 +267,10 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-_NAMES = {int: "an integer", float: "a number", str: "text", bool: "true or false", dict: "a mapping", list: "a list"}
+_NAMES: dict[Any, str] = {
+    int: "an integer", float: "a number", str: "text", bool: "true or false", dict: "a mapping", list: "a list",
+    Any: "a value",
+}  # fmt: skip
 
 
 def describe(kind: Any) -> str:

@@ -319,3 +319,24 @@ def test_what_is_off_has_no_bound(
 ) -> None:
     changes = {f"alg.training_args.{name}": value for name, value in arguments.items()}
     assert dry_run(changed(supervised(models), models, changes), tmp_path / "run.yml", capsys) == ""
+
+
+def test_a_class_in_a_module_takes_what_its_signature_says(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is loaded once the process is settled, and its arguments are checked before any work."""
+    code = "class Brevity:\n    def __init__(self, target: int, unit: str = 'words') -> None: ...\n"
+    (tmp_path / "rewards_of_a_dry_run.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    config = rl(models)
+
+    def line(**args: Any) -> str:
+        config["reward_fn"] = {"id": "rewards_of_a_dry_run:Brevity", "args": args}
+        return dry_run(config, tmp_path / "run.yml", capsys)
+
+    assert line(target=3) == ""
+    assert 'reward_fn: args: unknown key "units". Did you mean "unit"? Known: target, unit.' in line(
+        target=3, units="w"
+    )
+    assert "reward_fn: args: target: missing; expected a value." in line()
