@@ -40,9 +40,9 @@ SIGNIFICANCE = ("reward_gain", "supervised_gain")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--runs", type=Path, required=True, help="directory of the runs, <task>/<method>/seed<k>")
-    parser.add_argument("--scores", type=Path, required=True, help="directory of their scores, <task>/<method>/seed<k>")
-    parser.add_argument("--out", type=Path, required=True, help="directory of the tables, plots and report")
+    parser.add_argument("--runs", type=Path, help="directory of the runs, <task>/<method>/seed<k>")
+    parser.add_argument("--scores", type=Path, help="directory of their scores, <task>/<method>/seed<k>")
+    parser.add_argument("--out", type=Path, help="directory of the tables, plots and report")
 
 
 def run(args: argparse.Namespace) -> None:

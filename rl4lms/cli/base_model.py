@@ -14,8 +14,8 @@ from rl4lms.training.base_model import BaseModelSettings, train_base_model
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--family", required=True, help="a family of params/base_models.yaml")
-    parser.add_argument("--data", type=Path, required=True, help="directory of the prepared tasks")
-    parser.add_argument("--out", type=Path, required=True, help="directory of the model")
+    parser.add_argument("--data", type=Path, help="directory of the prepared tasks")
+    parser.add_argument("--out", type=Path, help="directory of the model")
 
 
 def run(args: argparse.Namespace) -> None:

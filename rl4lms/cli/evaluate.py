@@ -37,10 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", required=True)
     parser.add_argument("--method", required=True, help="zero_shot, supervised, or an RL method of the suite")
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--data", type=Path, required=True, help="the task's prepared data")
-    parser.add_argument("--base-model", type=Path, required=True, help="the task's base model")
-    parser.add_argument("--run", type=Path, required=True, help="directory of the run; not read for zero_shot")
-    parser.add_argument("--out", type=Path, required=True, help="directory of the run's scores")
+    parser.add_argument("--data", type=Path, help="the task's prepared data")
+    parser.add_argument("--base-model", type=Path, help="the task's base model")
+    parser.add_argument("--run", type=Path, help="directory of the run; not read for zero_shot")
+    parser.add_argument("--out", type=Path, help="directory of the run's scores")
     parser.add_argument(
         "--reference-model",
         type=Path,

@@ -20,11 +20,12 @@ from pathlib import Path
 from types import ModuleType
 
 from rl4lms import __version__
+from rl4lms.config.layout import paths
 from rl4lms.config.overrides import parse_changes
 from rl4lms.config.params import RUN, Params
 from rl4lms.config.stages import STAGES
 from rl4lms.core import progress
-from rl4lms.core.errors import report_error
+from rl4lms.core.errors import ConfigError, report_error
 from rl4lms.core.kernels import Kernels, settle_process
 from rl4lms.core.progress_view import shown
 from rl4lms.core.streams import PlainFormatter, keep_standard_streams
@@ -103,6 +104,7 @@ def run_stage(stage: str, arguments: Sequence[str]) -> None:
     with shown(stage or "rl4lms", quiet=common.quiet):
         progress.phase("loading")
         args = build_parser(stage).parse_args(arguments, argparse.Namespace(params=params))
+        settle_paths(params, args)
         settle_process(grue["kernels"], grue["n_threads"])  # torch is there now, and takes more threads than cores
         progress.title(run_title(args))
         load_stage(args.stage).run(args)
@@ -115,6 +117,17 @@ def named_parts(arguments: Sequence[str]) -> argparse.Namespace:
     for option in ("--task", "--method", "--family", "--name"):
         parser.add_argument(option, nargs="?")
     return parser.parse_known_args(arguments)[0]
+
+
+def settle_paths(params: Params, args: argparse.Namespace) -> None:
+    """Where nothing says where to write, a job's files lie in the suite's layout (config/layout.py)."""
+    usual = {option.replace("-", "_"): Path(path) for option, path in paths(params, args.stage, vars(args)).items()}
+    missing = [option for option in usual if getattr(args, option) is None]
+    if args.out is None:
+        vars(args).update({option: usual[option] for option in missing})
+    elif needed := [option for option in missing if option != "reward_model"]:
+        options = ", ".join(f"--{option.replace('_', '-')}" for option in needed)
+        raise ConfigError(f"{args.stage}: with --out, give {options} as well; without any, they lie in results/.")
 
 
 def run_command(name: str, arguments: Sequence[str]) -> None:

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", required=True, help=f"one of {', '.join(TASKS.ids())}")
-    parser.add_argument("--out", type=Path, required=True, help="directory of the prepared rows")
+    parser.add_argument("--out", type=Path, help="directory of the prepared rows")
     parser.add_argument("--data-dir", type=Path, help="read local files from here, whatever params say of the source")
 
 

@@ -14,8 +14,8 @@ from rl4lms.training.reward_model import RewardModelSettings, train_reward_model
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", required=True, help="a model of params/reward_models.yaml")
-    parser.add_argument("--data", type=Path, required=True, help="directory of its task's prepared rows")
-    parser.add_argument("--out", type=Path, required=True, help="directory of the model")
+    parser.add_argument("--data", type=Path, help="directory of its task's prepared rows")
+    parser.add_argument("--out", type=Path, help="directory of the model")
 
 
 def run(args: argparse.Namespace) -> None:

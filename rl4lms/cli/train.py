@@ -22,10 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", required=True, help="a task of the suite")
     parser.add_argument("--method", required=True, help="an algorithm of the suite, or supervised_<algorithm>")
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--data", type=Path, required=True, help="directory of the task's prepared rows")
-    parser.add_argument("--model", type=Path, required=True, help="directory of the model to start from")
+    parser.add_argument("--data", type=Path, help="directory of the task's prepared rows")
+    parser.add_argument("--model", type=Path, help="directory of the model to start from")
     parser.add_argument("--reward-model", type=Path, help="directory of the classifier, for a learned reward or metric")
-    parser.add_argument("--out", type=Path, required=True, help="directory of the run")
+    parser.add_argument("--out", type=Path, help="directory of the run")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -50,19 +50,15 @@ def construct(entry: Callable[..., Any], kwargs: Mapping[str, Any] | None) -> An
     return entry(**arguments)
 
 
-# What makes a component of a plain function, by the kind of the table that the function is in.
-_OF_FUNCTIONS = Registry(
-    "function",
-    {"reward function": f"{_REWARDS}.functions:FunctionReward", "metric": f"{_METRICS}.functions:FunctionMetric"},
-)
+def constructor_of(table: Registry, name: str, of_function: str) -> Callable[..., Any]:
+    """What to call with an id's arguments: its class, or the component of a plain function that scores completions.
 
-
-def constructor_of(table: Registry, name: str) -> Callable[..., Any]:
-    """What to call with an id's arguments: its class, or the component of a plain function that scores completions."""
+    of_function: the reference of the class that makes a component of such a function.
+    """
     entry = table.load(name)
     if not takes_completions(entry):
         return entry  # type: ignore[no-any-return]
-    adapter = _OF_FUNCTIONS.load(table.kind)
+    adapter = Registry("function", {table.kind: of_function}).load(table.kind)
     return lambda **args: adapter(functools.partial(entry, **args) if args else entry, short_name(name))
 
 
@@ -138,7 +134,7 @@ class RewardFunctionRegistry(_PublishedRegistry):
 
     @classmethod
     def get(cls, reward_fn_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
-        reward = constructor_of(cls.table, reward_fn_id)
+        reward = constructor_of(cls.table, reward_fn_id, f"{_REWARDS}.functions:FunctionReward")
         with guarded(f"reward {reward_fn_id}"):
             return construct(reward, kwargs)
 
@@ -176,7 +172,7 @@ class MetricRegistry(_PublishedRegistry):
 
     @classmethod
     def get(cls, metric_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
-        metric = constructor_of(cls.table, metric_id)
+        metric = constructor_of(cls.table, metric_id, f"{_METRICS}.functions:FunctionMetric")
         with guarded(f"metric {metric_id}"):
             return construct(metric, kwargs)
 

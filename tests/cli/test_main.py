@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from rl4lms.cli import main as module
-from rl4lms.cli.main import COMMANDS, MODULES, STAGES, build_parser, main
+from rl4lms.cli.main import COMMANDS, MODULES, STAGES, build_parser, main, settle_paths
 from rl4lms.config.params import Params
 from rl4lms.core import progress
-from rl4lms.core.errors import DataError, RunError
+from rl4lms.core.errors import ConfigError, DataError, RunError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -164,7 +164,7 @@ def test_a_command_gets_its_arguments_and_needs_no_params(
 
 
 def test_every_command_is_offered() -> None:
-    assert set(COMMANDS) == {"compare", "crowd", "init", "recipes"}
+    assert set(COMMANDS) == {"compare", "crowd", "init", "recipes", "schema"}
     assert all(name in build_parser().format_help() for name in COMMANDS)
 
 
@@ -225,3 +225,19 @@ def test_every_stage_has_its_module(name: str) -> None:
     with pytest.raises(SystemExit) as error:
         parser.parse_args([name, "--help"])
     assert error.value.code == 0
+
+
+def test_a_stage_that_is_told_no_paths_takes_the_suites_layout() -> None:
+    params = Params.open(ROOT / "params", "tiny")
+
+    def settled(*words: str) -> dict[str, object]:
+        args = build_parser(words[0]).parse_args(words, argparse.Namespace(params=params))
+        settle_paths(params, args)
+        return {key: str(value) for key, value in vars(args).items() if isinstance(value, Path) and "params" not in key}
+
+    assert settled("prepare", "--task", "imdb") == {"out": "results/tiny/data/imdb"}
+    assert settled("prepare", "--task", "imdb", "--out", "x") == {"out": "x"}
+    assert settled("reward-model", "--name", "sentiment", "--data", "x", "--out", "y") == {"data": "x", "out": "y"}
+    assert settled("aggregate")["scores"] == "results/tiny/scores"
+    with pytest.raises(ConfigError, match=r"reward-model: with --out, give --data as well"):
+        settled("reward-model", "--name", "sentiment", "--out", "y")

@@ -140,7 +140,7 @@ python = 1
     ("text", "said"),
     [
         ("python -m rl4lms trian --task imdb", "invalid choice"),
-        ("python -m rl4lms prepare --task imdb --output x", "required: --out|unrecognized"),
+        ("python -m rl4lms prepare --task imdb --output x", "unrecognized"),
         ("python scripts/training/train_text_generation.py --yaml my.yml", "required: --config_path|unrecognized"),
         ("python scripts/training/train_text_generation.py --config_path docs/none.yml", "no configuration"),
         ("python scripts/none.py", "no script"),

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from rl4lms.config.layout import paths
+from rl4lms.config.params import Params
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.io import sha256_file
 
@@ -122,7 +124,7 @@ class Checkout:
             return [
                 Stage(
                     name=stage.name,
-                    command=stage.cmd,
+                    command=self.spelt_out(stage.cmd),
                     deps=frozenset(d.def_path for d in stage.deps if not isinstance(d, ParamsDependency)),
                     params={d.def_path: frozenset(d.params) for d in stage.deps if isinstance(d, ParamsDependency)},
                     outs=frozenset(out.def_path for out in stage.outs),
@@ -143,7 +145,16 @@ class Checkout:
             self.run(*recipes.cmd.split())
             changed = [stages[name] for name in repo.status() if stages[name] is not recipes]
             graph = repo.index.graph
-            return {stage.cmd for stage in _downstream(graph, changed)}
+            return {self.spelt_out(stage.cmd) for stage in _downstream(graph, changed)}
+
+    def spelt_out(self, command: str) -> str:
+        """A stage's command with the paths that it leaves to the suite's layout, as Snakemake gives them."""
+        stage, *words = command.split()[3:]
+        names = {key[2:]: value for key, value in zip(words[::2], words[1::2], strict=True)}
+        if "out" in names:
+            return command
+        params = Params.open(self.path / "params", names["suite"])
+        return " ".join([command, *(f"--{option} {path}" for option, path in paths(params, stage, names).items())])
 
     def set_param(self, file: str, key: str, value: Any) -> None:
         """Change one number of params/`file`; key: its path with dots. Whatever the file says there now."""

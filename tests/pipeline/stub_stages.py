@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from rl4lms.config.compose import methods
+from rl4lms.config.layout import paths
 from rl4lms.config.params import Params
 from rl4lms.config.stages import STAGES, stage_params
 
@@ -28,7 +29,9 @@ INPUTS = ("data", "model", "base_model", "reward_model", "run", "runs", "scores"
 def main(stage: str, *words: str) -> None:
     given = {key[2:].replace("-", "_"): value for key, value in zip(words[::2], words[1::2], strict=True)}
     names = {key: given[key] for key in ("task", "method", "family", "name") if key in given}
-    out, params = Path(given["out"]), Params.open("params", given["suite"])
+    params = Params.open("params", given["suite"])
+    given = {key.replace("-", "_"): path for key, path in paths(params, stage, given).items()} | given
+    out = Path(given["out"])
     content = {
         "stage": stage,
         "params": stage_params(params, stage, **names),

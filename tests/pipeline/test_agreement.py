@@ -59,9 +59,12 @@ def test_a_log_takes_what_a_stage_says(pairs: list[tuple[dict[str, Any], Stage]]
 
 
 def test_same_outputs(pairs: list[tuple[dict[str, Any], Stage]]) -> None:
-    """DVC declares the one directory that holds the files of Snakemake's job, and no other job's."""
+    """DVC declares the one directory that holds the files of Snakemake's job and no other's; the tables by file."""
     seen: set[str] = set()
     for job, stage in pairs:
+        if job["rule"] == "aggregate":
+            assert stage.outs == set(job["outputs"])
+            continue
         (out,) = stage.outs
         assert all(file.startswith(f"{out}/") for file in job["outputs"]), stage.name
         assert out not in seen and f" --out {out}" in stage.command
