@@ -6,8 +6,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /opt/rl4lms-grue
-COPY pyproject.toml README.md constraints.txt requirements-nodeps.txt ./
-COPY rl4lms rl4lms
+COPY . .
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" -c constraints.txt ".[cluster,dvclive,peft]" \
     && pip install --no-cache-dir --no-deps -r requirements-nodeps.txt

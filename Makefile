@@ -3,6 +3,7 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 TEST_JOBS ?= 2
+VERSION ?=
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
@@ -19,7 +20,7 @@ help::
 	@echo "make test      fast and slow tests; also test-long, test-system, test-gpu, test-network"
 	@echo "make lint type docs    what CI checks besides; make format rewrites"
 	@echo "make pictures  of a finished suite's report and of the terminal, for docs/ (needs Chromium)"
-	@echo "make release   record, and copy tables and plots to docs/results/"
+	@echo "make release   record, and copy tables and plots to docs/results/; VERSION=1.2.0 tags what is committed"
 	@echo "make bench     speed and memory of the learning core"
 
 env: $(ENVIRONMENT)
@@ -57,8 +58,8 @@ docs: $(ENVIRONMENT)
 pictures: $(ENVIRONMENT)
 	python scripts/doc_pictures.py results/$(SUITE)
 
-release: record
-	python scripts/release_results.py $(SUITE)
+release: $(if $(VERSION),$(ENVIRONMENT),record)
+	$(if $(VERSION),python scripts/tag_release.py $(VERSION),python scripts/release_results.py $(SUITE))
 
 bench: $(ENVIRONMENT)
 	python -m benchmarks.ppo

@@ -205,7 +205,7 @@ def _snakemake(words: Sequence[str]) -> None:
         raise WrongCommand(f"no profile {profile}")
     with _errors():
         args = get_argument_parser().parse_args([w for w in words if w not in ("--profile", profile)])
-    rules = "\n".join(path.read_text() for path in [ROOT / "Snakefile", *(ROOT / "workflow").rglob("*.smk")])
+    rules = "\n".join(path.read_text() for path in [ROOT / "workflow/Snakefile", *(ROOT / "workflow").rglob("*.smk")])
     for target in args.targets or []:
         if "/" not in target and not re.search(rf"^rule {target}:", rules, re.MULTILINE):
             raise WrongCommand(f"no rule {target}")
@@ -232,8 +232,9 @@ def _dvc(words: Sequence[str]) -> None:
 
 
 def _make(words: Sequence[str]) -> None:
-    text = (ROOT / "Makefile").read_text()
-    targets = set(re.search(r"\.PHONY:((?:.*\\\n)*.*)", text)[1].replace("\\", "").split())  # type: ignore[index]
+    text = (ROOT / "Makefile").read_text() + (ROOT / "workflow/grid.mk").read_text()
+    phony = re.findall(r"\.PHONY:((?:.*\\\n)*.*)", text)
+    targets = {name for names in phony for name in names.replace("\\", "").split()}
     variables = set(re.findall(r"^([A-Z_]+) \?=", text, re.MULTILINE))
     for word in words:
         name, equals, _ = word.partition("=")

@@ -1,17 +1,4 @@
 GRUE = f"{RESULTS}/grue"
-_CAPTIONS = {
-    "grue.csv": ("table", "Table"),
-    "learning_curves.png": ("learning_curves", "Plots"),
-    "kl_reward.png": ("kl_reward", "Plots"),
-    "summary.png": ("summary", "Plots"),
-    "report.html": ("report", "Report"),
-}
-
-
-def reported(file):
-    """The file, in Snakemake's own report if it has a caption there."""
-    caption, category = _CAPTIONS.get(basename(file), (None, None))
-    return report(file, caption=f"../report/{caption}.rst", category=category) if caption else file
 
 
 rule aggregate:

@@ -13,7 +13,9 @@ from snakemake.exceptions import WorkflowError
 from snakemake.io import contains_wildcard
 from snakemake.utils import validate
 
-sys.path.insert(0, workflow.basedir)  # this checkout's params code, whatever is installed
+# This checkout's params code, whatever is installed; Snakemake reads Snakefile or workflow/Snakefile.
+BASE = Path(workflow.basedir)
+sys.path.insert(0, str(BASE.parent if BASE.name == "workflow" else BASE))
 
 from rl4lms.cli.suite_check import check_suite
 from rl4lms.config.compose import algorithm_of, methods

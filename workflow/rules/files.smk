@@ -5,6 +5,13 @@ from rl4lms.config.compose import starting_point
 from rl4lms.config.stages import STAGES
 
 RESULTS = f"results/{SUITE}"
+_CAPTIONS = {
+    "grue.csv": ("table", "Table"),
+    "learning_curves.png": ("learning_curves", "Plots"),
+    "kl_reward.png": ("kl_reward", "Plots"),
+    "summary.png": ("summary", "Plots"),
+    "report.html": ("report", "Report"),
+}
 
 
 def run_dir(task, method, seed):
@@ -88,3 +95,9 @@ def reward_model_of(wildcards):
 
 def reward_model_option(wildcards, input):
     return f" --reward-model {dirname(input.reward_model[0])}" if input.reward_model else ""
+
+
+def reported(file):
+    """The file, in Snakemake's own report if it has a caption there."""
+    caption, category = _CAPTIONS.get(basename(file), (None, None))
+    return report(file, caption=f"../report/{caption}.rst", category=category) if caption else file
