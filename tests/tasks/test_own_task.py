@@ -116,4 +116,4 @@ def test_the_three_tasks_of_reasoning_gym_score_their_own_answers(monkeypatch: p
         assert rows == task.generate("train", 8, 0)[:5]
         infos = [{"entry": json.loads(row["entry"])} for row in rows]
         assert reasoning.scores([row["answer"] for row in rows], infos) == [1.0] * 5
-        assert max(reasoning.scores(["-1"] * 5, infos)) < 1
+        assert max(reasoning.scores(["no"] * 5, infos)) < 1
