@@ -73,10 +73,11 @@ class Params:
     def task(self, name: str) -> dict[str, Any]:
         """Makes the task known to its table as well, where it is of a module of the user's."""
         task = self._file(f"tasks/{check_name(name, 'task')}.yaml", TaskParams)
-        if (module := task["module"]) is not None:
+        if task["module"] is not None:
+            module, _, attribute = task["module"].partition(":")
             if module.endswith(".py"):
                 module = self._importable(module, f"{self.directory}/tasks/{name}.yaml: module")
-            TASKS.add(name, f"{module}:TASK")
+            TASKS.add(name, f"{module}:{attribute or 'TASK'}")
         return task
 
     def _importable(self, file: str, where: str) -> str:

@@ -107,7 +107,10 @@ class TaskParams:
     generation: Annotated[Arguments, "generation_kwargs of rollouts and evaluation."]
     rl: Annotated[RLParams, "Reinforcement learning."]
     evaluation: Annotated[EvaluationParams, "Evaluation."]
-    module: Annotated[str | None, "Of a task of your own: a dotted name or a .py file that holds its TASK."] = None
+    module: Annotated[
+        str | None,
+        "Of a task of your own: a dotted name or a .py file that holds its TASK; module:NAME for another name.",
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def task_of(name: str, where: str = "") -> Task:
     """The task of a name. Raises ConfigError for an unknown one, and for a user's module without a `TASK`."""
     task = TASKS.load(name, where)
     if not isinstance(task, Task):
-        raise ConfigError(f"task {name}: its module's TASK is a {type(task).__name__}; expected a rl4lms.tasks Task.")
+        raise ConfigError(f"task {name}: its module's TASK is a {type(task).__name__}; expected a Task.")
     if task.name != name:
         raise ConfigError(f"task {name}: its module's TASK is of data named {task.name}; expected {name}.")
     return task

@@ -1,0 +1,91 @@
+"""Three tasks of the package reasoning-gym, which scores their answers: sums, letters in a text, common divisors."""
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rl4lms.data_pools.dataset import DataSet
+from rl4lms.data_pools.row_pool import RowPool
+from rl4lms.envs.text_generation.metric import BaseMetric
+from rl4lms.envs.text_generation.reward import BatchedRewardFunction
+from rl4lms.tasks.task import Bounds, Task
+
+ENDLESS = 10**6  # rows that a data set of the package is said to have; they are made when they are asked for
+
+
+def generator(name: str, **settings: Any) -> Callable[[random.Random, str], Iterator[dict[str, Any]]]:
+    def rows(rng: random.Random, split: str) -> Iterator[dict[str, Any]]:
+        import reasoning_gym
+
+        entries = reasoning_gym.create_dataset(name, size=ENDLESS, seed=rng.getrandbits(31), **settings)
+        for index in range(ENDLESS):
+            entry = entries[index]
+            yield {"question": entry["question"], "answer": entry["answer"], "entry": json.dumps(entry)}
+
+    return rows
+
+
+def task(name: str, label: str, **settings: Any) -> Task:
+    return Task(
+        label=label,
+        data=DataSet(name, {"question": str, "answer": str, "entry": str}, key=lambda row: str(row["question"])),
+        rows=generator(name, **settings),
+        documents=lambda row: [f"{row['question']} {row['answer']}"],
+        bounds={"reasoning/score": Bounds("Score")},
+    )
+
+
+CHAIN_SUM = task("chain_sum", "Chain sum", min_terms=2, max_terms=2, min_digits=1, max_digits=2)
+LETTER_COUNTING = task("letter_counting", "Letter counting", min_words=3, max_words=5)
+GCD = task("gcd", "Greatest common divisor", min_value=1, max_value=50)
+
+
+class Questions(RowPool):
+    """The rows of any of the three: they have the same columns."""
+
+    dataset = CHAIN_SUM.data
+
+    @classmethod
+    def prepare(cls, split: str, data_dir: str | None = None) -> "Questions":
+        return cls.of_rows(
+            split, data_dir, lambda row: (row["question"], [f" {row['answer']}"], {"entry": json.loads(row["entry"])})
+        )
+
+
+def scores(texts: list[str], meta_infos: list[dict[str, Any]]) -> list[float]:
+    """What the package says of each answer: 1 for the right one."""
+    import reasoning_gym
+
+    entries = [info["entry"] for info in meta_infos]
+    judges = [reasoning_gym.get_score_answer_fn(entry["metadata"]["source_dataset"]) for entry in entries]
+    return [
+        float(judge(answer=text.strip(), entry=entry))
+        for judge, text, entry in zip(judges, texts, entries, strict=True)
+    ]
+
+
+class Score(BatchedRewardFunction):
+    def __call__(
+        self,
+        prompt_texts: list[str],
+        gen_texts: list[str],
+        ref_texts: list[list[str]],
+        dones: list[bool],
+        meta_infos: list[dict[str, Any]] | None = None,
+    ) -> list[float]:
+        return scores(gen_texts, meta_infos or [])
+
+
+class MeanScore(BaseMetric):
+    def compute(
+        self,
+        prompt_texts: list[str],
+        generated_texts: list[str],
+        reference_texts: list[list[str]] | None = None,
+        meta_infos: list[dict[str, Any]] | None = None,
+        model: Any = None,
+        split_name: str | None = None,
+    ) -> dict[str, tuple[list[float], float]]:
+        found = scores(generated_texts, meta_infos or [])
+        return {"reasoning/score": (found, sum(found) / len(found))}
