@@ -103,7 +103,7 @@ MUTATIONS = [
              "log_ratio = ref_logprobs - logprobs", "log_ratio = logprobs - ref_logprobs",
              f"{GOLDEN}::test_kl_estimators_golden"),
     mutation(8, "the score lands on the first token", "rollouts/scoring.py",
-             "scores[i][-1] = finite_reward(", "scores[i][0] = finite_reward(",
+             "scores[i][-1] = finite", "scores[i][0] = finite",
              f"{PPO}::test_rollout_fills_exactly_and_places_rewards"),
     mutation(8, "the penalty is added, not subtracted", "rollouts/collector.py",
              "scores - self.kl_controller.kl_coeff", "scores + self.kl_controller.kl_coeff",
