@@ -7,10 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rl4lms.cli.compare import compared
 from rl4lms.core.errors import DataError
 from rl4lms.policies.language_models import load_language_model
-from rl4lms.results.comparison_text import Comparison
+from rl4lms.results.comparison import Comparison, compared
 from rl4lms.results.run_directory import SPLITS, RunDirectory
 from rl4lms.tokenization.tokenizer import build_tokenizer
 from rl4lms.training.model_checks import model_config
