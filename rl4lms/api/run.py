@@ -7,17 +7,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rl4lms.cli.compare import compared
 from rl4lms.core.errors import DataError
 from rl4lms.policies.language_models import load_language_model
-from rl4lms.results.comparison_text import Comparison
+from rl4lms.results.comparison import Comparison, compared
+from rl4lms.results.figures import Drawing, run_figure
 from rl4lms.results.run_directory import SPLITS, RunDirectory
 from rl4lms.tokenization.tokenizer import build_tokenizer
 from rl4lms.training.model_checks import model_config
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 MOST_PANELS = 4  # of metrics, some of which have thirty results
@@ -63,14 +62,11 @@ class Run:
                 return self.directory.samples(name)
         raise DataError(f"{self.path}: no generations of {split or 'test or val'}; train with metrics to have them.")
 
-    def plot(self, *columns: str) -> Figure:
+    def plot(self, *columns: str) -> Drawing:
         """A panel for each of these columns of `curves`, by iteration.
 
         Without columns: the reward and its parts, the KL to the starting model, and the first metrics on val.
         """
-        import matplotlib.pyplot  # noqa: F401 - a notebook shows figures once it is imported
-        from matplotlib.figure import Figure
-
         known = self.curves.columns
         parts = [name for name in known if name.startswith("rollout/reward_")]
         first = [name for name in known if name.startswith("val/")][:MOST_PANELS]
@@ -80,16 +76,7 @@ class Run:
             panels = {name: [name] for name in columns}
         elif "rollout/ep_rew_mean" not in known:  # of a supervised run
             panels = {name: [name] for name in first}
-        figure = Figure(figsize=(3.6 * max(len(panels), 1), 2.8), layout="constrained")
-        axes_of = figure.subplots(1, max(len(panels), 1), squeeze=False)[0]
-        for axes, (title, names) in zip(axes_of, panels.items(), strict=False):
-            for name in names:
-                line = self.curves[name].dropna()
-                axes.plot(line.index, line, marker="o" if name.startswith("val/") else None, label=name)
-            axes.set(title=title, xlabel="iteration")
-            if len(names) > 1:
-                axes.legend(fontsize="small")
-        return figure
+        return run_figure(self.curves, panels)
 
     def model(self) -> PreTrainedModel:
         """The trained language model, on the CPU and in eval mode."""

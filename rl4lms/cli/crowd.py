@@ -18,7 +18,7 @@ from rl4lms.crowd.results import preferences, results
 from rl4lms.crowd.study import KEY_FILE, KINDS, Study, make_study
 from rl4lms.crowd.summary import summary
 from rl4lms.results.run_directory import SPLITS, RunDirectory, read_predictions
-from rl4lms.results.scores import to_csv
+from rl4lms.results.table_formats import to_csv
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from typing import Any
 from rl4lms.core.errors import DataError
 from rl4lms.core.io import open_text, parse_json
 from rl4lms.crowd.study import Study
-from rl4lms.results.scores import FORMULA_STARTS
+from rl4lms.results.table_formats import FORMULA_STARTS
 
 _WORKER_COLUMNS = ("worker", "WorkerId", "worker_id", "Participant id")
 _FIELD = "Answer."

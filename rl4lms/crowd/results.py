@@ -13,7 +13,7 @@ from rl4lms.core.seeding import numpy_generator
 from rl4lms.crowd.agreement import alphas
 from rl4lms.crowd.annotations import Answer
 from rl4lms.crowd.study import Item, Study
-from rl4lms.results.bootstrap import Interval, mean_interval
+from rl4lms.results.statistics import Interval, mean_interval
 
 N_RESAMPLES = 10_000
 LEVEL = 0.95

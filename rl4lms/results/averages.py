@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rl4lms.core.seeding import numpy_generator
-from rl4lms.results.bootstrap import Interval, seeds_interval, stratified_interval
 from rl4lms.results.scores import SuiteScores
+from rl4lms.results.statistics import Interval, seeds_interval, stratified_interval
 
 Floats = NDArray[np.float64]
 
 
 def task_scores(scores: SuiteScores, task: str, method: str) -> Floats:
-    """(seeds, samples) normalised main metric; one column where it has a corpus value alone."""
+    """(seeds, samples) normalised main metric; one column where it has only a corpus value."""
     metric = scores.settings.main_metrics[task]
     scale = scores.settings.scales[metric]
     if scale.log:  # the logarithm of a mean is not the mean of logarithms: scale the corpus value
@@ -49,6 +49,16 @@ def naturalness_average(scores: SuiteScores, method: str) -> Interval | None:
     return _average(scores, method, "naturalness", measured) if measured else None
 
 
+def average_intervals(scores: SuiteScores) -> dict[str, dict[str, Interval]]:
+    """What the summary shows: title -> method -> average; naturalness only where every method has it."""
+    methods = scores.settings.methods
+    shown = {"Task metrics": {method: task_average(scores, method) for method in methods}}
+    naturalness = {method: naturalness_average(scores, method) for method in methods}
+    if measured := {method: average for method, average in naturalness.items() if average is not None}:
+        shown |= {"Naturalness metrics": measured} if len(measured) == len(methods) else {}
+    return shown
+
+
 def _average(scores: SuiteScores, method: str, kind: str, strata: list[Floats]) -> Interval:
     settings = scores.settings
     rng = numpy_generator(settings.bootstrap_seed, "average", kind, method)
@@ -56,7 +66,7 @@ def _average(scores: SuiteScores, method: str, kind: str, strata: list[Floats]) 
 
 
 def without_sample_scores(scores: SuiteScores) -> list[str]:
-    """Tasks whose main metric has a corpus value alone: the bootstrap can resample their seeds only."""
+    """Tasks whose main metric has only a corpus value: the bootstrap can resample only their seeds."""
     settings = scores.settings
     return [
         task

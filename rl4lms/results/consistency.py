@@ -26,17 +26,6 @@ def equal(one: float, other: float) -> bool:
     return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-9)
 
 
-def column(rows: Collection[Mapping[str, Any]], metric: str, path: Path) -> Floats:
-    """(n,) scores per sample. Raises DataError for a row of which the score is missing or no finite number."""
-    values = [row.get(metric) for row in rows]
-    for i, value in enumerate(values):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise DataError(
-                f"{path}: row {i}: {metric} is {value!r}; expected a finite number. Evaluate the run again."
-            )
-    return np.array(values, dtype=np.float64)
-
-
 def shown_means(metrics: Mapping[str, float], columns: Columns) -> set[str]:
     """Metrics whose value is the mean of scores that differ: of equal ones, any average would be."""
     return {

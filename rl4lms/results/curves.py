@@ -1,89 +1,75 @@
-"""Learning curves of RL runs: what the rollouts and the validation split said at every iteration."""
+"""Learning curves of a suite's RL runs as one long table: what the rollouts and the validation split said."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from rl4lms.core.errors import DataError
-from rl4lms.core.io import read_jsonl
-from rl4lms.results.suite import SuiteSettings
+from rl4lms.results.run_directory import RunDirectory
+from rl4lms.results.suite import RunKey, SuiteSettings
 
 REWARD_CURVE = "reward"
 KL_CURVE = "kl"
 MAIN_METRIC_CURVE = "main_metric"
-COLUMNS = ("task", "method", "seed", "iteration", "metric", "value")
+COLUMNS = ["task", "method", "seed", "iteration", "metric", "value"]
 
 # What the rollouts log: the mean score of the episodes, and the mean KL per token to the starting model.
 _ROLLOUT_KEYS = {REWARD_CURVE: "rollout/ep_rew_mean", KL_CURVE: "rollout/kl_mean"}
 
 
-@dataclass(frozen=True)
-class Curve:
-    """points: (iteration, value); iteration k is what was seen before update k, so 0 is the starting point."""
+def read_curves(runs: Mapping[RunKey, RunDirectory], settings: SuiteSettings) -> pd.DataFrame:
+    """The curves of every RL run, columns COLUMNS; iteration k is what was seen before update k.
 
-    task: str
-    method: str
-    seed: int
-    metric: str
-    points: tuple[tuple[int, float], ...]
-
-    @property
-    def iterations(self) -> list[int]:
-        return [iteration for iteration, _ in self.points]
-
-    @property
-    def values(self) -> list[float]:
-        return [value for _, value in self.points]
+    Raises DataError naming the run for a missing file or key.
+    """
+    rows = [
+        (task, method, seed, iteration, metric, value)
+        for (task, method, seed), run in runs.items()
+        if method in settings.rl_methods
+        for metric, iteration, value in _points(run, settings.main_metrics[task])
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def read_curves(runs_dir: Path, settings: SuiteSettings) -> list[Curve]:
-    """Curves of every RL run of the suite. Raises DataError naming the run for a missing file or key."""
-    curves: list[Curve] = []
-    for task in settings.tasks:
-        for method in settings.rl_methods:
-            for seed in settings.seeds:
-                directory = runs_dir / task / method / f"seed{seed}"
-                rollouts = _rows(directory / "rollout_info.jsonl", "iteration")
-                for name, key in _ROLLOUT_KEYS.items():
-                    points = _points(rollouts, "iteration", key, directory / "rollout_info.jsonl")
-                    curves.append(Curve(task, method, seed, name, points))
-                path = directory / "val_split_metrics.jsonl"
-                epochs = [{"epoch": row["epoch"], **row["metrics"]} for row in _rows(path, "epoch", "metrics")]
-                points = _points(epochs, "epoch", settings.main_metrics[task], path)
-                curves.append(Curve(task, method, seed, MAIN_METRIC_CURVE, points))
-    return curves
+def seeds_mean(curves: pd.DataFrame) -> pd.Series[float]:
+    """The seeds' mean at the iterations that all of them have, by iteration. curves: of one metric and method."""
+    by_iteration = curves.groupby("iteration")["value"]
+    return by_iteration.mean()[by_iteration.count() == curves["seed"].nunique()]
 
 
-def _rows(path: Path, *columns: str) -> list[dict[str, Any]]:
+def _points(run: RunDirectory, main_metric: str) -> Iterator[tuple[str, int, float]]:
+    """(metric, iteration, value)"""
+    rollouts = _rows(run, "rollout_info.jsonl", "iteration")
+    for metric, key in _ROLLOUT_KEYS.items():
+        for number, row in enumerate(rollouts, 1):
+            yield (
+                metric,
+                *_point(row, "iteration", row.get(key), key, f"{run.run / 'rollout_info.jsonl'}, line {number}"),
+            )
+    for number, row in enumerate(_rows(run, "val_split_metrics.jsonl", "epoch", "metrics"), 1):
+        where, value = f"{run.run / 'val_split_metrics.jsonl'}, line {number}", row["metrics"].get(main_metric)
+        yield MAIN_METRIC_CURVE, *_point(row, "epoch", value, main_metric, where)
+
+
+def _rows(run: RunDirectory, name: str, *columns: str) -> list[dict[str, Any]]:
+    path: Path = run.run / name
     if not path.is_file():
         raise DataError(
             f"{path}: no such file, so this run has not been trained; train it, or leave it out of the suite."
         )
-    rows = read_jsonl(path, columns)
-    if not rows:
+    if not (rows := run.log(name, *columns)):
         raise DataError(f"{path}: empty, so this run left no curve; delete its directory and train it again.")
     return rows
 
 
-def _points(rows: list[dict[str, Any]], at: str, key: str, path: Path) -> tuple[tuple[int, float], ...]:
-    points = []
-    for number, row in enumerate(rows, 1):
-        value = row.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise DataError(f"{path}, line {number}: {key} is {value!r}; expected a finite number.")
-        if not isinstance(row[at], int):
-            raise DataError(f"{path}, line {number}: {at} is {row[at]!r}; expected a whole number.")
-        points.append((row[at], float(value)))
-    return tuple(points)
-
-
-def curve_rows(curves: Iterable[Curve]) -> Iterator[Mapping[str, Any]]:
-    """The long table of curves, columns COLUMNS."""
-    for curve in curves:
-        for iteration, value in curve.points:
-            values = (curve.task, curve.method, curve.seed, iteration, curve.metric, value)
-            yield dict(zip(COLUMNS, values, strict=True))
+def _point(row: Mapping[str, Any], at: str, value: Any, key: str, where: str) -> tuple[int, float]:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise DataError(f"{where}: {key} is {value!r}; expected a finite number.")
+    if not isinstance(row[at], int):
+        raise DataError(f"{where}: {at} is {row[at]!r}; expected a whole number.")
+    return row[at], float(value)

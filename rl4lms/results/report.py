@@ -1,23 +1,27 @@
-"""One self-contained HTML file of a suite: tables that sort, charts, samples of every method side by side, params."""
+"""One self-contained HTML file of a suite: tables that sort, figures, samples of every method side by side, params."""
 
 from __future__ import annotations
 
 import importlib.resources
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import jinja2
+import yaml
 from markupsafe import Markup, escape
 
-from rl4lms.config.labels import metric_label, task_label
-from rl4lms.results.charts import palette
-from rl4lms.results.curves import Curve
-from rl4lms.results.report_charts import curve_table, summary_figures, task_figures
-from rl4lms.results.report_configuration import Configuration
+from rl4lms.config.labels import arrow, method_label, metric_label, task_label
+from rl4lms.results import figures
+from rl4lms.results.averages import average_intervals
+from rl4lms.results.curves import KL_CURVE, MAIN_METRIC_CURVE, REWARD_CURVE, seeds_mean
+from rl4lms.results.differences import flat
+from rl4lms.results.palette import styles
 from rl4lms.results.report_samples import samples_json
 from rl4lms.results.scores import SuiteScores
-from rl4lms.results.table import Cell, Table
+from rl4lms.results.suite import RunKey
+from rl4lms.results.table import NOT_MEASURED, Cell, Column, Table, decimals
 from rl4lms.results.tables import detail_table
 
 _OPEN = ("task", "naturalness", "kl_per_token", "base_perplexity", "reward_gain")  # the other tables are folded,
@@ -25,10 +29,24 @@ _LONG = 16  # rows: and so are those with more
 _DIVERSITY = "diversity_metrics/"
 
 
-def report(scores: SuiteScores, tables: Sequence[Table], curves: Sequence[Curve], configuration: Configuration) -> str:
-    """HTML text that loads nothing: styles, script and charts are inside, and every text is escaped.
+@dataclass(frozen=True)
+class ReportFigure:
+    """A drawing, and what stands above and below it."""
 
-    Equal input gives equal text.
+    title: str
+    svg: Markup
+    caption: str
+
+
+def report(
+    scores: SuiteScores,
+    tables: Sequence[Table],
+    params: Mapping[str, Any],
+    configs: Mapping[RunKey, Mapping[str, Any]],
+) -> str:
+    """HTML text that loads nothing: styles, script and figures are inside, and every text is escaped.
+
+    params: file of params/ -> content; configs: config.json of every trained run. Equal input gives equal text.
     """
     settings = scores.settings
     environment = jinja2.Environment(
@@ -37,14 +55,15 @@ def report(scores: SuiteScores, tables: Sequence[Table], curves: Sequence[Curve]
     environment.filters |= {"slug": slug, "spread": _cell}
     named = {"task": settings.tasks, "method": settings.methods, "seed": settings.seeds}
     counts = [f"{len(items)} {name}{'s' * (len(items) != 1)}" for name, items in named.items()]
+    looks = styles(settings.methods)
     sections = [
         {
             "task": task,
             "label": task_label(task),
-            "figures": task_figures(scores, curves, task),
-            "curves": curve_table(scores, curves, task),
+            "figures": task_figures(scores, task),
+            "curves": curve_table(scores, task),
             "tables": _detail_tables(scores, task),
-            "runs": configuration.shown_runs(task, settings.methods, settings.seeds),
+            "runs": shown_runs(scores, configs, task),
         }
         for task in settings.tasks
     ]
@@ -53,15 +72,108 @@ def report(scores: SuiteScores, tables: Sequence[Table], curves: Sequence[Curve]
         subtitle=f"{', '.join(counts)}; scores on the test split.",
         suite=settings.suite,
         seed=settings.seeds[0],
-        css=Markup(_resource("report.css") + _colours(settings.methods)),
+        css=Markup(_resource("report.css") + _colours(scores)),
         script=Markup(_resource("report.js")),
         open_tables=[table for table in tables if _is_open(table)],
         closed_tables=[table for table in tables if not _is_open(table)],
         figures=summary_figures(scores),
+        legend=[(i, looks[method].filled, method_label(method)) for i, method in enumerate(settings.methods)],
         sections=sections,
-        params=configuration.shown_params(),
+        params=[(name, _as_yaml(content)) for name, content in params.items()],
         samples=Markup(samples_json(scores)),
     )
+
+
+def summary_figures(scores: SuiteScores) -> list[ReportFigure]:
+    """Normalised scores averaged across tasks with bootstrap intervals, task and naturalness metrics apart."""
+    settings = scores.settings
+    caption = (
+        f"Normalised score, mean over {len(settings.tasks)} tasks with its {settings.level:.0%} bootstrap interval."
+    )
+    if not settings.tells_methods_apart:
+        caption += f" It speaks of these runs: {len(settings.seeds)} a method and task cannot tell methods apart."
+    shown = []
+    for title, row in average_intervals(scores).items():
+        with figures.panel("", "", (6.4, 0.5 * len(row) + 0.8)) as (figure, axis):
+            figures.draw_intervals(axis, row, styles(settings.methods))
+            said = "; ".join(f"{method_label(method)} {interval.mean:.3f}" for method, interval in row.items())
+            shown.append(ReportFigure(f"{title}, average", _svg(figure, f"{title}: {said}", scores), caption))
+    return shown
+
+
+def task_figures(scores: SuiteScores, task: str) -> list[ReportFigure]:
+    """Learning curves of the rollouts' reward and of the main metric on the validation split, and reward against KL."""
+    settings, looks, where = scores.settings, styles(scores.settings.methods), task_label(task)
+    metric = settings.main_metrics[task]
+    label, better = metric_label(metric), arrow(settings.higher_is_better(metric))
+    kinds = {
+        REWARD_CURVE: (f"Reward of the rollouts {arrow(True)}", "Reward"),
+        MAIN_METRIC_CURVE: (f"{label} on the validation split {better}", label),
+    }
+    shown = []
+    for kind, (title, y_label) in kinds.items():
+        curves = scores.curves_of(task, kind)
+        if len(curves):
+            with figures.panel("Iteration", y_label) as (figure, axis):
+                figures.draw_curves(axis, curves, looks)
+                name = f"{title}, {where}, by iteration. The numbers are in the table below."
+                caption = "Thick: mean of the seeds. Thin: each seed." if len(settings.seeds) > 1 else "One seed."
+                shown.append(ReportFigure(title, _svg(figure, name, scores), caption))
+    with figures.panel(figures.KL_LABEL, "Reward") as (figure, axis):
+        figures.draw_frontier(axis, scores, task, looks)
+        name = f"Reward against KL to the starting model, {where}."
+        caption = "Marker: a seed's test split. Line: its rollouts in training. A number at the edge: KL beyond it."
+        shown.append(ReportFigure("Reward against KL", _svg(figure, name, scores), caption))
+    return shown
+
+
+def _svg(figure: figures.Drawing, name: str, scores: SuiteScores) -> Markup:
+    colours = {look.colour: f"m{i}" for i, look in enumerate(styles(scores.settings.methods).values())}
+    return Markup(figure.svg(name, colours))
+
+
+def curve_table(scores: SuiteScores, task: str) -> Table:
+    """The numbers of a task's curves: mean of the seeds at the first and the last iteration."""
+    kinds = {REWARD_CURVE: "Reward", KL_CURVE: "KL per token", MAIN_METRIC_CURVE: "Validation"}
+    columns = [Column("method", "Method", numeric=False)]
+    columns += [Column(f"{k}/{end}", name, end) for k, name in kinds.items() for end in ("first", "last")]
+    rows = []
+    for method in scores.settings.rl_methods:
+        cells = [Cell(method_label(method), method)]
+        for kind in kinds:
+            curves = scores.curves_of(task, kind)
+            mean = list(seeds_mean(curves[curves["method"] == method]))
+            ends = [Cell(f"{value:.{decimals([value])}f}", value) for value in (mean[:1] + mean[-1:])]
+            cells += ends or [Cell(NOT_MEASURED)] * 2
+        rows.append(tuple(cells))
+    notes = ("First and last iteration, mean of the seeds; every iteration is in curves.csv.",)
+    keys = scores.settings.rl_methods
+    return Table(f"curves_{task}", "Numbers of these figures", tuple(columns), keys, tuple(rows), notes)
+
+
+def shown_runs(scores: SuiteScores, configs: Mapping[RunKey, Mapping[str, Any]], task: str) -> list[dict[str, Any]]:
+    """Of every method that was trained: the first seed's configuration, and what the other seeds' have else."""
+    shown = []
+    for method in scores.settings.methods:
+        found = {seed: configs[task, method, seed] for seed in scores.settings.seeds if (task, method, seed) in configs}
+        if found:
+            (first, config), *others = found.items()
+            differing = [(seed, changes(config, other)) for seed, other in others]
+            shown.append({"label": method_label(method), "seed": first, "text": _as_yaml(config), "others": differing})
+    return shown
+
+
+def changes(one: Any, other: Any) -> list[str]:
+    """Lines "dotted.key: value" of what `other` has else than `one`; a key that it lacks is said to be absent."""
+    before, after = dict(flat(one)), dict(flat(other))
+    changed = {key: value for key, value in after.items() if key not in before or before[key] != value}
+    texts = {key: _as_yaml(value, flow=True).removesuffix("...\n").strip() for key, value in changed.items()}
+    lines = [f"{key}: {text}" for key, text in texts.items()]
+    return [*lines, *(f"{key}: absent" for key in before if key not in after)]
+
+
+def _as_yaml(content: Any, *, flow: bool = False) -> str:
+    return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100, default_flow_style=flow))
 
 
 def _is_open(table: Table) -> bool:
@@ -92,8 +204,10 @@ def _resource(name: str) -> str:
     return (importlib.resources.files("rl4lms.results") / "templates" / name).read_text(encoding="utf-8")
 
 
-def _colours(methods: Sequence[str]) -> str:
-    light, dark = ("".join(f"--m{i}:{pair[k]};" for i, pair in enumerate(palette(methods))) for k in (0, 1))
+def _colours(scores: SuiteScores) -> str:
+    looks = list(styles(scores.settings.methods).values())
+    light = "".join(f"--m{i}:{look.colour};" for i, look in enumerate(looks))
+    dark = "".join(f"--m{i}:{look.dark};" for i, look in enumerate(looks))
     return (
         f":root{{{light}}}\n@media (prefers-color-scheme: dark){{:root{{{dark}}}}}\n@media print{{:root{{{light}}}}}\n"
     )

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rl4lms.core.errors import DataError
 from rl4lms.core.io import read_json, read_jsonl
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Floats = NDArray[np.float64]
 
 SPLITS = ("test", "val")
 TEXT_COLUMNS = ("sample_id", "prompt_text", "generated_text")
@@ -125,6 +131,25 @@ class RunDirectory:
             known = ", ".join(map(str, sorted(found))) or "none"
             raise DataError(f"{self.run}: no predictions of the split {split} at epoch {epoch}; there are: {known}.")
         return found[epoch]
+
+
+def score_columns(rows: Sequence[Mapping[str, Any]], metrics: Collection[str], path: Path) -> dict[str, Floats]:
+    """Metric -> its (n,) scores per sample, of the metrics that have them. path: of the rows.
+
+    Raises DataError for a row of which the score is missing or no finite number.
+    """
+    columns = {}
+    for metric in metrics:
+        values = [row.get(metric) for row in rows]
+        if values.count(None) == len(rows):
+            continue
+        for i, value in enumerate(values):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise DataError(
+                    f"{path}: row {i}: {metric} is {value!r}; expected a finite number. Evaluate the run again."
+                )
+        columns[metric] = np.array(values, dtype=np.float64)
+    return columns
 
 
 def read_predictions(path: Path) -> list[dict[str, Any]]:

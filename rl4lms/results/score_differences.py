@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +13,15 @@ from numpy.typing import NDArray
 from rl4lms.core.errors import DataError
 from rl4lms.core.io import read_json
 from rl4lms.core.manifest import MANIFEST_FILE
+from rl4lms.core.result_keys import N_SAMPLES
 from rl4lms.core.seeding import numpy_generator
-from rl4lms.results.bootstrap import Interval, PairedTest, mean_interval, paired_test
-from rl4lms.results.comparisons import ALPHA
-from rl4lms.results.consistency import check_identity, check_means, shown_means
-from rl4lms.results.run_directory import RunDirectory
+from rl4lms.results.consistency import check_identity, check_means, equal, shown_means
+from rl4lms.results.run_directory import RunDirectory, score_columns
+from rl4lms.results.statistics import ALPHA, Interval, PairedTest, holm, mean_interval, paired_test
 
 LEVEL = 1.0 - ALPHA
-_TEXT = ("split_name", "sample_id", "prompt_text", "generated_text", "ref_text")
 
 Floats = NDArray[np.float64]
-Rows = Mapping[str, Mapping[str, Any]]  # by sample id
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class ScoreDifference:
         """Whether the mean difference per sample is b - a; of corpus BLEU it is not, the test is of another mean."""
         if self.test is None or self.a is None or self.b is None:
             return False
-        return math.isclose(self.test.difference, self.b - self.a, rel_tol=1e-6, abs_tol=1e-9)
+        return equal(self.test.difference, self.b - self.a)
 
 
 @dataclass(frozen=True)
@@ -86,50 +83,68 @@ def common_split(a: RunDirectory, b: RunDirectory, split: str | None) -> str | N
     return split
 
 
+@dataclass(frozen=True)
+class _Side:
+    """What one run says of a split. rows: by sample id; columns: metric -> scores per sample."""
+
+    run: RunDirectory
+    split: str
+    metrics: Mapping[str, float]
+    rows: Mapping[str, Mapping[str, Any]]
+    columns: Mapping[str, Floats]
+
+    @classmethod
+    def read(cls, run: RunDirectory, split: str) -> _Side:
+        """Raises DataError for scores that are of another run than the manifest beside them says."""
+        rows, metrics, lines = run.predictions(split), run.metrics(split), f"{split}_split_metrics.jsonl"
+        check_identity(run.scores / lines, run.line(split), _run_of(run.scores))
+        columns = score_columns(rows, metrics, run.predictions_file(split) or run.scores)
+        return cls(run, split, metrics, {row["sample_id"]: row for row in rows}, columns)
+
+    def check_means(self, shown: set[str]) -> None:
+        """Raises DataError for scores per sample whose mean is not the value that is shown of them."""
+        if self.columns and (path := self.run.predictions_file(self.split)) is not None:
+            check_means(path, self.metrics, self.columns, self.run.line(self.split).get("means", shown))
+
+    def of(self, metric: str, samples: Sequence[str]) -> Floats:
+        """Scores of these samples, in their order."""
+        place = {sample: i for i, sample in enumerate(self.rows)}
+        return self.columns[metric][[place[sample] for sample in samples]]
+
+    def interval(self, metric: str, n_resamples: int, rng: np.random.Generator) -> Interval | None:
+        scores, value = self.columns.get(metric), self.metrics.get(metric)
+        if scores is None or value is None or not equal(float(scores.mean()), value):
+            return None
+        return mean_interval(scores, level=LEVEL, n_resamples=n_resamples, rng=rng)
+
+
 def score_table(a: RunDirectory, b: RunDirectory, split: str, *, n_resamples: int, seed: int) -> ScoreTable:
     """Every metric of either run, those with scores per sample first."""
-    rows_a, rows_b = ({row["sample_id"]: row for row in run.predictions(split)} for run in (a, b))
-    paired = [name for name, row in rows_a.items() if name in rows_b and _same_prompt(row, rows_b[name])]
-    metrics_a, metrics_b = a.metrics(split), b.metrics(split)
-    names = [name for name in dict.fromkeys([*metrics_a, *metrics_b]) if name != "n"]
-    _check_samples(a, b, split, rows_a, rows_b, same=len(paired) == len(rows_a) == len(rows_b))
+    one, other = _Side.read(a, split), _Side.read(b, split)
+    paired = [s for s, row in one.rows.items() if s in other.rows and _same_prompt(row, other.rows[s])]
+    names = [name for name in dict.fromkeys([*one.metrics, *other.metrics]) if name != N_SAMPLES]
+    same = len(paired) == len(one.rows) == len(other.rows)  # a mean in one run is then a mean in the other
+    shown = shown_means(one.metrics, one.columns) | shown_means(other.metrics, other.columns) if same else set()
+    for side in (one, other):
+        side.check_means(shown)
 
     def draw(*keys: str) -> np.random.Generator:
         return numpy_generator(seed, "compare", *keys)
 
-    tests: dict[str, PairedTest] = {}
-    for name in names:
-        ours, theirs = (_column([rows[sample] for sample in paired], name) for rows in (rows_a, rows_b))
-        if ours is not None and theirs is not None:
-            tests[name] = paired_test(theirs, ours, level=LEVEL, n_resamples=n_resamples, rng=draw("paired", name))
+    tests = {
+        name: paired_test(
+            other.of(name, paired), one.of(name, paired), level=LEVEL, n_resamples=n_resamples, rng=draw("paired", name)
+        )
+        for name in names
+        if paired and name in one.columns and name in other.columns
+    }
     adjusted = holm({name: test.p_two_sided for name, test in tests.items()})
     found = []
     for name in sorted(names, key=lambda name: name not in tests):
-        a_value, b_value = metrics_a.get(name), metrics_b.get(name)
-        interval_a, interval_b = (
-            _interval(_column(list(rows.values()), name), value, n_resamples, draw("interval", name))
-            for rows, value in ((rows_a, a_value), (rows_b, b_value))
-        )
-        test, p = tests.get(name), adjusted.get(name)
-        found.append(ScoreDifference(name, a_value, b_value, interval_a, interval_b, test, p))
-    return ScoreTable(split, len(rows_a), len(rows_b), len(paired), found)
-
-
-def _check_samples(a: RunDirectory, b: RunDirectory, split: str, rows_a: Rows, rows_b: Rows, *, same: bool) -> None:
-    """Raises DataError for scores per sample whose mean is not the value that is shown of them.
-
-    same: whether both runs were scored on the same samples, so that a mean in one is a mean in the other.
-    """
-    found = []
-    for run, rows in ((a, rows_a), (b, rows_b)):
-        check_identity(run.scores / f"{split}_split_metrics.jsonl", run.line(split), _run_of(run.scores))
-        metrics = run.metrics(split)
-        given = ((name, _column(list(rows.values()), name)) for name in metrics)
-        found.append((run, metrics, {name: scores for name, scores in given if scores is not None}))
-    shown = set().union(*(shown_means(metrics, columns) for _, metrics, columns in found)) if same else set()
-    for run, metrics, columns in found:
-        if columns and (path := run.predictions_file(split)) is not None:
-            check_means(path, metrics, columns, run.line(split).get("means", shown))
+        interval_a, interval_b = (s.interval(name, n_resamples, draw("interval", name)) for s in (one, other))
+        values = (one.metrics.get(name), other.metrics.get(name))
+        found.append(ScoreDifference(name, *values, interval_a, interval_b, tests.get(name), adjusted.get(name)))
+    return ScoreTable(split, len(one.rows), len(other.rows), len(paired), found)
 
 
 def _run_of(scores: Path) -> dict[str, Any]:
@@ -139,33 +154,5 @@ def _run_of(scores: Path) -> dict[str, Any]:
     return {key: manifest[key] for key in ("task", "method", "seed") if key in manifest}
 
 
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Holm's step-down adjustment (Scandinavian Journal of Statistics 6, 1979): the k-th smallest of n times n - k + 1.
-
-    Never below one that is smaller, never above 1: as many tests as there are, 5 in 100 such tables hold a false one.
-    """
-    adjusted, largest = {}, 0.0
-    for k, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
-        largest = max(largest, min(1.0, p * (len(p_values) - k)))
-        adjusted[name] = largest
-    return adjusted
-
-
 def _same_prompt(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return bool(one["prompt_text"] == other["prompt_text"])
-
-
-def _column(rows: Sequence[Mapping[str, Any]], metric: str) -> Floats | None:
-    """(n,) scores per sample; None where there are none."""
-    values = [row.get(metric) for row in rows]
-    if not values or metric in _TEXT or not all(isinstance(value, int | float) for value in values):
-        return None
-    return np.array(values, dtype=np.float64)
-
-
-def _interval(
-    scores: Floats | None, value: float | None, n_resamples: int, rng: np.random.Generator
-) -> Interval | None:
-    if scores is None or value is None or not math.isclose(float(scores.mean()), value, rel_tol=1e-6, abs_tol=1e-9):
-        return None
-    return mean_interval(scores, level=LEVEL, n_resamples=n_resamples, rng=rng)

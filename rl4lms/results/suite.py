@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,6 +19,8 @@ from rl4lms.tasks.task import task_of
 # Below, seeds say too little to tell methods apart: a t interval over them is wider than any score, so the range is
 # shown instead, and nothing is marked as the best.
 MIN_SEEDS = 5
+
+RunKey = tuple[str, str, int]  # task, method, seed
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,10 @@ class SuiteSettings:
             bootstrap_seed=aggregate["bootstrap"].get("seed", 0),
             paper=aggregate.get("paper", {}) if grue["suite"] == "paper" else {},
         )
+
+    @property
+    def runs(self) -> list[RunKey]:
+        return list(itertools.product(self.tasks, self.methods, self.seeds))
 
     @property
     def rl_methods(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rl4lms.config.labels import method_label
-from rl4lms.results.bootstrap import Interval
+from rl4lms.results.statistics import Interval
 
 NOT_MEASURED = "–"
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rl4lms.core.errors import one_line
-from rl4lms.results.scores import to_csv
-from rl4lms.results.table import Cell, Table
+from rl4lms.results.table import Table
+
+if TYPE_CHECKING:  # imported when something is written: crowd work reads this module without writing tables
+    import pandas as pd
+
+# What a spreadsheet takes for the beginning of a formula, in the wide forms of Chinese and Japanese keyboards, too.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 # Tables whose rows are not methods, or whose numbers are not ours: they have no place in the CSV of methods.
 _NOT_BY_METHOD = ("reward_gain", "supervised_gain", "base_perplexity", "paper_")
@@ -36,68 +43,57 @@ _MARKDOWN = re.compile(r"[\\|*`]|<(?=[A-Za-z/!?])|\[(?=[^\]]*\][(\[])")  # table
 
 def markdown(tables: Iterable[Table], title: str) -> str:
     """One document: a section per table, columns padded so that it reads as plain text too."""
-    sections = [f"# {_markdown_escape(title)}", *(_markdown_section(table) for table in tables)]
+    sections = [f"# {_markdown_escape(title)}"]
+    for table in tables:
+        notes = "\n".join(f"- {_markdown_escape(note)}" for note in table.notes)
+        parts = [f"## {_markdown_escape(table.title)}", markdown_table(table), notes]
+        sections += [part for part in parts if part]
     return "\n\n".join(sections) + "\n"
 
 
 def markdown_table(table: Table) -> str:
-    """The table alone: head, rule and rows. The best of a column is bold."""
-    rows = [[_markdown_escape(column.head) for column in table.columns]]
-    rows += [[_bold(cell, _markdown_escape(cell.text), "**{}**") for cell in row] for row in table.rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
-    lines = ["| " + " | ".join(_pad(row, widths, table)) + " |" for row in rows]
-    rule = [f"{'-' * (w + 1)}:" if c.numeric else "-" * (w + 2) for c, w in zip(table.columns, widths, strict=True)]
-    return "\n".join([lines[0], "|" + "|".join(rule) + "|", *lines[1:]])
-
-
-def _pad(row: Sequence[str], widths: Sequence[int], table: Table) -> list[str]:
-    cells = zip(row, widths, table.columns, strict=True)
-    return [text.rjust(width) if column.numeric else text.ljust(width) for text, width, column in cells]
-
-
-def _markdown_section(table: Table) -> str:
-    notes = "\n".join(f"- {_markdown_escape(note)}" for note in table.notes)
-    parts = [f"## {_markdown_escape(table.title)}", markdown_table(table), notes]
-    return "\n\n".join(part for part in parts if part)
-
-
-def _markdown_escape(text: str) -> str:
-    return _MARKDOWN.sub(lambda match: "\\" + match.group(), one_line(text))
-
-
-def _bold(cell: Cell, text: str, template: str) -> str:
-    return template.format(text) if cell.best else text
+    """Only the table: head, rule and rows. The best of a column is bold."""
+    frame = _text(table, _markdown_escape, "**{}**")
+    frame.columns = [_markdown_escape(column.head) for column in table.columns]
+    sides = ["right" if column.numeric else "left" for column in table.columns]
+    return str(frame.to_markdown(index=False, disable_numparse=True, colalign=sides))
 
 
 def latex(tables: Iterable[Table]) -> str:
     """A `table*` per table, for \\input; it needs the packages booktabs and graphicx."""
-    preamble = "% \\usepackage{booktabs,graphicx}\n"
-    return preamble + "\n".join(_latex_table(table) for table in tables)
+    return "% \\usepackage{booktabs,graphicx}\n" + "\n".join(_latex_table(table) for table in tables)
 
 
 def _latex_table(table: Table) -> str:
+    import pandas as pd
+
     title = table.title if table.title.endswith("?") else f"{table.title}."
-    alignment = "".join("r" if column.numeric else "l" for column in table.columns)
-    lines = [
+    frame = _text(table, tex_escape, r"\textbf{{{}}}")
+    heads = [(tex_escape(column.label), tex_escape(column.detail)) for column in table.columns]
+    with_details = any(detail for _, detail in heads)
+    frame.columns = pd.MultiIndex.from_tuples(heads) if with_details else [label for label, _ in heads]
+    sides = "".join("r" if column.numeric else "l" for column in table.columns)
+    return "\n".join([
         r"\begin{table*}",
-        r"  \centering",
-        rf"  \caption{{{tex_escape(' '.join((title, *table.notes)))}}}",
-        rf"  \label{{tab:{re.sub('[^a-z0-9]+', '-', table.key.lower())}}}",
-        r"  \resizebox{\textwidth}{!}{%",
-        rf"  \begin{{tabular}}{{{alignment}}}",
-        r"    \toprule",
-        _latex_row(tex_escape(column.label) for column in table.columns),
-    ]
-    if any(column.detail for column in table.columns):
-        lines.append(_latex_row(tex_escape(column.detail) for column in table.columns))
-    lines.append(r"    \midrule")
-    lines += [_latex_row(_bold(c, tex_escape(c.text), r"\textbf{{{}}}") for c in row) for row in table.rows]
-    lines += [r"    \bottomrule", r"  \end{tabular}}", r"\end{table*}"]
-    return "\n".join(lines) + "\n"
+        r"\centering",
+        rf"\caption{{{tex_escape(' '.join((title, *table.notes)))}}}",
+        rf"\label{{tab:{re.sub('[^a-z0-9]+', '-', table.key.lower())}}}",
+        r"\resizebox{\textwidth}{!}{%",
+        frame.to_latex(index=False, escape=False, column_format=sides, multicolumn_format="c").rstrip() + "}",
+        r"\end{table*}",
+    ]) + "\n"  # fmt: skip
 
 
-def _latex_row(cells: Iterable[str]) -> str:
-    return "    " + " & ".join(cells) + r" \\"
+def _text(table: Table, escape: Callable[[str], str], bold: str) -> pd.DataFrame:
+    """What a table shows, escaped; columns are numbered."""
+    import pandas as pd
+
+    shown = [[bold.format(escape(cell.text)) if cell.best else escape(cell.text) for cell in row] for row in table.rows]
+    return pd.DataFrame(shown, columns=range(len(table.columns)), dtype=object)
+
+
+def _markdown_escape(text: str) -> str:
+    return _MARKDOWN.sub(lambda match: "\\" + match.group(), one_line(text))
 
 
 def tex_escape(text: str) -> str:
@@ -109,34 +105,37 @@ def method_csv(tables: Iterable[Table], methods: Sequence[str]) -> str:
 
     Full precision; an empty field where nothing was measured.
     """
-    columns = ["method"]
-    rows: dict[str, dict[str, object]] = {method: {"method": method} for method in methods}
+    import pandas as pd
+
+    columns = {}
     for table in tables:
         if table.key.startswith(_NOT_BY_METHOD):
             continue
         for i, column in enumerate(table.columns[1:], 1):
-            name = f"{table.key}:{column.key}"
-            getters: dict[str, Callable[[Cell], object]] = {
-                name: lambda cell: cell.value,
-                f"{name}:low": lambda cell: cell.low,
-                f"{name}:high": lambda cell: cell.high,
-            }
-            columns += getters
-            for method, row in zip(table.row_keys, table.rows, strict=True):
-                rows[method] |= {field: get(row[i]) for field, get in getters.items()}
-    return to_csv(rows.values(), columns)
+            for suffix, part in (("", "value"), (":low", "low"), (":high", "high")):
+                values = [getattr(row[i], part) for row in table.rows]
+                columns[f"{table.key}:{column.key}{suffix}"] = pd.Series(values, table.row_keys, dtype=float)
+    return to_csv(pd.DataFrame(columns, index=list(methods)).rename_axis("method").reset_index())
 
 
-def comparison_csv(tables: Iterable[Table]) -> str:
-    """Rows of the given significance tables in full precision, with the bounds of the gain."""
-    names, rows = ["table"], []
-    for table in tables:
-        for row in table.rows:
-            values: dict[str, object] = {"table": table.key}
-            for column, cell in zip(table.columns, row, strict=True):
-                values[column.key] = cell.value
-                if column.key == "gain":
-                    values |= {"gain:low": cell.low, "gain:high": cell.high}
-            rows.append(values)
-            names = list(dict.fromkeys((*names, *values)))
-    return to_csv(rows, names)
+def to_csv(rows: pd.DataFrame | Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
+    """CSV text with a header; floats in full precision, an empty field for None and NaN."""
+    import pandas as pd
+
+    given: Any = rows
+    frame = pd.DataFrame(given, columns=None if columns is None else list(columns), dtype=object).map(_csv_cell)
+    return str(frame.to_csv(index=False, header=[_csv_cell(name) for name in frame], lineterminator="\n"))
+
+
+def _csv_cell(value: Any) -> Any:
+    """A text that a spreadsheet would compute gets an apostrophe in front, as one types it there; numbers stay."""
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS) and not _is_number(value):
+        return f"'{value}"
+    return value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(text.strip() == text and math.isfinite(float(text)))
+    except ValueError:
+        return False

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import pandas as pd
+
 from rl4lms.config.compose import ZERO_SHOT
 from rl4lms.config.labels import arrow, method_label, metric_label, task_label
 from rl4lms.core.result_keys import BASE_PERPLEXITY, KL_PER_SEQUENCE, KL_PER_TOKEN, REWARD
-from rl4lms.results.averages import (
-    naturalness_average,
-    naturalness_interval,
-    task_average,
-    without_sample_scores,
-)
-from rl4lms.results.bootstrap import Interval, seeds_interval
+from rl4lms.results.averages import naturalness_average, naturalness_interval, task_average, without_sample_scores
+from rl4lms.results.gains import gain_tables
 from rl4lms.results.scores import SuiteScores
-from rl4lms.results.significance_tables import (
-    reward_significance_table,
-    supervised_significance_table,
-)
+from rl4lms.results.statistics import Interval
 from rl4lms.results.suite import MIN_SEEDS, SuiteSettings
-from rl4lms.results.table import (
-    NOT_MEASURED,
-    Cell,
-    Column,
-    MethodColumn,
-    Table,
-    method_table,
-)
+from rl4lms.results.table import NOT_MEASURED, Cell, Column, MethodColumn, Table, method_table
 
 _REWARD_NOTE = "The reward that the RL methods of the task are trained on, without its KL penalty; one score a sample."
 _KL_NOTE = (
@@ -36,13 +23,13 @@ _KL_NOTE = (
 )
 
 
-def grue_tables(scores: SuiteScores) -> list[Table]:
-    """All tables of a suite, in the order in which they are shown."""
+def grue_tables(scores: SuiteScores, found: pd.DataFrame) -> list[Table]:
+    """All tables of a suite, in the order in which they are shown. found: its gains."""
     tables = [task_table(scores), naturalness_table(scores)]
     tables += [metric_table(scores, metric) for metric in scores.settings.naturalness]
     tables.append(metric_table(scores, REWARD, title="Reward on the test split ↑", notes=(_REWARD_NOTE,)))
     tables += kl_tables(scores)
-    tables += [reward_significance_table(scores), supervised_significance_table(scores)]
+    tables += gain_tables(scores, found)
     tables += [paper_table(scores, task) for task in scores.settings.paper if task in scores.settings.tasks]
     return [table for table in tables if table.rows and len(table.columns) > 1]
 
@@ -54,13 +41,13 @@ def task_table(scores: SuiteScores) -> Table:
     for task, metric in settings.main_metrics.items():
         better = settings.higher_is_better(metric)
         head = Column(task, task_label(task), f"{metric_label(metric)} {arrow(better)}".strip())
-        columns.append(MethodColumn(head, _over_seeds(scores, task, metric), _marked(scores, better)))
+        columns.append(MethodColumn(head, scores.over_seeds(task, metric), _marked(scores, better)))
     averages = {method: task_average(scores, method) for method in settings.methods}
     columns.append(MethodColumn(Column("average", "Average", "normalised ↑"), averages, _marked(scores, True)))
     notes = [_spread_note(scores), _average_note(settings)]
     if corpus := without_sample_scores(scores):
         names = ", ".join(task_label(task) for task in corpus)
-        notes.append(f"{names}: the corpus value is no mean over samples, so that bootstrap resamples its seeds only.")
+        notes.append(f"{names}: the corpus value is no mean over samples, so that bootstrap resamples only its seeds.")
     notes += _metric_notes(scores, settings.main_metrics.items())
     return method_table("task", "Task metrics", columns, notes, settings.methods)
 
@@ -94,7 +81,7 @@ def metric_table(
     better = scores.settings.higher_is_better(metric)
     columns = []
     for task in scores.settings.tasks:
-        values = _over_seeds(scores, task, metric)
+        values = scores.over_seeds(task, metric)
         if any(values.values()):
             columns.append(MethodColumn(Column(task, task_label(task)), values, _marked(scores, better)))
     notes = [*notes, *_metric_notes(scores, [(column.column.key, metric) for column in columns])]
@@ -121,7 +108,7 @@ def detail_table(scores: SuiteScores, task: str) -> Table:
     rows = []
     for metric in metrics:
         better = settings.higher_is_better(metric)
-        values = MethodColumn(Column(metric, metric), _over_seeds(scores, task, metric), _marked(scores, better))
+        values = MethodColumn(Column(metric, metric), scores.over_seeds(task, metric), _marked(scores, better))
         row = method_table(metric, metric, [values], [], settings.methods)
         cells = dict(zip(row.row_keys, (cells[1] for cells in row.rows), strict=True))
         head = Cell(f"{metric_label(metric)} {arrow(better)}".strip(), metric)
@@ -131,14 +118,14 @@ def detail_table(scores: SuiteScores, task: str) -> Table:
 
 
 def paper_table(scores: SuiteScores, task: str) -> Table:
-    """Our mean beside the published number, for every method that either has (suite `paper` alone)."""
+    """Our mean beside the published number, for every method that either has (only in the suite `paper`)."""
     published = scores.settings.paper[task]
     metrics = list(dict.fromkeys(metric for row in published.values() for metric in row))
     columns = []
     for metric in metrics:
         better = scores.settings.higher_is_better(metric)
         label = f"{metric_label(metric)} {arrow(better)}".strip()
-        columns.append(MethodColumn(Column(metric, label, "ours"), _over_seeds(scores, task, metric)))
+        columns.append(MethodColumn(Column(metric, label, "ours"), scores.over_seeds(task, metric)))
         theirs = {method: _point(row.get(metric)) for method, row in published.items()}
         columns.append(MethodColumn(Column(f"{metric}/paper", label, "paper"), theirs))
     methods = list(dict.fromkeys((*scores.settings.methods, *published)))
@@ -148,14 +135,6 @@ def paper_table(scores: SuiteScores, task: str) -> Table:
 
 def _point(value: float | None) -> Interval | None:
     return None if value is None else Interval(value, value, value, 1, "point")
-
-
-def _over_seeds(scores: SuiteScores, task: str, metric: str) -> dict[str, Interval | None]:
-    intervals: dict[str, Interval | None] = {}
-    for method in scores.settings.methods:
-        values = scores.values(task, method, metric)
-        intervals[method] = None if values is None else seeds_interval(values, level=scores.settings.level)
-    return intervals
 
 
 def _marked(scores: SuiteScores, better: bool | None) -> bool | None:
@@ -189,7 +168,7 @@ def _average_note(settings: SuiteSettings) -> str:
 
 def _metric_notes(scores: SuiteScores, shown: Iterable[tuple[str, str]]) -> list[str]:
     """What metrics ask to be said beside their numbers (a word list, a checkpoint). shown: (task, metric) pairs."""
-    labels = scores.labels()
+    labels = scores.labels
     tasks_by_note: dict[tuple[str, str], list[str]] = {}
     for task, metric in shown:
         if label := labels.get(metric, {}).get(task):

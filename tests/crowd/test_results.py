@@ -15,7 +15,7 @@ from rl4lms.crowd.annotations import Answer, answers_of, page_rows, read_handed_
 from rl4lms.crowd.results import preferences, results
 from rl4lms.crowd.study import Study, make_study
 from rl4lms.crowd.summary import summary
-from rl4lms.results.scores import to_csv
+from rl4lms.results.table_formats import to_csv
 
 from .conftest import HOSTILE, predictions, row
 

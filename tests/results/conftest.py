@@ -11,8 +11,11 @@ import pytest
 
 from rl4lms.config.compose import algorithm_of, methods, starting_point
 from rl4lms.core.seeding import numpy_generator
+from rl4lms.results.gains import suite_gains
 from rl4lms.results.scores import SuiteScores
 from rl4lms.results.suite import MetricScale, SuiteSettings
+from rl4lms.results.table import Table
+from rl4lms.results.tables import grue_tables
 
 from .two_runs import make_run
 
@@ -49,6 +52,10 @@ FULL = {
     "narrative_qa": "lexical/rouge_l_max",
     "daily_dialog": "intent/accuracy",
 }
+
+
+def tables_of(scores: SuiteScores) -> list[Table]:
+    return grue_tables(scores, suite_gains(scores))
 
 
 def make_settings(**changes: Any) -> SuiteSettings:

@@ -137,7 +137,7 @@ METRICS, LINE, PREDICTIONS = "metrics.json", "test_split_metrics.jsonl", "test_p
     ("damage", "said"),
     [
         (set_key(PREDICTIONS, "0|reward", 5.0), "test_predictions.json: the 40 scores of reward have the mean"),
-        (set_key(METRICS, "reward", 0.9), "test_predictions.json: the 40 scores of reward have the mean"),
+        (set_key(METRICS, "reward", 0.9), "metrics.json: reward is 0.9, but 0."),
         (set_key(METRICS, "kl/per_token", 0.9), "metrics.json: kl/per_token is 0.9, but 0.0"),
         (set_key(METRICS, "kl/new", 0.9), "metrics.json: kl/new is 0.9, but missing in the last line of"),
         (set_key(LINE, "metrics|kl/per_token", 0.9), "but 0.9 in the last line of"),
@@ -165,7 +165,7 @@ def test_files_of_a_run_that_disagree_are_named(
 
 
 def test_aggregation_imports_nothing_heavy() -> None:
-    heavy = ("torch", "transformers", "datasets", "stable_baselines3", "nltk", "tokenizers", "pandas", "scipy")
+    heavy = ("torch", "transformers", "datasets", "stable_baselines3", "nltk", "tokenizers", "scipy")
     code = f"import sys, rl4lms.cli.aggregate; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

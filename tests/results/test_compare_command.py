@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rl4lms.cli.main import main
-from rl4lms.results.comparison_text import printable
+from rl4lms.results.comparison import printable
 
 from .two_runs import BLEU, CONFIG, METEOR, MakeRun, put, rows_of, shared_scores
 

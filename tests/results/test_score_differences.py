@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from rl4lms.core.errors import DataError
 from rl4lms.core.seeding import numpy_generator
 from rl4lms.results.run_directory import RunDirectory
-from rl4lms.results.score_differences import ScoreDifference, holm, score_table
+from rl4lms.results.score_differences import ScoreDifference, score_table
+from rl4lms.results.statistics import holm
 
 from .two_runs import BLEU, DISTINCT, METEOR, MakeRun, put, rows_of, shared_scores
 

@@ -12,9 +12,11 @@ import pytest
 
 from rl4lms.config.params import Params
 from rl4lms.core.errors import ConfigError, DataError
-from rl4lms.results.curves import curve_rows, read_curves
-from rl4lms.results.scores import COLUMNS, SuiteScores, to_csv
+from rl4lms.results.curves import COLUMNS as CURVE_COLUMNS
+from rl4lms.results.curves import seeds_mean
+from rl4lms.results.scores import COLUMNS, SuiteScores
 from rl4lms.results.suite import MetricScale, SuiteSettings
+from rl4lms.results.table_formats import to_csv
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -88,8 +90,8 @@ def test_settings_name_what_is_wrong(entry: dict[str, Any], main: str, message: 
 
 
 def test_the_long_table_has_a_row_per_run_and_metric(scores: SuiteScores) -> None:
-    rows = list(csv.DictReader(io.StringIO(to_csv(scores.rows(), COLUMNS))))
-    assert tuple(rows[0]) == COLUMNS
+    rows = list(csv.DictReader(io.StringIO(to_csv(scores.frame))))
+    assert list(rows[0]) == list(scores.frame) == COLUMNS
     assert len(rows) == sum(len(run.metrics) for run in scores.runs.values())
     row = next(r for r in rows if r["metric"] == "fluency_metrics/perplexity")
     assert (row["task"], row["split"], row["n"], row["higher_is_better"]) == ("imdb", "test", "40", "false")
@@ -119,10 +121,7 @@ def test_a_missing_run_is_named(own_runs: Path, settings: SuiteSettings) -> None
         (lambda m: {k: v for k, v in m.items() if k != "n"}, 'whole number "n"'),
         (lambda m: {**m, "reward": "n/a"}, "reward is 'n/a'; expected a finite number"),
         (lambda m: [1], "expected an object of numbers"),
-        (
-            lambda m: {k: v for k, v in m.items() if k != "lexical/meteor"},
-            "no value for the task's main metric lexical/meteor",
-        ),
+        (lambda m: {**m, "reward": 0.9}, "metrics.json: reward is 0.9, but 0."),
     ],
 )
 def test_a_broken_metrics_file_is_named(own_runs: Path, settings: SuiteSettings, edit: Any, message: str) -> None:
@@ -142,6 +141,10 @@ def without_record(runs: Path) -> None:
     """As the release before wrote it: a line that says neither of which run it is nor what is a mean."""
     for path in runs.glob("*/*/*/test_split_metrics.jsonl"):
         change(path, lambda line: {key: line[key] for key in ("epoch", "metrics", "labels")})
+
+
+def without(key: str) -> Callable[[Any], Any]:
+    return lambda content: {k: v for k, v in content.items() if k != key}
 
 
 def edit(row: int, **scores: Any) -> Callable[[Any], Any]:
@@ -185,7 +188,9 @@ def test_a_score_per_sample_is_a_number(own_runs: Path, settings: SuiteSettings,
 
 
 def test_a_metric_of_some_seeds_is_refused(own_runs: Path, settings: SuiteSettings) -> None:
-    change(own_runs / "imdb/ppo/seed1/metrics.json", lambda m: {k: v for k, v in m.items() if k != "reward"})
+    run = own_runs / "imdb/ppo/seed1"
+    change(run / "metrics.json", without("reward"))
+    change(run / "test_split_metrics.jsonl", lambda line: {**line, "metrics": without("reward")(line["metrics"])})
     with pytest.raises(DataError, match="imdb/ppo: reward is there for some seeds only"):
         SuiteScores.read(own_runs, settings).values("imdb", "ppo", "reward")
 
@@ -194,27 +199,45 @@ def test_runs_measured_in_different_ways_are_not_compared(own_runs: Path, settin
     path = own_runs / "common_gen/ppo/seed1/test_split_metrics.jsonl"
     change(path, lambda line: {**line, "labels": {"lexical/meteor": "WordNet 3.1"}})
     with pytest.raises(DataError, match=r'common_gen/ppo/seed1: lexical/meteor was measured with "WordNet 3\.1"'):
-        SuiteScores.read(own_runs, settings).labels()
+        _ = SuiteScores.read(own_runs, settings).labels
 
 
-def test_curves_are_read_for_every_rl_run(runs: Path, settings: SuiteSettings) -> None:
-    curves = read_curves(runs, settings)
-    assert len(curves) == 3 * 2 * 2 * 3  # tasks, RL methods, seeds, curves
-    reward = next(c for c in curves if (c.task, c.method, c.seed, c.metric) == ("imdb", "ppo", 0, "reward"))
-    assert reward.iterations == list(range(10))
-    main = next(c for c in curves if c.metric == "main_metric")
-    assert main.iterations == [0, 5, 9]
-    assert sum(1 for _ in curve_rows(curves)) == 3 * 2 * 2 * (10 + 10 + 3)
+def test_a_task_without_its_main_metric_is_named(own_runs: Path, settings: SuiteSettings) -> None:
+    run = own_runs / "common_gen/ppo/seed0"
+    change(run / "metrics.json", without("lexical/meteor"))
+    change(
+        run / "test_split_metrics.jsonl", lambda line: {**line, "metrics": without("lexical/meteor")(line["metrics"])}
+    )
+    with pytest.raises(DataError, match="common_gen/ppo/seed0: no value for the task's main metric lexical/meteor"):
+        SuiteScores.read(own_runs, settings)
+
+
+def test_curves_are_one_long_table_of_every_rl_run(scores: SuiteScores) -> None:
+    curves = scores.curves
+    assert list(curves) == CURVE_COLUMNS
+    assert len(curves) == 3 * 2 * 2 * (10 + 10 + 3)  # tasks, RL methods, seeds; points of reward, KL, main metric
+    of_imdb = curves[(curves["task"] == "imdb") & (curves["method"] == "ppo") & (curves["seed"] == 0)]
+    assert list(of_imdb[of_imdb["metric"] == "reward"]["iteration"]) == list(range(10))
+    assert list(of_imdb[of_imdb["metric"] == "main_metric"]["iteration"]) == [0, 5, 9]
+    assert scores.curves_of("imdb", "kl").equals(curves[(curves["task"] == "imdb") & (curves["metric"] == "kl")])
+
+
+def test_the_mean_of_seeds_is_over_iterations_that_all_have(scores: SuiteScores) -> None:
+    reward = scores.curves_of("imdb", "reward")
+    runs = reward[(reward["method"] == "ppo") & ((reward["seed"] == 0) | (reward["iteration"] < 7))]
+    mean = seeds_mean(runs)
+    assert list(mean.index) == list(range(7))
+    assert mean[3] == pytest.approx(runs[runs["iteration"] == 3]["value"].mean())
 
 
 def test_a_run_without_curves_is_named(own_runs: Path, settings: SuiteSettings) -> None:
     (own_runs / "imdb/supervised_ppo/seed0/rollout_info.jsonl").unlink()
     with pytest.raises(DataError, match=r"imdb/supervised_ppo/seed0/rollout_info\.jsonl: no such file"):
-        read_curves(own_runs, settings)
+        _ = SuiteScores.read(own_runs, settings).curves
 
 
 def test_a_curve_without_its_value_is_named(own_runs: Path, settings: SuiteSettings) -> None:
     path = own_runs / "imdb/ppo/seed0/rollout_info.jsonl"
     path.write_text('{"iteration": 0, "rollout/kl_mean": 0.1}\n')
     with pytest.raises(DataError, match=r"rollout_info\.jsonl, line 1: rollout/ep_rew_mean is None"):
-        read_curves(own_runs, settings)
+        _ = SuiteScores.read(own_runs, settings).curves

@@ -12,20 +12,20 @@ import pytest
 
 from rl4lms.core.errors import DataError
 from rl4lms.results.averages import naturalness_average, task_average
-from rl4lms.results.bootstrap import Interval
-from rl4lms.results.comparisons import compare_seeds, reward_comparisons, supervised_comparisons, tasks_where
+from rl4lms.results.gains import COLUMNS, REWARD_GAIN, SUPERVISED_GAIN, gains, suite_gains, tasks_where
 from rl4lms.results.scores import SuiteScores
+from rl4lms.results.statistics import Interval
 from rl4lms.results.suite import SuiteSettings
 from rl4lms.results.table import Cell, Column, Table, decimals, interval_text
-from rl4lms.results.table_formats import comparison_csv, latex, markdown, markdown_table, method_csv, tex_escape
-from rl4lms.results.tables import detail_table, grue_tables, task_table
+from rl4lms.results.table_formats import latex, markdown, markdown_table, method_csv, tex_escape, to_csv
+from rl4lms.results.tables import detail_table, task_table
 
-from .conftest import LEVELS, PERPLEXITY
+from .conftest import LEVELS, PERPLEXITY, tables_of
 
 
 @pytest.fixture(scope="module")
 def tables(scores: SuiteScores) -> dict[str, Table]:
-    return {table.key: table for table in grue_tables(scores)}
+    return {table.key: table for table in tables_of(scores)}
 
 
 def cell(table: Table, row: str, column: str) -> Cell:
@@ -71,7 +71,7 @@ def test_a_method_is_marked_as_the_best_from_five_seeds_on(
 ) -> None:
     """In every table, whichever way the metric runs, and in no format that is written of it."""
     scores = suite_with(seeds=tuple(range(n_seeds)))
-    tables = grue_tables(scores)
+    tables = tables_of(scores)
     by_key = {table.key: table for table in tables}
     for key in ("task", "naturalness", PERPLEXITY):
         assert [row[0].value for row in by_key[key].rows if row[1].best] == best, key
@@ -105,55 +105,60 @@ def test_labels_of_metrics_stand_below_the_table(tables: dict[str, Table]) -> No
     assert "METEOR: WordNet 3.0." in tables["task"].notes
 
 
-def test_comparisons_find_the_known_gains(scores: SuiteScores) -> None:
-    comparisons = reward_comparisons(scores)
-    assert len(comparisons) == 3 * 2 * 2
-    assert all(c.significant and c.tests_the_gain for c in comparisons)
-    assert {(c.method, c.start) for c in comparisons} == {("ppo", "zero_shot"), ("supervised_ppo", "supervised")}
-    assert tasks_where(comparisons, scores.settings.tasks, significant=True) == ["imdb", "common_gen", "iwslt2017"]
+def test_gains_are_the_known_ones(scores: SuiteScores) -> None:
+    found = suite_gains(scores)
+    reward = found[found["table"] == REWARD_GAIN]
+    assert len(reward) == 3 * 2 * 2
+    assert reward["significant"].all() and reward["tests_the_gain"].all()
+    starts = set(zip(reward["method"], reward["start"], strict=True))
+    assert starts == {("ppo", "zero_shot"), ("supervised_ppo", "supervised")}
+    assert tasks_where(found, REWARD_GAIN, "significant") == ["imdb", "common_gen", "iwslt2017"]
 
 
 def test_one_failing_seed_takes_the_task_away(own_runs: Path, settings: SuiteSettings) -> None:
     worse, start = (own_runs / f"imdb/{method}/seed1" for method in ("ppo", "zero_shot"))
     for name in ("metrics.json", "test_predictions.json", "test_split_metrics.jsonl"):
-        (worse / name).write_text((start / name).read_text())
-    comparisons = reward_comparisons(SuiteScores.read(own_runs, settings))
-    equal = next(c for c in comparisons if (c.task, c.method, c.seed) == ("imdb", "ppo", 1))
-    assert (equal.gain, equal.better, equal.significant) == (0.0, False, False)
-    assert equal.test is not None
-    assert equal.test.p_two_sided == 1.0
-    assert tasks_where(comparisons, settings.tasks, significant=True) == ["common_gen", "iwslt2017"]
+        (worse / name).write_text((start / name).read_text().replace('"zero_shot"', '"ppo"'))
+    found = suite_gains(SuiteScores.read(own_runs, settings))
+    (equal,) = found[(found["task"] == "imdb") & (found["method"] == "ppo") & (found["seed"] == 1)].to_dict("records")
+    assert (equal["gain"], equal["better"], equal["significant"]) == (0.0, False, False)
+    assert equal["p_two_sided"] == 1.0
+    assert tasks_where(found, REWARD_GAIN, "significant") == ["common_gen", "iwslt2017"]
 
 
 def test_corpus_metrics_are_tested_by_their_scores_per_sample(scores: SuiteScores, tables: dict[str, Table]) -> None:
-    comparison = next(c for c in supervised_comparisons(scores) if c.task == "iwslt2017")
-    assert comparison.significant
-    assert not comparison.tests_the_gain
-    assert cell(tables["supervised_gain"], "iwslt2017/supervised/seed0", "gain").low is None
-    assert any(note.startswith("sacreBLEU: the corpus value") for note in tables["supervised_gain"].notes)
+    row = next(gains(scores, "iwslt2017", "supervised", "zero_shot", "lexical/sacrebleu"))
+    assert row["significant"]
+    assert not row["tests_the_gain"]
+    assert cell(tables[SUPERVISED_GAIN], "iwslt2017/supervised/seed0", "gain").low is None
+    assert any(note.startswith("sacreBLEU: the corpus value") for note in tables[SUPERVISED_GAIN].notes)
 
 
 def test_without_scores_per_sample_there_is_no_p(own_runs: Path, settings: SuiteSettings) -> None:
     for path in own_runs.glob("iwslt2017/*/*/test_predictions.json"):
         rows = json.loads(path.read_text())
         path.write_text(json.dumps([{k: v for k, v in row.items() if k != "lexical/sacrebleu"} for row in rows]))
-    table = {t.key: t for t in grue_tables(SuiteScores.read(own_runs, settings))}["supervised_gain"]
+    scores = SuiteScores.read(own_runs, settings)
+    table = {t.key: t for t in tables_of(scores)}[SUPERVISED_GAIN]
     assert cell(table, "iwslt2017/supervised/seed0", "p_two_sided").text == "–"
     assert "sacreBLEU: no scores per sample, so no p." in table.notes
+    rows = list(csv.DictReader(io.StringIO(to_csv(suite_gains(scores), COLUMNS))))
+    untested = [row for row in rows if (row["table"], row["task"]) == (SUPERVISED_GAIN, "iwslt2017")]
+    assert [(row["p_two_sided"], row["gain:low"]) for row in untested] == [("", "")] * 2
 
 
 def test_lower_is_better_gains_by_falling(scores: SuiteScores) -> None:
-    comparison = compare_seeds(scores, "imdb", "supervised", "zero_shot", PERPLEXITY)[0]
-    assert comparison.value < comparison.start_value
-    assert comparison.gain == pytest.approx(20 * (LEVELS["supervised"] - LEVELS["zero_shot"]))
-    assert comparison.better
+    row = next(gains(scores, "imdb", "supervised", "zero_shot", PERPLEXITY))
+    assert row["value"] < row["start_value"]
+    assert row["gain"] == pytest.approx(20 * (LEVELS["supervised"] - LEVELS["zero_shot"]))
+    assert row["better"]
 
 
 def test_other_samples_are_not_compared(own_runs: Path, settings: SuiteSettings) -> None:
     path = own_runs / "imdb/ppo/seed0/test_predictions.json"
     path.write_text(path.read_text().replace("test_39", "test_99"))
     with pytest.raises(DataError, match="imdb/ppo/seed0 and imdb/zero_shot/seed0: scored on different samples"):
-        reward_comparisons(SuiteScores.read(own_runs, settings))
+        suite_gains(SuiteScores.read(own_runs, settings))
 
 
 def test_five_seeds_show_a_t_interval(suite_with: Callable[..., SuiteScores]) -> None:
@@ -171,7 +176,7 @@ def test_one_seed_shows_the_value_alone(suite_with: Callable[..., SuiteScores]) 
 def test_paper_rows_stand_beside_ours(suite_with: Callable[..., SuiteScores]) -> None:
     metric = "semantic/learned_automodel_metric"
     paper = {"imdb": {"ppo": {metric: 0.602, PERPLEXITY: 33.816}, "nlpo": {metric: 0.611, PERPLEXITY: 33.832}}}
-    table = {t.key: t for t in grue_tables(suite_with(paper=paper))}["paper_imdb"]
+    table = {t.key: t for t in tables_of(suite_with(paper=paper))}["paper_imdb"]
     assert [c.head for c in table.columns[1:3]] == ["Sentiment score ↑: ours", "Sentiment score ↑: paper"]
     assert cell(table, "ppo", f"{metric}/paper").text == "0.602"
     assert cell(table, "nlpo", metric).text == "–"
@@ -220,7 +225,7 @@ def test_markdown_escapes_and_aligns() -> None:
     lines = markdown_table(HOSTILE).splitlines()
     assert lines == [
         r"| Method      |          a\|b |",
-        "|-------------|--------------:|",
+        "|:------------|--------------:|",
         r"| \<script>\* | **0.5 ± 0.1** |",
     ]
 
@@ -260,16 +265,12 @@ def test_method_csv_is_wide_and_precise(tables: dict[str, Table], scores: SuiteS
     assert not any("gain" in name for name in rows[0])
 
 
-def test_comparison_csv_has_bounds_and_p(tables: dict[str, Table]) -> None:
-    rows = list(csv.DictReader(io.StringIO(comparison_csv([tables["reward_gain"], tables["supervised_gain"]]))))
+def test_significance_csv_has_bounds_and_p(scores: SuiteScores) -> None:
+    rows = list(csv.DictReader(io.StringIO(to_csv(suite_gains(scores), COLUMNS))))
+    assert list(rows[0]) == COLUMNS
     assert len(rows) == 12 + 6
     first = rows[0]
-    assert (first["table"], first["task"], first["method"], first["start"]) == (
-        "reward_gain",
-        "imdb",
-        "ppo",
-        "zero_shot",
-    )
+    assert [first[name] for name in ("table", "task", "method", "start")] == [REWARD_GAIN, "imdb", "ppo", "zero_shot"]
     assert float(first["gain:low"]) < float(first["gain"]) < float(first["gain:high"])
     assert float(first["p_two_sided"]) == 1 / 501
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from rl4lms.core.errors import DataError
 from rl4lms.core.seeding import numpy_generator
-from rl4lms.results import bootstrap
-from rl4lms.results.bootstrap import (
+from rl4lms.results import statistics as bootstrap
+from rl4lms.results.statistics import (
     mean_interval,
     paired_test,
     percentile_bounds,

@@ -1,4 +1,4 @@
-"""A comparison as text of 80 columns, and as JSON."""
+"""Two finished runs beside each other: what differs, and which differences of score are real, as text and JSON."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from rl4lms.config.labels import metric_label
-from rl4lms.results.bootstrap import Interval, PairedTest
-from rl4lms.results.differences import Difference
-from rl4lms.results.score_differences import LEVEL, ScoreDifference, ScoreTable
+from rl4lms.results.differences import Difference, differences
+from rl4lms.results.run_directory import RunDirectory
+from rl4lms.results.score_differences import LEVEL, ScoreDifference, ScoreTable, common_split, score_table
+from rl4lms.results.statistics import Interval, PairedTest
 from rl4lms.results.table import decimals, interval_text
 
 WIDTH = 80
@@ -46,6 +48,19 @@ class Comparison:
         for row, found in zip(scores["rows"] if scores else (), self.scores.rows if self.scores else (), strict=True):
             row["verdict"] = found.verdict
         return {"a": self.a, "b": self.b, "differences": [asdict(d) for d in self.differences], "scores": scores}
+
+
+def compared(
+    path_a: Path, path_b: Path, split: str | None = None, *, n_resamples: int = 10_000, seed: int = 0
+) -> Comparison:
+    """The comparison of the runs in two directories.
+
+    split: whose scores, by default test where both runs have it, else val; n_resamples, seed: of the bootstrap.
+    """
+    a, b = RunDirectory.open(path_a), RunDirectory.open(path_b)
+    common = common_split(a, b, split)
+    scores = None if common is None else score_table(a, b, common, n_resamples=n_resamples, seed=seed)
+    return Comparison(str(path_a), str(path_b), differences(a, b), scores)
 
 
 def text(comparison: Comparison) -> str:

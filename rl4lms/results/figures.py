@@ -1,0 +1,288 @@
+"""Figures of finished runs: learning curves, the price of reward in KL, and averages with their intervals.
+
+Drawn by matplotlib without its global state, as PNG for files and as SVG for the report; equal input gives equal bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from html import escape
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from rl4lms.config.labels import method_label, task_label
+from rl4lms.core.result_keys import KL_PER_TOKEN, REWARD
+from rl4lms.results.averages import average_intervals
+from rl4lms.results.curves import KL_CURVE, REWARD_CURVE, seeds_mean
+from rl4lms.results.palette import Style, line_styles, styles
+from rl4lms.results.scores import SuiteScores
+from rl4lms.results.statistics import Interval
+from rl4lms.results.table import interval_text
+
+DPI = 120
+PANEL = (6.4, 3.9)  # inches of a figure of one panel
+KL_LABEL = "KL to the starting model (nats per token)"
+_INK, _QUIET, _GRID, _PAPER = "#1d2126", "#59626d", "#d8dce1", "#ffffff"
+_PAGE = {_INK: "ink", _QUIET: "quiet", _GRID: "line", _PAPER: "page"}  # colour -> the report's variable
+_SMALL: dict[str, Any] = {"textcoords": "offset points", "fontsize": "small", "color": _INK}
+_RC: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.edgecolor": _QUIET,
+    "axes.labelcolor": _INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": _GRID,
+    "grid.linewidth": 0.7,
+    "text.color": _INK,
+    "xtick.color": _QUIET,
+    "ytick.color": _QUIET,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+}
+
+
+@contextmanager
+def _settings(**changes: Any) -> Iterator[None]:
+    """matplotlib's defaults and this module's settings, whatever a user's are; nothing global changes."""
+    with mpl.rc_context():
+        mpl.rcParams.update(mpl.rcParamsDefault)
+        mpl.rcParams.update(_RC | changes)
+        yield
+
+
+class Drawing(Figure):
+    """A figure that a notebook shows, and that writes itself as bytes or text."""
+
+    def png(self) -> bytes:
+        """Without metadata or alpha channel, and with at most 256 colours."""
+        from PIL import Image
+
+        drawn, packed = io.BytesIO(), io.BytesIO()
+        with _settings():
+            self.savefig(drawn, format="png", dpi=DPI)
+        image = Image.open(drawn).convert("RGB")
+        image = image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        image.save(packed, format="png", optimize=True)
+        return packed.getvalue()
+
+    _repr_png_ = png
+
+    def svg(self, name: str, colours: Mapping[str, str]) -> str:
+        """An element for a page, in whose colours it is drawn: `colours` maps colours of methods to its variables.
+
+        name: what a screen reader says; figures of one page need different ones. What a `gid` says is told at the
+        pointer.
+        """
+        drawn = io.StringIO()
+        with _settings(**{"svg.hashsalt": name}):
+            self.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
+        text = drawn.getvalue()
+        text = re.sub(
+            r"<metadata>.*?</metadata>\s*|<style.*?</style>\s*", "", text[text.index("<svg") :], flags=re.DOTALL
+        )
+        head = rf'<svg class="chart" viewBox="\1" role="img" aria-label="{escape(name)}">'
+        text = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', lambda match: match.expand(head), text, count=1)
+        text = re.sub(r"<g id=(['\"])title:(.*?)\1>", r"<g><title>\2</title>", text)
+        text = re.sub(r' id="(?![mp][0-9a-f]{10}")[^"]*"', "", text)  # only markers and clip paths are referred to
+        text = re.sub(r"font-family: [^;\"]*(; )?", "", text).replace("xlink:href", "href")
+        for colour, variable in {**_PAGE, **colours}.items():
+            text = text.replace(colour, f"var(--{variable})")
+        return re.sub(r"\s*\n\s*", "\n", text)
+
+
+def _drawing(size: tuple[float, float], **grid: Any) -> tuple[Drawing, Any]:
+    figure = Drawing(figsize=size, layout="constrained", facecolor=_PAPER)
+    return figure, figure.subplots(squeeze=False, **grid)
+
+
+def _facets(names: Sequence[str], x_label: str, y_label: str) -> tuple[Drawing, dict[str, Axes]]:
+    """A panel per name, four to a row; a panel that is left over is kept for the legend."""
+    n_columns = max(1, min(4, len(names)))
+    n_rows = math.ceil(len(names) / n_columns) or 1
+    figure, axes = _drawing((max(3.0 * n_columns, 5.0), 2.6 * n_rows + 0.5), nrows=n_rows, ncols=n_columns)
+    figure.set_layout_engine("constrained", h_pad=0.08, w_pad=0.06, hspace=0.04)
+    for axis in axes.flat[len(names) :]:
+        axis.set_axis_off()
+    figure.supxlabel(x_label, fontsize=10, color=_INK)
+    figure.supylabel(y_label, fontsize=10, color=_INK)
+    panels = dict(zip(names, axes.flat, strict=False))
+    for name, axis in panels.items():
+        axis.set_title(task_label(name))
+    return figure, panels
+
+
+@_settings()
+def learning_curves(scores: SuiteScores) -> Drawing:
+    """Mean reward of the rollouts at every iteration: a panel per task, thin lines seeds, thick lines their mean."""
+    looks = styles(scores.settings.methods)
+    figure, panels = _facets(scores.settings.tasks, "Iteration", "Reward of the rollouts")
+    for task, axis in panels.items():
+        draw_curves(axis, scores.curves_of(task, REWARD_CURVE), looks)
+    handles = [_handle(method, **_line(looks[method])) for method in scores.settings.rl_methods]
+    _legend(figure, handles, "Thick: mean of seeds.\nThin: each seed.")
+    return figure
+
+
+@_settings()
+def kl_reward(scores: SuiteScores) -> Drawing:
+    """What reward costs in KL: rollouts of each seed as a thin path, its test score as the marker at the end."""
+    looks = styles(scores.settings.methods)
+    figure, panels = _facets(scores.settings.tasks, KL_LABEL, "Reward")
+    for task, axis in panels.items():
+        draw_frontier(axis, scores, task, looks)
+    handles = [_handle(method, linestyle="none", **_marker(look)) for method, look in looks.items()]
+    _legend(
+        figure, handles, "Marker: a seed's test split.\nLine: its rollouts in training.\nNumber: KL beyond the panel."
+    )
+    return figure
+
+
+@_settings()
+def summary(scores: SuiteScores) -> Drawing:
+    """Normalised scores averaged across tasks, task and naturalness metrics apart, with bootstrap intervals."""
+    settings, panels = scores.settings, average_intervals(scores)
+    size = (4.4 * len(panels) + 1.6, 0.42 * len(settings.methods) + 1.3)
+    figure, axes = _drawing(size, ncols=len(panels), sharey=True)
+    for axis, (title, row) in zip(axes.flat, panels.items(), strict=True):
+        axis.set_title(title)
+        draw_intervals(axis, row, styles(settings.methods))
+    label = f"Normalised score, mean over {len(settings.tasks)} tasks and {settings.level:.0%} bootstrap interval"
+    if not settings.tells_methods_apart:
+        label += f" of {len(settings.seeds)} runs each, too few to tell methods apart"
+    figure.supxlabel(label, fontsize=9, color=_INK)
+    return figure
+
+
+@_settings()
+def run_figure(curves: pd.DataFrame, panels: Mapping[str, Sequence[str]]) -> Drawing:
+    """Curves of one run (`RunDirectory.curves`) by iteration. panels: title -> columns that are drawn in it."""
+    figure, axes = _facets(list(panels), "Iteration", "")
+    for columns, axis in zip(panels.values(), axes.values(), strict=True):
+        for column, look in zip(columns, line_styles(len(columns)), strict=True):
+            points = curves[column].dropna()
+            axis.plot(points.index, points, marker=look.marker, markersize=4, label=column, **_line(look))
+        axis.locator_params(axis="x", integer=True)
+        if len(columns) > 1:
+            axis.legend(fontsize="small")
+    return figure
+
+
+@contextmanager
+def panel(x_label: str, y_label: str, size: tuple[float, float] = PANEL) -> Iterator[tuple[Drawing, Axes]]:
+    """A figure of one panel, with the larger letters that the report shows it in."""
+    with _settings(**{"font.size": 12, "axes.grid": True}):
+        figure, axes = _drawing(size)
+        axes[0, 0].set(xlabel=x_label, ylabel=y_label)
+        yield figure, axes[0, 0]
+
+
+def draw_curves(axis: Axes, curves: pd.DataFrame, looks: Mapping[str, Style]) -> None:
+    """curves: of one task and metric. Each seed as a thin line, where there are several, and their mean."""
+    for method, look in looks.items():
+        runs, name = curves[curves["method"] == method], method_label(method)
+        thin: dict[str, Any] = {"color": look.colour, "linewidth": 0.8, "alpha": 0.45}
+        for seed, run in runs.groupby("seed", sort=False):
+            if len(run) < len(runs):
+                axis.plot(run["iteration"], run["value"], gid=f"title:{name}, seed {seed}", **thin)
+        if len(runs):
+            mean = seeds_mean(runs)
+            axis.plot(mean.index, mean, gid=f"title:{name}", **_line(look))
+    axis.set_ylim(_view(axis.get_ylim(), curves["value"], share=0.02))
+    axis.locator_params(nbins=6)
+    axis.locator_params(axis="x", integer=True)
+
+
+def draw_frontier(axis: Axes, scores: SuiteScores, task: str, looks: Mapping[str, Style]) -> None:
+    """Paths of the rollouts, and the test split of every seed; what lies far out stands at the edge, with its KL."""
+    keys = ["method", "seed", "iteration"]
+    reward, kl = (scores.curves_of(task, metric).set_index(keys)["value"] for metric in (REWARD_CURVE, KL_CURVE))
+    paths = pd.DataFrame({"reward": reward, "kl": kl}).dropna().reset_index()
+    dots, seen = [], [0.0, *paths["kl"]]
+    for method, look in looks.items():
+        name = method_label(method)
+        thin: dict[str, Any] = {"color": look.colour, "linewidth": 0.9, "alpha": 0.55}
+        for seed in scores.settings.seeds:
+            path = paths[(paths["method"] == method) & (paths["seed"] == seed)]
+            axis.plot(path["kl"], path["reward"], gid=f"title:{name}, rollouts of seed {seed}", **thin)
+        ends = (scores.values(task, method, metric) or () for metric in (KL_PER_TOKEN, REWARD))
+        for seed, x, y in zip(scores.settings.seeds, *ends, strict=False):
+            dots.append((look, x, y, f"title:{name}, test split, seed {seed}: KL {x:.4f}, reward {y:.3f}"))
+            seen.append(x)
+    _, right = _view((min(seen), max(seen)), seen, share=0.1)
+    right = max(x for x in seen if x <= right) or 1.0
+    far = right < max(seen)
+    axis.set_xlim(min(seen) - 0.04 * right, right * (1.25 if far else 1.04))
+    for look, x, y, name in dots:
+        edge = axis.get_xlim()[1]
+        axis.plot([min(x, edge)], [y], linestyle="none", zorder=3, clip_on=False, gid=name, **_marker(look))
+        if x > edge:
+            axis.annotate(f"{x:.2g} ▸", (edge, y), xytext=(-7, 0), ha="right", va="center", **_SMALL)
+    axis.locator_params(nbins=5)
+
+
+def _view(limits: tuple[float, float], values: Sequence[float] | pd.Series, share: float) -> tuple[float, float]:
+    """Limits that no rare value stretches, within `limits`.
+
+    They end where the central part of the values, without `share` of them at either end, would end if it were three
+    times as wide: a few values beyond leave the picture, and the rest is not squeezed.
+    """
+    low, high = np.quantile(np.asarray(values, dtype=float), [share, 1 - share]) if len(values) else (0.0, 0.0)
+    reach = high - low
+    return limits if reach == 0 else (max(limits[0], float(low - reach)), min(limits[1], float(high + reach)))
+
+
+def draw_intervals(axis: Axes, row: Mapping[str, Interval], looks: Mapping[str, Style]) -> None:
+    """A row per method: its mean on its interval, with the numbers above."""
+    for y, (method, interval) in enumerate(row.items()):
+        look, text = looks[method], interval_text(interval, 3)
+        axis.plot([interval.low, interval.high], [y, y], color=look.colour, linewidth=2.2, solid_capstyle="butt")
+        axis.plot([interval.mean], [y], gid=f"title:{method_label(method)}: {text}", **_marker(look))
+        axis.annotate(text, (interval.mean, y), xytext=(0, 6), ha="center", va="bottom", **_SMALL)
+    axis.set_yticks(range(len(row)), [method_label(method) for method in row])
+    axis.tick_params(axis="y", labelcolor=_INK, length=0)
+    axis.set_ylim(len(row) - 0.5, -0.8)
+    axis.margins(x=0.22)
+    axis.locator_params(axis="x", nbins=5)
+    axis.grid(visible=False, axis="y")
+    axis.spines["left"].set_visible(False)
+
+
+def _marker(look: Style) -> dict[str, Any]:
+    face = look.colour if look.filled else _PAPER
+    edge = {"markersize": 6, "markeredgewidth": 1.4}
+    return {"marker": look.marker, "color": look.colour, "markerfacecolor": face, **edge}
+
+
+def _line(look: Style) -> dict[str, Any]:
+    return {"color": look.colour, "linestyle": look.line, "linewidth": 2.2}
+
+
+def _handle(method: str, **look: Any) -> Line2D:
+    return Line2D([], [], label=method_label(method), **look)
+
+
+def _legend(figure: Drawing, handles: Sequence[Line2D], how_to_read: str) -> None:
+    """In the panel that is left over, with a line on how to read the figure, or above the panels if there is none."""
+    spare = next((axis for axis in figure.axes if not axis.axison), None)
+    if spare is None:
+        title = how_to_read.replace("\n", " ")
+        figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 5), title=title)
+    else:
+        spare.legend(handles=handles, loc="center left", handlelength=2.6, title=how_to_read, alignment="left")

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import io
+import itertools
+import math
+import re
+import struct
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import matplotlib as mpl
+import pytest
+from PIL import Image
+
+from rl4lms.config.compose import methods
+from rl4lms.results import figures
+from rl4lms.results.figures import Drawing, panel
+from rl4lms.results.palette import Style, styles
+from rl4lms.results.scores import SuiteScores
+from rl4lms.results.suite import SuiteSettings
+
+DRAW: dict[str, Callable[[SuiteScores], Drawing]] = {
+    "summary": figures.summary,
+    "learning_curves": figures.learning_curves,
+    "kl_reward": figures.kl_reward,
+}
+DOZEN = methods(["ppo", "nlpo", "a2c", "trpo", "mine"])
+
+
+@pytest.fixture(scope="module", params=DRAW)
+def drawn(request: pytest.FixtureRequest, scores: SuiteScores) -> tuple[str, bytes, bytes]:
+    draw = DRAW[request.param]
+    return request.param, draw(scores).png(), draw(scores).png()
+
+
+def chunks(png: bytes) -> list[str]:
+    names, at = [], 8
+    while at < len(png):
+        (length,) = struct.unpack(">I", png[at : at + 4])
+        names.append(png[at + 4 : at + 8].decode())
+        at += 12 + length
+    return names
+
+
+def test_equal_input_gives_equal_bytes_without_metadata(drawn: tuple[str, bytes, bytes]) -> None:
+    _, first, second = drawn
+    assert first == second
+    assert set(chunks(first)) <= {"IHDR", "PLTE", "IDAT", "IEND", "tRNS"}
+
+
+def test_every_method_is_drawn_in_its_colour(drawn: tuple[str, bytes, bytes], settings: SuiteSettings) -> None:
+    name, png, _ = drawn
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    pixels = [colour for _, colour in image.getcolors(1 << 24) or []]
+    shown = settings.rl_methods if name == "learning_curves" else settings.methods
+    for method, style in styles(settings.methods).items():
+        wanted = tuple(int(style.colour[i : i + 2], 16) for i in (1, 3, 5))
+        distance = min(max(abs(a - b) for a, b in zip(wanted, pixel, strict=True)) for pixel in pixels)
+        assert distance <= 12 or method not in shown, method
+
+
+def test_size_is_small_enough_to_commit(drawn: tuple[str, bytes, bytes]) -> None:
+    assert len(drawn[1]) < 150_000
+
+
+def oklab(colour: str) -> tuple[float, float, float]:
+    """https://bottosson.github.io/posts/oklab: a distance of 0.02 is just seen side by side."""
+    given = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in given)
+    long, middle, short = (
+        (x * r + y * g + z * b) ** (1 / 3)
+        for x, y, z in (
+            (0.4122214708, 0.5363325363, 0.0514459929),
+            (0.2119034982, 0.6806995451, 0.1073969566),
+            (0.0883024619, 0.2817188376, 0.6299787005),
+        )
+    )
+    return (
+        0.2104542553 * long + 0.7936177850 * middle - 0.0040720468 * short,
+        1.9779984951 * long - 2.4285922050 * middle + 0.4505937099 * short,
+        0.0259040371 * long + 0.7827717662 * middle - 0.8086757660 * short,
+    )
+
+
+@pytest.mark.parametrize("page", ["colour", "dark"])
+def test_a_dozen_methods_are_told_apart(page: str) -> None:
+    looks = styles(DOZEN)
+    assert len(looks) == 12
+    colours = {method: oklab(getattr(style, page)) for method, style in looks.items()}
+    near = {pair: math.dist(*(colours[m] for m in pair)) for pair in itertools.combinations(DOZEN, 2)}
+    assert min(near.values()) > 0.09, min(near, key=lambda pair: near[pair])
+    shapes = {(style.marker, style.filled) for style in looks.values()}
+    assert len(shapes) == 12, "by the marker as well, for who sees no colours"
+
+
+def test_methods_beyond_the_hues_differ_by_marker() -> None:
+    looks = styles(methods([f"own{i}" for i in range(12)]))
+    assert len({(style.colour, style.marker) for style in looks.values()}) == len(looks)
+    warm = [style for name, style in looks.items() if name.startswith("supervised_")]
+    assert all(style.filled and style.line == "-" for style in warm)
+
+
+def test_a_method_keeps_its_look_whatever_stands_beside_it() -> None:
+    assert styles(["zero_shot", "trpo"])["trpo"] == styles(DOZEN)["trpo"]
+
+
+def test_drawing_leaves_matplotlib_as_it_was(scores: SuiteScores) -> None:
+    before = dict(mpl.rcParams)
+    figures.summary(scores).png()
+    assert dict(mpl.rcParams) == before
+
+
+def test_a_users_settings_do_not_reach_the_figures(scores: SuiteScores) -> None:
+    plain = figures.kl_reward(scores).png()
+    with mpl.rc_context({"font.size": 20, "lines.linewidth": 9, "svg.hashsalt": "mine"}):
+        assert figures.kl_reward(scores).png() == plain
+
+
+@pytest.mark.parametrize("n_tasks", [1, 2])
+def test_suites_of_few_tasks_can_be_drawn(n_tasks: int, suite_with: Callable[..., SuiteScores]) -> None:
+    tasks = ("imdb", "common_gen")[:n_tasks]
+    small = suite_with(
+        tasks=tasks, main_metrics={"imdb": "semantic/learned_automodel_metric", "common_gen": "lexical/meteor"}
+    )
+    assert chunks(figures.learning_curves(small).png())[0] == "IHDR"
+
+
+# Outliers: a value far from all others does not squeeze them, and is shown all the same.
+
+
+def frontier(scores: SuiteScores, kl: float) -> tuple[float, list[str]]:
+    """Right end of the panel, and the numbers at its edge, if the supervised runs have this KL."""
+    real = scores.values
+
+    class Changed:
+        settings, curves_of = scores.settings, staticmethod(scores.curves_of)
+
+        @staticmethod
+        def values(task: str, method: str, metric: str) -> list[float] | None:
+            return [kl, kl] if (method, metric) == ("supervised", "kl/per_token") else real(task, method, metric)
+
+    with panel("x", "y") as (figure, axis):
+        figures.draw_frontier(axis, Changed, "imdb", styles(scores.settings.methods))  # type: ignore[arg-type]
+        figure.png()
+        return axis.get_xlim()[1], [text.get_text() for text in axis.texts]
+
+
+def test_a_kl_far_out_stands_at_the_edge_with_its_number(scores: SuiteScores) -> None:
+    right, texts = frontier(scores, 7.0)
+    assert right < 0.1
+    assert texts == ["7 ▸", "7 ▸"]
+
+
+def test_a_kl_among_the_others_stretches_the_panel(scores: SuiteScores) -> None:
+    right, texts = frontier(scores, 0.06)
+    assert right > 0.06
+    assert texts == []
+
+
+def test_a_rare_spike_does_not_squeeze_the_curves_and_a_good_method_is_never_cut(scores: SuiteScores) -> None:
+    curves = scores.curves_of("imdb", "reward").copy()
+    with panel("x", "y") as (_, axis):
+        figures.draw_curves(axis, curves, styles(scores.settings.methods))
+        low, high = axis.get_ylim()
+        assert low < curves["value"].min() and high > curves["value"].max()
+    curves["seed"] += 10 * curves["iteration"]  # many runs of one point, of which one is broken
+    curves = type(curves)([*curves.to_dict("records")] * 4)
+    curves.loc[0, "value"] = -1000.0
+    with panel("x", "y") as (_, axis):
+        figures.draw_curves(axis, curves, styles(scores.settings.methods))
+        assert axis.get_ylim()[0] > -5
+
+
+# No label is cut off, and the SVG is one of a page.
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_every_label_is_inside_the_picture(name: str, suite_with: Callable[..., SuiteScores]) -> None:
+    drawing = DRAW[name](suite_with())
+    drawing.png()
+    width, height = drawing.bbox.width, drawing.bbox.height
+    for text in drawing.findobj(mpl.text.Text):
+        if text.get_visible() and text.get_text() and text.get_figure() is not None:
+            box = text.get_window_extent()
+            inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1
+            assert inside or _is_unused_tick(text), text.get_text()
+
+
+def _is_unused_tick(text: object) -> bool:
+    """Ticks beyond the limits have labels that are never drawn."""
+    axis = getattr(text, "axes", None)
+    return axis is not None and text in [*axis.get_xticklabels(), *axis.get_yticklabels()]
+
+
+class Tags(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.targets: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for key, value in attrs:
+            if key == "id":
+                self.ids.append(value or "")
+            elif key in ("href", "clip-path"):
+                self.targets += re.findall(r"#(\w+)", value or "")
+
+
+def test_an_svg_is_drawn_in_the_pages_colours_and_says_what_it_shows() -> None:
+    look = Style("#3792fd", "#87bafd", "-", "o", True)
+    texts = []
+    for name in ("one", "one", "two & <three>"):
+        with panel("Iteration", "Reward") as (figure, axis):
+            axis.plot([0, 1], [2, 3], color=look.colour, marker="o", gid='title:PPO & "mine" <b>')
+            texts.append(figure.svg(name, {look.colour: "m3"}))
+    assert texts[0] == texts[1]
+    for text in texts:
+        assert re.search(r"#[0-9a-f]{6}\b", re.sub(r"(href=\"|url\()#\w+", "", text)) is None, "no colour of its own"
+        assert "stroke: var(--m3)" in text and "fill: var(--ink)" in text
+        assert "http" not in text and "date" not in text.lower() and "<style" not in text
+        assert text.startswith('<svg class="chart" viewBox="0 0 460.8 280.8" role="img" aria-label="')
+        assert re.search(r"<title>PPO &amp; \"mine\" &lt;b&gt;</title>", text)
+        assert set(Tags(text).targets) == set(Tags(text).ids)
+    assert 'aria-label="two &amp; &lt;three&gt;"' in texts[2]
+    assert not set(Tags(texts[0]).ids) & set(Tags(texts[2]).ids), "figures of one page share no id"
