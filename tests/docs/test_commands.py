@@ -18,12 +18,16 @@ TUTORIAL = "tests/docs/test_tutorial.py::test_the_tutorial_as_it_is_typed"
 DVC_PAGE = "tests/pipeline/test_docs_commands.py::test_the_dvc_page_works_from_its_beginning_to_its_end"
 CLUSTER_PAGE = "tests/pipeline/test_docs_commands.py::test_the_cluster_page_is_planned"
 # (pattern of the whole command, by)
+OWN_TASK = "tests/docs/test_own_task.py::test_a_task_of_ones_own_goes_through_the_whole_grid"
+
 ACCOUNT = (
+    (r"python -m rl4lms init grid|cd grid|mkdir params/suites/first|snakemake .* suite=first", OWN_TASK),
     (r"make env|\. \.venv/bin/activate", ONLY_PARSED + "installs; .ci/run does it on a fresh clone"),
     (r"make (grue|test|times)", ONLY_PARSED + "minutes; .ci/run and the release run them"),
     (r"make record|make adopt", "tests/pipeline/test_record_adopt.py"),
     (r"make experiments.*|snakemake -n grue_all|git .*", DVC_PAGE),
     (r"dvc (exp apply|metrics diff|plots diff|remote add|push|pull|checkout).*", DVC_PAGE),
+    (r"python -m rl4lms crowd .* --task sums .*", OWN_TASK),
     (r"python -m rl4lms crowd .*", "tests/cli/test_documented_commands.py::test_crowd_work"),
     (r"python -m rl4lms compare .*", "tests/cli/test_documented_commands.py::test_compare"),
     (r"python scripts/reward-modeling/\w+_sentiment_.*", "tests/scripts/test_reward_modeling.py::test_sentiment"),
