@@ -22,7 +22,7 @@ from rl4lms.policies.base import LMActorCriticPolicy
 from rl4lms.policies.token_rules import token_set
 from rl4lms.rollouts.buffer import EpisodeRolloutBuffer
 from rl4lms.rollouts.collector import RolloutCollector, rollout_info
-from rl4lms.rollouts.episodes import RolloutSamples
+from rl4lms.rollouts.episodes import EpisodeBatch, RolloutSamples
 from rl4lms.rollouts.kl_controller import KLController
 from rl4lms.rollouts.reproduction import check_reproduction
 from rl4lms.rollouts.scoring import BatchedScorer, Scorer
@@ -118,9 +118,7 @@ class TextRollouts(OnPolicyAlgorithm):
         rollout_buffer.reset()
         batch = self.collector.collect(self.policy, self.iteration)
         rollout_buffer.add_episodes(batch, self.iteration)
-        sampler_numbers, notice = check_reproduction(self.policy, batch, self.iteration)
-        if notice:
-            self._say(notice)
+        sampler_numbers = self._check_reproduction(batch)
         info = rollout_info(batch, self.kl_controller.kl_coeff) | sampler_numbers
         progress.numbers({"reward": info["rollout/ep_rew_mean"], "KL": info["rollout/kl_mean"]})
         if self.tracker is not None:
@@ -164,6 +162,13 @@ class TextRollouts(OnPolicyAlgorithm):
             optimizer.grad_scale = norm / self.max_grad_norm if exceeds else None
         elif exceeds:
             nn.utils.clip_grads_with_norm_(parameters, self.max_grad_norm, norm)
+
+    def _check_reproduction(self, batch: EpisodeBatch) -> dict[str, float]:
+        """Check that the update computes the rollout's log-probabilities and values, so that all ratios start at 1."""
+        numbers, notice = check_reproduction(self.policy, batch, self.iteration)
+        if notice:
+            self._say(notice)
+        return numbers
 
 
 def compose_algorithm(alg_class: type[OnPolicyAlgorithm]) -> type[TextRollouts]:
