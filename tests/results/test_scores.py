@@ -56,8 +56,8 @@ class FakeParams:
 
     def __init__(self, metrics: dict[str, Any], main: str) -> None:
         bootstrap = {"n_resamples": 10, "confidence": 0.95, "seed": 0}
-        aggregate = {"bootstrap": bootstrap, "metrics": metrics, "paper": {"t": {}}}
-        self._grue = {"suite": "mini", "tasks": ["t"], "algs": ["ppo"], "seeds": [0], "aggregate": aggregate}
+        aggregate = {"bootstrap": bootstrap, "metrics": metrics, "paper": {"imdb": {}}}
+        self._grue = {"suite": "mini", "tasks": ["imdb"], "algs": ["ppo"], "seeds": [0], "aggregate": aggregate}
         self._main = main
 
     def grue(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class FakeParams:
         (
             {"kind": "task", "worst": 0.0, "best": 1.0},
             "metre",
-            'main metric of task t: unknown metric "metre". Did you mean "meteor"',
+            'main metric of task imdb: unknown metric "metre". Did you mean "meteor"',
         ),
         (
             {"kind": "task", "worst": 1.0, "best": 1.0},
