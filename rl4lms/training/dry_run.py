@@ -24,6 +24,7 @@ from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, PolicyRegistry,
 from rl4lms.data_pools.sources import LocalSource
 from rl4lms.metrics.base import BaseMetric
 from rl4lms.rewards.metric_reward import pick
+from rl4lms.rewards.shaping import Shaping
 from rl4lms.tokenization.tokenizer import build_tokenizer
 from rl4lms.training.model_checks import check_kind, check_lengths, check_weights, model_config
 from rl4lms.training.trainer_arguments import check_training_arguments
@@ -137,7 +138,10 @@ def _try(metric: BaseMetric) -> list[str] | None:
 
 def _check_reward(component: ComponentConfig) -> None:
     named = {component.id, component.args.get("metric"), component.args.get("shaping_fn")}
-    if _is_users(RewardFunctionRegistry.table, component) or not set(component.args) - {"shaping_fn"}:
+    if _is_users(RewardFunctionRegistry.table, component) or not component.args:
+        return
+    if component.args.keys() == {"shaping_fn"}:
+        Shaping(component.args["shaping_fn"])
         return
     for part in component.args.get("rewards", ()):
         _check_reward(ComponentConfig(part["id"], part["args"]))
