@@ -67,7 +67,9 @@ def test_a_function_is_the_class_that_says_the_same(train: Any) -> None:
     function = train(reward=even, metrics=["diversity"], output="function")
     other = train(reward=Even, metrics=["diversity"], output="class")
     assert other.config["reward_fn"]["id"] == "tests.api.own_rewards:Even"
-    assert without_config(function) == without_config(other)
+    found, expected = without_config(function), without_config(other)
+    assert found.pop("model/README.md") != expected.pop("model/README.md"), "the model card names the reward"
+    assert found == expected
 
 
 @pytest.mark.slow
@@ -92,6 +94,8 @@ def test_config_json_says_what_no_file_can_name(train: Any, capsys: pytest.Captu
     run = train(reward=long, output="a")
     reward, pool = run.config["reward_fn"]["id"], run.config["datapool"]["id"]
     assert reward.startswith("long@") and pool.startswith("rows@")
+    card = (run.path / "model" / "README.md").read_text()
+    assert "the same call of `rl4lms.train` repeats it" in card and "--config_path" not in card
     threshold = 4
     assert train(reward=long, output="b").config["reward_fn"]["id"] != reward
     other = train(reward=long, data=PROMPTS[1:], output="c").config["datapool"]["id"]
