@@ -55,12 +55,29 @@ def model_card(config: Mapping[str, Any], scores: Mapping[str, Any], rollout: Ma
         *table(("", "of this run"), rows), "",
         *measured(scores, rollout),
         "## How it was made", "",
-        "`config.json` of the run, in the folder above this one, holds every setting and trains the model again:", "",
-        "```sh", "python -m rl4lms.cli.train_text_generation --config_path config.json", "```", "",
+        *how_to_repeat(config), "",
         "## Licence and limits", "",
         "No licence is stated here: the licences of the base model and of the data hold. A model that was trained",
         "against a reward does what the reward pays for; the scores above say nothing about other uses.", "",
     ])  # fmt: skip
+
+
+def how_to_repeat(config: Mapping[str, Any]) -> list[str]:
+    """The command that trains the model again; for rows and functions of a Python program there is none.
+
+    Their ids hold a digest (rl4lms/api/configuration.py).
+    """
+    reward = config.get("reward_fn") or {}
+    parts = reward.get("args", {}).get("rewards", [reward] if reward else [])
+    used = [config["datapool"], *parts, *config.get("train_evaluation", {}).get("metrics", ())]
+    holds = "`config.json` of the run, in the folder above this one, holds every setting"
+    if any("@" in each["id"] for each in used):
+        return [
+            f"{holds}. What is",
+            "named by a digest is of a Python program: the same call of `rl4lms.train` repeats it.",
+        ]
+    command = "python -m rl4lms.cli.train_text_generation --config_path config.json"
+    return [f"{holds} and trains the model again:", "", "```sh", command, "```"]
 
 
 def measured(scores: Mapping[str, Any], rollout: Mapping[str, Any]) -> list[str]:

@@ -67,7 +67,9 @@ def test_a_function_is_the_class_that_says_the_same(train: Any) -> None:
     function = train(reward=even, metrics=["diversity"], output="function")
     other = train(reward=Even, metrics=["diversity"], output="class")
     assert other.config["reward_fn"]["id"] == "tests.api.own_rewards:Even"
-    assert without_config(function) == without_config(other)
+    found, expected = without_config(function), without_config(other)
+    assert found.pop("model/README.md") != expected.pop("model/README.md"), "the model card names the reward"
+    assert found == expected
 
 
 @pytest.mark.slow
@@ -92,6 +94,8 @@ def test_config_json_says_what_no_file_can_name(train: Any, capsys: pytest.Captu
     run = train(reward=long, output="a")
     reward, pool = run.config["reward_fn"]["id"], run.config["datapool"]["id"]
     assert reward.startswith("long@") and pool.startswith("rows@")
+    card = (run.path / "model" / "README.md").read_text()
+    assert "the same call of `rl4lms.train` repeats it" in card and "--config_path" not in card
     threshold = 4
     assert train(reward=long, output="b").config["reward_fn"]["id"] != reward
     other = train(reward=long, data=PROMPTS[1:], output="c").config["datapool"]["id"]
@@ -217,7 +221,7 @@ def test_a_run_is_read_and_compared(train: Any) -> None:
     assert set(samples.split_name) == {"test"} and len(run.samples("val")) == len(samples) == 2
     assert run.metrics == {"even": samples.even.mean()} and repr(run).startswith("Run('a': even ")
     assert run.curves.index.tolist() == [0, 1, 2] and run.curves["val/even"].notna().all()
-    assert [axes.get_title() for axes in run.plot().axes] == ["reward", "KL (nats a token)", "val/even"]
+    assert [axes.get_title("left") for axes in run.plot().axes] == ["reward", "KL (nats a token)", "val/even"]
     ids = run.tokenizer()("w5 w6", return_tensors="pt")
     assert run.model()(**ids).logits.shape[:2] == (1, 2)
     assert "seed" in str(rl4lms.compare(run, "b")) and "seed" in repr(rl4lms.compare("a", other))
