@@ -24,8 +24,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> list[argparse.Namespace]:
-    """The stage `prepare` replaced by one that records its arguments."""
+    """The stage `prepare` replaced by one that records its arguments, and makes no files."""
     ran: list[argparse.Namespace] = []
+    monkeypatch.setattr(module, "settle_paths", lambda params, args: None)
     fake = types.SimpleNamespace(add_arguments=lambda parser: parser.add_argument("--task"), run=ran.append)
     monkeypatch.setattr(module, "load_stage", lambda name: fake)
     monkeypatch.chdir(ROOT)
@@ -65,6 +66,7 @@ def test_a_stage_is_shown_under_the_name_of_what_it_makes(monkeypatch: pytest.Mo
         run=lambda args: titles.append(progress.state().title),
     )
     monkeypatch.setattr(module, "load_stage", lambda name: fake)
+    monkeypatch.setattr(module, "settle_paths", lambda params, args: None)
     monkeypatch.chdir(ROOT)
     assert main(["train", "--task", "imdb", "--method", "ppo", "--seed", "0"]) == 0
     assert main(["evaluate", "--task", "imdb"]) == 0
@@ -95,6 +97,7 @@ def test_an_error_is_one_line_and_an_exit_code(
     monkeypatch.setattr(
         module, "load_stage", lambda name: types.SimpleNamespace(add_arguments=lambda parser: None, run=run)
     )
+    monkeypatch.setattr(module, "settle_paths", lambda params, args: None)
     monkeypatch.chdir(ROOT)
     assert main(["prepare"]) == code
     assert capsys.readouterr().err == f"error: {error}\n"
@@ -107,6 +110,7 @@ def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         module, "load_stage", lambda name: types.SimpleNamespace(add_arguments=lambda parser: None, run=run)
     )
+    monkeypatch.setattr(module, "settle_paths", lambda params, args: None)
     monkeypatch.chdir(ROOT)
     with pytest.raises(KeyError):
         main(["prepare"])
@@ -173,11 +177,13 @@ def test_threads_are_settled_before_a_stage_imports_torch() -> None:
 import sys, types
 def add_arguments(parser):
     import torch
+    parser.add_argument("--task")
+    parser.add_argument("--out")
 sys.modules["rl4lms.cli.prepare"] = types.SimpleNamespace(
     add_arguments=add_arguments, run=lambda args: print(__import__("torch").get_num_threads())
 )
 from rl4lms.cli.main import main
-sys.exit(main(["prepare"]))
+sys.exit(main(["prepare", "--task", "imdb"]))
 """
     environment = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -231,16 +232,17 @@ def test_what_is_chosen_does_not_depend_on_which_text_came_first(pairwise: Study
 
 
 def test_the_summary_shows_what_was_found(likert: Study, pairwise: Study) -> None:
-    text = summary(results(likert, ratings(likert, "ann", "bob")), 0)
+    text = re.sub(" +", " ", summary(results(likert, ratings(likert, "ann", "bob")), 0))
     assert "72 answers of 2 workers, about 18 of 18 items." in text
-    assert "| NLPO       |     5.000 |     5.000 |" in text
-    assert "| Coherence |   1.000 |   1.000 |    1.000 |" in text
+    assert "| NLPO | 5.000 | 5.000 |" in text
+    assert "| Coherence | 1.000 | 1.000 | 1.000 |" in text
     given = choices(pairwise, "ppo", "ann")
     text = summary(results(pairwise, given), len(preferences(pairwise, given)))
-    assert "12 of them are preferences, the others ties." in text
-    assert "| PPO        | NLPO    |    1.000 |    6 |    0 |      0 |           0 |" in text
-    assert "| Preference |       – |       – |        – |" in text
     assert max(map(len, text.splitlines()[:12])) <= 120
+    text = re.sub(" +", " ", text)
+    assert "12 of them are preferences, the others ties." in text
+    assert "| PPO | NLPO | 1.000 | 6 | 0 | 0 | 0 |" in text
+    assert "| Preference | – | – | – |" in text
 
 
 def test_equal_answers_give_equal_results(likert: Study) -> None:

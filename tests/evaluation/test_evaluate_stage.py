@@ -18,7 +18,8 @@ from rl4lms.core.tables import RewardFunctionRegistry
 from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.evaluation.generation import Generation
 from rl4lms.evaluation.reward_scores import reward_scores
-from rl4lms.results.scores import RunScores
+from rl4lms.results.run_directory import RunDirectory
+from rl4lms.results.scores import ScoredRun
 from rl4lms.rewards.base import BatchedRewardFunction, RewardFunction
 from rl4lms.tokenization.text_task import TextTask
 from rl4lms.tokenization.tokenizer import load_tokenizer, train_bpe
@@ -79,8 +80,8 @@ def run(world: Path, method: str, seed: int, root: Path | None = None, **changes
     return main([*common, "--seed", str(seed), *options])
 
 
-def read(world: Path, method: str, seed: int) -> RunScores:
-    return RunScores.read(world / "scores" / TASK / method / f"seed{seed}", TASK, method, seed)
+def read(world: Path, method: str, seed: int) -> ScoredRun:
+    return ScoredRun.read(RunDirectory(world / "scores" / TASK / method / f"seed{seed}"), TASK, method, seed)
 
 
 @pytest.fixture(scope="module")

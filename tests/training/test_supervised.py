@@ -157,7 +157,7 @@ def test_a_run_that_dies_resumes_to_the_same_bytes(tmp_path, monkeypatch, family
     train_supervised(config(model, family, **arguments), tmp_path / "cut")
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
     kept = {path.suffix for path in (tmp_path / "cut").rglob("*") if path.is_file()}
-    assert kept <= {".json", ".jsonl", ".safetensors"}
+    assert kept <= {".json", ".jsonl", ".safetensors", ".md"}
 
 
 def terminate_in(monkeypatch: pytest.MonkeyPatch, step: int, sent: signal.Signals) -> None:
