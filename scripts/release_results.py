@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TABLES = ("grue.md", "grue.csv", "scores.csv", "significance.csv", "curves.csv", "metrics.json")
 PLOTS = ("summary.png", "learning_curves.png", "kl_reward.png")
 MAX_BYTES = 1_000_000
-WRITTEN = ("docs/results", "dvc.lock")  # by the release; may differ from the commit
+WRITTEN = ("docs/results", "dvc.lock", "recipes")  # by the release; may differ from the commit
 
 
 class ReleaseError(Exception):

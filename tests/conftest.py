@@ -27,6 +27,8 @@ import torch
 from rl4lms.numerics.packing import unpack_bits
 
 torch.set_num_threads(1)
+for variable in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "VENV"):
+    os.environ.pop(variable, None)  # what `make test VENV=...` says is not meant for a make that a test calls
 REGISTRIES = [entry.table for entry in vars(tables).values() if isinstance(entry, type) and hasattr(entry, "table")]
 
 
