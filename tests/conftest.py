@@ -12,13 +12,6 @@ from rl4lms.core.kernels import environment
 
 os.environ.update(environment(n_threads=1))  # as a stage of the pipeline computes
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-for variable in (
-    "MAKEFLAGS",
-    "MFLAGS",
-    "MAKELEVEL",
-    "VENV",
-):  # tests that call make are no part of `make test VENV=...`
-    os.environ.pop(variable, None)
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pytest
