@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import os
 import sys
 import time
 from pathlib import Path
@@ -101,19 +102,20 @@ def test_what_arguments_name_is_part_of_it(value: dict[str, Any], tmp_path: Path
 
 
 class FromFile(TextGenPool):
+    """Its file is named by no argument, so that only its samples tell of it."""
+
     @classmethod
-    def prepare(cls, split: str, lines: str) -> TextGenPool:
-        return cls(
-            [Sample(f"{split}_{i}", text, [text], {"n": i}) for i, text in enumerate(Path(lines).read_text().split())]
-        )
+    def prepare(cls, split: str) -> TextGenPool:
+        texts = Path(os.environ["LINES_OF_A_POOL"]).read_text().split()
+        return cls([Sample(f"{split}_{i}", text, [text], {"n": i}) for i, text in enumerate(texts)])
 
 
-def test_an_edited_file_that_the_users_own_pool_reads_is_another_run(model_dir, tmp_path, caplog) -> None:
+def test_an_edited_file_that_the_users_own_pool_reads_is_another_run(model_dir, tmp_path, caplog, monkeypatch) -> None:
     """Through `train` of the library, which has no work directory: the checkpoint itself is of another run."""
     DataPoolRegistry.add("from_file", FromFile)
     (tmp_path / "lines").write_text("w5 w6 w7")
-    pool = {"id": "from_file", "args": {"lines": str(tmp_path / "lines")}}
-    cfg = on_policy_config(model_dir("gpt2"), n_iters=2, datapool=pool)
+    monkeypatch.setenv("LINES_OF_A_POOL", str(tmp_path / "lines"))
+    cfg = on_policy_config(model_dir("gpt2"), n_iters=2, datapool={"id": "from_file", "args": {}})
     run(tmp_path / "out", cfg)
     before = contents(tmp_path / "out")
     with caplog.at_level(logging.INFO, logger="rl4lms"):
