@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl4lms.core.errors import DataError
-from rl4lms.policies.language_models import load_language_model
+from rl4lms.core.registry import Registry
 from rl4lms.results.comparison import Comparison, compared
 from rl4lms.results.figures import Drawing, run_figure
 from rl4lms.results.run_directory import SPLITS, RunDirectory
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+# Imports torch, and must not before `train` has settled the kernels that its run asks for.
+_LOADERS = Registry("loader", {"model": "rl4lms.policies.language_models:load_language_model"})
 MOST_PANELS = 4  # of metrics, some of which have thirty results
 
 
@@ -81,7 +83,8 @@ class Run:
     def model(self) -> PreTrainedModel:
         """The trained language model, on the CPU and in eval mode."""
         name = str(self._model_directory)
-        return load_language_model(name, seq2seq=bool(model_config(name).is_encoder_decoder))
+        loaded: PreTrainedModel = _LOADERS.load("model")(name, seq2seq=bool(model_config(name).is_encoder_decoder))
+        return loaded
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The tokenizer of the trained model."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import rl4lms
+from rl4lms.core.kernels import PORTABLE
 
 ROOT = Path(rl4lms.__file__).parent
 PUBLISHED = {
@@ -37,6 +39,19 @@ def test_registering_and_reading_a_reward_loads_no_model_library() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.split() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "imported"), [("train", False), ("load", False), ("evaluate", True)])
+def test_portable_kernels_are_settled_before_torch_is_imported(name: str, imported: bool) -> None:
+    """In a program of the user's, which starts with no variables: `train` may then settle native ones as well."""
+    code = (
+        f"import os, sys, rl4lms; rl4lms.{name}; from rl4lms.core.kernels import environment\n"
+        "print('torch' in sys.modules, environment().items() <= os.environ.items())"
+    )
+    bare = {key: value for key, value in os.environ.items() if key not in PORTABLE}
+    result = subprocess.run([sys.executable, "-c", code], env=bare, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == [str(imported), "True"]
 
 
 def test_every_public_name_is_there_and_listed() -> None:
