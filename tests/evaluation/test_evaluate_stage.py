@@ -81,7 +81,7 @@ def run(world: Path, method: str, seed: int, root: Path | None = None, **changes
 
 
 def read(world: Path, method: str, seed: int) -> ScoredRun:
-    return ScoredRun.read(RunDirectory(world / "scores" / TASK / method / f"seed{seed}"), TASK, method, seed)
+    return ScoredRun.read(RunDirectory.open(world / "scores" / TASK / method / f"seed{seed}"), TASK, method, seed)
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +99,7 @@ def test_every_seed_has_its_files(evaluated: Path) -> None:
             assert {"lexical/meteor", "reward", "kl/per_token", "kl/per_sequence"} <= set(scores.metrics)
             assert scores.metrics["base/perplexity"] == 12.5
             assert all({"reward", "lexical/meteor", "ref_text"} <= set(row) for row in scores.predictions)
-            rewards = scores.per_sample("reward")
-            assert rewards is not None
-            assert rewards.mean() == pytest.approx(scores.metrics["reward"])
+            assert scores.columns["reward"].mean() == pytest.approx(scores.metrics["reward"])
 
 
 def test_labels_and_epoch_are_kept_with_the_scores(evaluated: Path) -> None:
