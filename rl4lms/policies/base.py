@@ -290,7 +290,7 @@ class LMActorCriticPolicy(BasePolicy):
 
     def generate(
         self, prompt_ids: Tensor, prompt_mask: Tensor, spec: SamplingSpec, *, eos_id: int | Collection[int] | None,
-        pad_id: int, uniforms: Tensor | None = None,
+        pad_id: int, uniforms: Tensor | None = None, n_per_prompt: int = 1,
     ) -> Decoded:  # fmt: skip
         """Generate responses to a batch of left-padded prompts; see `rl4lms.policies.decoding.decode`."""
         learned = self.learned_mask(eos_id)
@@ -298,7 +298,7 @@ class LMActorCriticPolicy(BasePolicy):
         with self.arithmetic(self.policy_model, *others):
             return decode(
                 self.get_language_model(), prompt_ids, prompt_mask, spec,
-                eos_id=eos_id, pad_id=pad_id, uniforms=uniforms, mask_session=learned,
+                eos_id=eos_id, pad_id=pad_id, uniforms=uniforms, mask_session=learned, n_per_prompt=n_per_prompt,
             )  # fmt: skip
 
     def get_language_model(self) -> Any:

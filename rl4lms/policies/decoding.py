@@ -80,22 +80,30 @@ def decode(
     pad_id: int,
     uniforms: Tensor | None = None,
     mask_session: LearnedMask | None = None,
+    n_per_prompt: int = 1,
 ) -> Decoded:
-    """Continue B left-padded prompts. prompt_ids: (B, P) int64; prompt_mask: (B, P) bool.
+    """Continue each of G left-padded prompts n_per_prompt times, in B = G * n_per_prompt rows, a prompt's together.
 
-    eos_id: one or several ids of stop tokens. uniforms: (B, max_new_tokens) float64 in [0, 1), required if
-    `spec.do_sample`: one random number per token, so that a row does not depend on the others. Ended rows are removed
-    from the batch when they are at least half of it.
+    prompt_ids: (G, P) int64; prompt_mask: (G, P) bool. eos_id: one or several ids of stop tokens. uniforms: (B,
+    max_new_tokens) float64 in [0, 1), required if `spec.do_sample`: one random number per token, so that a row does not
+    depend on the others. A prompt is run once, and its cache is copied to its rows. Ended rows are removed from the
+    batch when they are at least half of it.
     """
     stop_ids = token_set(eos_id)
     stops = id_tensor(stop_ids, prompt_ids.device)
     session = open_session(model, prompt_ids, prompt_mask)
-    rows = torch.arange(len(prompt_ids), device=prompt_ids.device)
     logits = masked_logits(session.start(), None)
-    record = _Record(logits, spec, pad_id)
     history = first_history(model, prompt_ids, prompt_mask) if spec.reads_history else None
     if mask_session is not None:
         mask_session.start(prompt_ids, prompt_mask)
+    if n_per_prompt > 1:
+        copies = torch.arange(len(prompt_ids), device=prompt_ids.device).repeat_interleave(n_per_prompt)
+        session.keep(copies)
+        logits, history = logits[copies], None if history is None else history.rows(copies)
+        if mask_session is not None:
+            mask_session.keep(copies)
+    rows = torch.arange(len(logits), device=logits.device)
+    record = _Record(logits, spec, pad_id)
     alive = torch.ones_like(rows, dtype=torch.bool)
     for step in range(spec.max_new_tokens):
         progress.detail("token", step + 1, spec.max_new_tokens)
@@ -179,8 +187,10 @@ class LearnedMask:
             self._logits = self._session.step(tokens).float()
 
     def keep(self, rows: Tensor) -> None:
-        if self._session is not None:
+        """Continue with these rows; one may be named several times."""
+        if self._session is not None and self._logits is not None:
             self._session.keep(rows)
+            self._logits = self._logits[rows]
 
     def narrow(self, mask: Tensor | None, policy_logits: Tensor) -> Tensor | None:
         """`mask` combined with this one, which always allows stop tokens. A row without any action keeps `mask`."""

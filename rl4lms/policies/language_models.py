@@ -297,7 +297,7 @@ class CausalSession:
         return logits
 
     def keep(self, rows: Tensor) -> None:
-        """Continue with only these rows."""
+        """Continue with only these rows; one may be named several times."""
         keep_rows(self.cache, rows)
         self.mask, self.next_position = self.mask[rows], self.next_position[rows]
 
