@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
-from rl4lms.algorithms.on_policy_text import TextRollouts, check_positive, norm_limit
+from rl4lms.algorithms.on_policy_text import Loss, TextRollouts, check_positive, norm_limit
 from rl4lms.numerics.losses import value_loss
 from rl4lms.rollouts.episodes import RolloutSamples
 
@@ -59,14 +57,12 @@ class A2C(TextRollouts):
         """Set `.grad` to the gradient of the rollout's loss. Returns the numbers to log."""
         return self.accumulate(batch, self.loss, self.gradient_accumulation_steps)
 
-    def loss(self, batch: RolloutSamples, n_tokens: int) -> tuple[torch.Tensor, dict[str, float]]:
-        """The loss and the numbers to log: sums over the tokens of `batch`, divided by the step's `n_tokens`."""
+    def loss(self, batch: RolloutSamples) -> Loss:
+        """The loss of a part of the rollout, and the terms to log: weighted sums over its tokens."""
         self.policy.entropy_gradient = self.ent_coef != 0.0
         values, log_prob, entropy = self.policy.evaluate_actions(batch.observations, batch.actions)
-        policy_loss = -(batch.advantages * log_prob).sum() / n_tokens
-        v_loss = value_loss(values, batch.old_values, batch.returns).sum() / n_tokens
-        entropy_loss = -entropy.sum() / n_tokens
-        loss = policy_loss + self.ent_coef * entropy_loss + self.vf_coef * v_loss
-        names = ("loss", "policy_gradient_loss", "value_loss", "entropy_loss")
-        terms = (loss, policy_loss, v_loss, entropy_loss)
-        return loss, {name: term.item() for name, term in zip(names, terms, strict=True)}
+        policy_loss = -batch.mean(batch.advantages * log_prob)
+        v_loss = batch.mean(value_loss(values, batch.old_values, batch.returns))
+        entropy_loss = -batch.mean(entropy)
+        terms = {"policy_gradient_loss": policy_loss, "value_loss": v_loss, "entropy_loss": entropy_loss}
+        return policy_loss + self.ent_coef * entropy_loss + self.vf_coef * v_loss, terms

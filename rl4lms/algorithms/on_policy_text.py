@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
@@ -26,11 +27,12 @@ from rl4lms.rollouts.episodes import EpisodeBatch, RolloutSamples
 from rl4lms.rollouts.kl_controller import KLController
 from rl4lms.rollouts.reproduction import check_reproduction
 from rl4lms.rollouts.scoring import BatchedScorer, Scorer
+from rl4lms.tokenization.text_task import TextTask
 from rl4lms.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
-LossOfPart = Callable[[RolloutSamples, int], tuple[torch.Tensor, dict[str, float]]]
+Loss = tuple[torch.Tensor, dict[str, torch.Tensor]]  # and the terms to log, scalars
 
 
 def check_positive(**arguments: Any) -> None:
@@ -70,9 +72,28 @@ class TextRollouts(OnPolicyAlgorithm):
     tracker: Tracker | None = None
     iteration: int = 0
     whitens_itself: ClassVar[bool] = False  # True for a class whose `train()` was written for SB3's buffer
+    kl_in_reward: bool = True  # False if the KL to the reference is in the loss (docs/numerics.md, line 31)
+    by_reference: bool = False  # whether the frozen reference makes the episodes
+    aggregation: ClassVar[str] = "token_mean"  # of the loss (docs/numerics.md, line 32)
+
+    @property
+    def budget(self) -> int:
+        """What an iteration adds to `num_timesteps`: the steps of a rollout."""
+        return self.n_steps * self.n_envs
+
+    def make_collector(
+        self, task: TextTask, scorer: Scorer, kl_controller: KLController, norm_reward: bool
+    ) -> RolloutCollector:
+        """What collects the rollouts of this algorithm."""
+        return RolloutCollector(
+            task, scorer, kl_controller, n_steps=self.budget, seed=self.seed or 0, norm_reward=norm_reward,
+            kl_in_reward=self.kl_in_reward,
+        )  # fmt: skip
 
     def set_rollouts(self, collector: RolloutCollector, tracker: Tracker | None = None) -> None:
         self.collector, self.tracker = collector, tracker
+        self.rollout_buffer.aggregation = self.aggregation
+        self.rollout_buffer.longest = collector.task.max_episode_length
         self._settle_whitening()
 
     def _settle_whitening(self) -> None:
@@ -108,44 +129,80 @@ class TextRollouts(OnPolicyAlgorithm):
         return self.collector.kl_controller
 
     def _update_current_progress_remaining(self, num_timesteps: int, total_timesteps: int) -> None:
-        steps_before = num_timesteps - self.n_steps * self.n_envs
+        steps_before = num_timesteps - self.budget
         self._current_progress_remaining = 1.0 - steps_before / total_timesteps
 
     def collect_rollouts(self, env: VecEnv, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
-        """Fill the buffer with n_rollout_steps * n_envs steps of whole episodes. The last one may be cut."""
+        """Fill the buffer with the episodes of an iteration."""
+        self.policy.before_rollout(self.iteration)
         callback.on_rollout_start()
         self.policy.set_training_mode(False)
         rollout_buffer.reset()
         batch = self.collector.collect(self.policy, self.iteration)
-        rollout_buffer.add_episodes(batch, self.iteration)
         sampler_numbers = self._check_reproduction(batch)
-        info = rollout_info(batch, self.kl_controller.kl_coeff) | sampler_numbers
+        info = rollout_info(batch, self.kl_controller.kl_coeff, self.by_reference)
+        info |= self.collector.numbers | sampler_numbers
+        rollout_buffer.add_episodes(self.select(batch), self.iteration)
         progress.numbers({"reward": info["rollout/ep_rew_mean"], "KL": info["rollout/kl_mean"]})
         if self.tracker is not None:
             self.tracker.log_rollout(self.iteration, info)
         self.kl_controller.step(info["rollout/kl_mean"])
-        self.num_timesteps += n_rollout_steps * env.num_envs
+        self.num_timesteps += self.budget
         self.iteration += 1
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
 
-    def accumulate(self, batch: RolloutSamples, loss: LossOfPart, n_micro_batches: int = 1) -> dict[str, float]:
+    def select(self, batch: EpisodeBatch) -> EpisodeBatch:
+        """The episodes of a rollout from which the update learns: all, unless an algorithm overrides this."""
+        return batch
+
+    def accumulate(
+        self, batch: RolloutSamples, loss: Callable[[RolloutSamples], Loss], n_micro_batches: int = 1
+    ) -> dict[str, float]:
         """Set `.grad` to the gradient of the loss of an optimiser step. Returns the sums of the numbers to log.
 
-        loss(part, n): the loss of a part, which is a sum over its tokens divided by the n tokens of the whole step, and
-        numbers to log that add up in the same way. The parts are micro-batches of whole episodes, divided among the
-        processes.
+        loss: the loss of a part of the step's tokens and numbers to log, all weighted sums over these tokens, so that
+        parts add up. The parts are micro-batches of whole episodes, divided among the processes.
         """
         self.policy.optimizer.zero_grad(set_to_none=True)
         totals: dict[str, float] = {}
         for part in batch.own_parts(n_micro_batches):
-            value, numbers = loss(part, len(batch))
+            value, terms = loss(part)
             value.backward()
-            for name, number in numbers.items():
+            numbers = torch.stack([value.detach(), *(term.detach() for term in terms.values())]).tolist()
+            for name, number in zip(("loss", *terms), numbers, strict=True):
                 totals[name] = totals.get(name, 0.0) + number
         sum_gradients(p for p in self.policy.parameters() if p.requires_grad)
         return sum_numbers(totals)
+
+    def run_epochs(
+        self, n_epochs: int, batch_size: int | None, step: Callable[[RolloutSamples], dict[str, float]],
+        target_kl: float | None = None,
+    ) -> None:  # fmt: skip
+        """Passes over the rollout with an optimiser step for each minibatch, and the mean of each number in the log.
+
+        step: sets the gradients of a minibatch and returns numbers to log. target_kl: no step is taken, and the passes
+        end, once the number approx_kl exceeds 1.5 times it, as in SB3.
+        """
+        logs: dict[str, list[float]] = {}
+        stop = False
+        for _ in range(n_epochs):
+            for batch in self.rollout_buffer.get(batch_size):
+                stats = step(batch)
+                for name, value in stats.items():
+                    logs.setdefault(name, []).append(value)
+                stop = target_kl is not None and stats["approx_kl"] > 1.5 * target_kl
+                if stop:
+                    break
+                self.optimizer_step()
+            self._n_updates += 1
+            if stop:
+                break
+        for name, values in logs.items():
+            self.logger.record(f"train/{name}", float(np.mean(values)))
+        self.logger.record("train/n_updates", self._n_updates)
+        self.logger.record("train/n_minibatches", max((len(values) for values in logs.values()), default=0))
 
     def optimizer_step(self) -> None:
         """One step of the policy's optimiser, with gradients clipped to `max_grad_norm`."""
@@ -196,7 +253,7 @@ TRAIN_DEFAULTS: dict[str, Any] = {"batch_size": 64, "n_epochs": 10}
 
 
 def construct_algorithm(alg_class: type[OnPolicyAlgorithm], kwargs: Mapping[str, Any]) -> TextRollouts:
-    """An instance of an algorithm with text rollouts. It gets SB3_DEFAULTS and TRAIN_DEFAULTS where it lacks values.
+    """An instance of an algorithm with text rollouts. A user's class gets SB3_DEFAULTS and TRAIN_DEFAULTS for what it lacks.
 
     kwargs: policy, env, policy_kwargs and the arguments of the algorithm. `minibatch` and `seed` go to the buffer.
     """
@@ -205,11 +262,13 @@ def construct_algorithm(alg_class: type[OnPolicyAlgorithm], kwargs: Mapping[str,
     buffer_kwargs = {"minibatch": arguments.pop("minibatch", "episodes"), "seed": arguments.get("seed") or 0}
     parameters = inspect.signature(alg_class.__init__).parameters
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    for name, value in SB3_DEFAULTS.items():
-        required = name in parameters and parameters[name].default is inspect.Parameter.empty
-        if required or (open_ended and name not in parameters):
-            arguments.setdefault(name, value)
-    attributes = {n: arguments.pop(n, v) for n, v in TRAIN_DEFAULTS.items() if n not in parameters}
+    attributes: dict[str, Any] = {}
+    if not issubclass(alg_class, TextRollouts):  # ours have defaults of their own
+        for name, value in SB3_DEFAULTS.items():
+            required = name in parameters and parameters[name].default is inspect.Parameter.empty
+            if required or (open_ended and name not in parameters):
+                arguments.setdefault(name, value)
+        attributes = {n: arguments.pop(n, v) for n, v in TRAIN_DEFAULTS.items() if n not in parameters}
     accepted = {"rollout_buffer_class": EpisodeRolloutBuffer, "rollout_buffer_kwargs": buffer_kwargs}
     if "rollout_buffer_class" in parameters or open_ended:
         algorithm = composed(**{**arguments, **accepted})
@@ -241,15 +300,8 @@ def wrap_onpolicy_alg(
     if scorer is None:  # the environment was made by the caller, and does not know the model
         stop_ids = task.stop_ids.union(token_set(algorithm.policy.generation_kwargs.get("eos_token_id")))
         task = replace(task, stop_ids=stop_ids, encoder_decoder=algorithm.policy.seq2seq)
-    algorithm.set_rollouts(
-        RolloutCollector(
-            task,
-            scorer or BatchedScorer(task),
-            KLController(kl_coeff, target_kl),
-            n_steps=algorithm.n_steps * algorithm.n_envs,
-            seed=algorithm.seed or 0,
-            norm_reward=norm_reward,
-        ),
-        tracker,
+    collector = algorithm.make_collector(
+        task, scorer or BatchedScorer(task), KLController(kl_coeff, target_kl), norm_reward
     )
+    algorithm.set_rollouts(collector, tracker)
     return algorithm

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from stable_baselines3.common.utils import FloatSchedule
 
-from rl4lms.algorithms.on_policy_text import TextRollouts, check_positive, norm_limit
+from rl4lms.algorithms.on_policy_text import Loss, TextRollouts, check_positive, norm_limit
 from rl4lms.numerics.kl import kl_k3
 from rl4lms.numerics.losses import clipped_policy_loss, value_loss
 from rl4lms.rollouts.episodes import RolloutSamples
@@ -62,53 +61,29 @@ class PPO(TextRollouts):
         progress = self._current_progress_remaining
         clip = self.clip_range(progress)
         clip_vf = None if self.clip_range_vf is None else self.clip_range_vf(progress)
-        logs: dict[str, list[float]] = {}
-        stop = False
-        for _ in range(self.n_epochs):
-            for batch in self.rollout_buffer.get(self.batch_size):
-                stats = self.accumulate_gradients(batch, clip, clip_vf)
-                for name, value in stats.items():
-                    logs.setdefault(name, []).append(value)
-                stop = self.target_kl is not None and stats["approx_kl"] > 1.5 * self.target_kl
-                if stop:
-                    break
-                self.optimizer_step()
-            self._n_updates += 1
-            if stop:
-                break
-        for name, values in logs.items():
-            self.logger.record(f"train/{name}", float(np.mean(values)))
+        self.run_epochs(
+            self.n_epochs, self.batch_size, lambda b: self.accumulate_gradients(b, clip, clip_vf), self.target_kl
+        )
         self.logger.record("train/clip_range", clip)
-        self.logger.record("train/n_updates", self._n_updates)
-        self.logger.record("train/n_minibatches", len(logs["loss"]))
 
     def accumulate_gradients(
         self, batch: RolloutSamples, clip_range: float, clip_range_vf: float | None = None
     ) -> dict[str, float]:
         """Set `.grad` to the gradient of a minibatch's loss. Returns the numbers to log."""
         return self.accumulate(
-            batch, lambda part, n: self.loss(part, n, clip_range, clip_range_vf), self.gradient_accumulation_steps
+            batch, lambda part: self.loss(part, clip_range, clip_range_vf), self.gradient_accumulation_steps
         )
 
-    def loss(
-        self, batch: RolloutSamples, n_tokens: int, clip_range: float, clip_range_vf: float | None = None
-    ) -> tuple[torch.Tensor, dict[str, float]]:
-        """The loss and the numbers to log: sums over the tokens of `batch`, divided by the step's `n_tokens`."""
+    def loss(self, batch: RolloutSamples, clip_range: float, clip_range_vf: float | None = None) -> Loss:
+        """The loss of a part of an optimiser step, and the terms to log: weighted sums over its tokens."""
         self.policy.entropy_gradient = self.ent_coef != 0.0
         values, log_prob, entropy = self.policy.evaluate_actions(batch.observations, batch.actions)
-        log_ratio = log_prob - batch.old_log_prob
-        ratio = torch.exp(log_ratio)
-        policy_loss = clipped_policy_loss(ratio, batch.advantages, clip_range).sum() / n_tokens
-        v_loss = value_loss(values, batch.old_values, batch.returns, clip_range_vf).sum() / n_tokens
-        entropy_loss = -entropy.sum() / n_tokens
-        loss = policy_loss + self.ent_coef * entropy_loss + self.vf_coef * v_loss
+        ratio = torch.exp(log_prob - batch.old_log_prob)
+        policy_loss = batch.mean(clipped_policy_loss(ratio, batch.advantages, clip_range))
+        v_loss = batch.mean(value_loss(values, batch.old_values, batch.returns, clip_range_vf))
+        entropy_loss = -batch.mean(entropy)
+        terms = {"policy_gradient_loss": policy_loss, "value_loss": v_loss, "entropy_loss": entropy_loss}
         with torch.no_grad():
-            stats = {
-                "loss": loss.item(),
-                "policy_gradient_loss": policy_loss.item(),
-                "value_loss": v_loss.item(),
-                "entropy_loss": entropy_loss.item(),
-                "approx_kl": kl_k3(batch.old_log_prob, log_prob).sum().item() / n_tokens,
-                "clip_fraction": ((ratio - 1).abs() > clip_range).float().sum().item() / n_tokens,
-            }
-        return loss, stats
+            terms["approx_kl"] = batch.mean(kl_k3(batch.old_log_prob, log_prob))
+            terms["clip_fraction"] = batch.mean(((ratio - 1).abs() > clip_range).to(ratio.dtype))
+        return policy_loss + self.ent_coef * entropy_loss + self.vf_coef * v_loss, terms

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rl4lms.algorithms.on_policy_text import TextRollouts, check_positive, norm_limit
+from rl4lms.algorithms.on_policy_text import Loss, TextRollouts, check_positive, norm_limit
 from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.numerics.categorical import action_logprobs
-from rl4lms.numerics.distributed import sum_numbers, sum_tensor
+from rl4lms.numerics.distributed import sum_tensor
 from rl4lms.numerics.losses import value_loss
 from rl4lms.numerics.natural_gradient import conjugate_gradient, flatten, hessian_vector_product, unflatten
 from rl4lms.rollouts.episodes import RolloutSamples
@@ -94,11 +94,11 @@ class TRPO(TextRollouts):
 
         Returns whether there was such a step; if not, the parameters are restored exactly.
         """
-        parameters, n = self.policy_parameters, _n_tokens(parts)
+        parameters = self.policy_parameters
         with torch.no_grad():
             old = [torch.log_softmax(self.policy.action_logits(part.observations), -1) for part in parts]
-        objective = self._objective(parts, n)
-        gradient = self._sum(parts, lambda part, _: flatten(torch.autograd.grad(self._surrogate(part, n), parameters)))
+        objective = self._objective(parts)
+        gradient = self._sum(parts, lambda part, _: flatten(torch.autograd.grad(self._surrogate(part), parameters)))
         direction = conjugate_gradient(lambda v: self.fisher_vector_product(parts, old, v), gradient, self.cg_max_steps)
         curvature = direction @ self.fisher_vector_product(parts, old, direction)
         length = torch.sqrt(2 * self.target_kl / curvature.clamp(min=1e-12))
@@ -107,8 +107,8 @@ class TRPO(TextRollouts):
         for _ in range(self.line_search_max_iter):
             self._set(parameters, before, unflatten(length * direction, parameters))
             with torch.no_grad():
-                kl = float(self._sum(parts, lambda part, i: self._kl(part, old[i], n)))
-            if kl <= self.target_kl and self._objective(parts, n) > objective:
+                kl = float(self._sum(parts, lambda part, i: self._kl(part, old[i])))
+            if kl <= self.target_kl and self._objective(parts) > objective:
                 accepted = True
                 break
             length = length * self.line_search_shrinking_factor
@@ -121,25 +121,23 @@ class TRPO(TextRollouts):
 
     def fisher_vector_product(self, parts: Sequence[RolloutSamples], old: Sequence[Tensor], vector: Tensor) -> Tensor:
         """(F + damping I) v, (P,). F is the Hessian of the mean KL(old || new) per token at the current policy."""
-        parameters, n = self.policy_parameters, _n_tokens(parts)
-        product = self._sum(
-            parts, lambda part, i: hessian_vector_product(self._kl(part, old[i], n), parameters, vector)
-        )
+        parameters = self.policy_parameters
+        product = self._sum(parts, lambda part, i: hessian_vector_product(self._kl(part, old[i]), parameters, vector))
         return product + self.cg_damping * vector
 
-    def _surrogate(self, part: RolloutSamples, n: int) -> Tensor:
+    def _surrogate(self, part: RolloutSamples) -> Tensor:
         log_prob = action_logprobs(self.policy.action_logits(part.observations), part.actions)
-        return (torch.exp(log_prob - part.old_log_prob) * part.advantages).sum() / n
+        return part.mean(torch.exp(log_prob - part.old_log_prob) * part.advantages)
 
     @torch.no_grad()
-    def _objective(self, parts: Sequence[RolloutSamples], n: int) -> float:
-        return float(self._sum(parts, lambda part, _: self._surrogate(part, n)))
+    def _objective(self, parts: Sequence[RolloutSamples]) -> float:
+        return float(self._sum(parts, lambda part, _: self._surrogate(part)))
 
-    def _kl(self, part: RolloutSamples, old: Tensor, n: int) -> Tensor:
-        """The sum over tokens of the exact KL(old || new), divided by n. Masked actions have probability 0 in both."""
+    def _kl(self, part: RolloutSamples, old: Tensor) -> Tensor:
+        """The part's share of the mean exact KL(old || new) of a token. Masked actions have probability 0 in both."""
         new = torch.log_softmax(self.policy.action_logits(part.observations), -1)
         masked = torch.isneginf(old)
-        return (old.exp() * (old.masked_fill(masked, 0.0) - new.masked_fill(masked, 0.0))).sum() / n
+        return part.mean((old.exp() * (old.masked_fill(masked, 0.0) - new.masked_fill(masked, 0.0))).sum(-1))
 
     @staticmethod
     def _sum(parts: Sequence[RolloutSamples], term: Callable[[RolloutSamples, int], Tensor]) -> Tensor:
@@ -159,14 +157,8 @@ class TRPO(TextRollouts):
     def _critic_step(self, batch: RolloutSamples) -> float:
         numbers = self.accumulate(batch, self._critic_loss, self.gradient_accumulation_steps)
         self.optimizer_step()
-        return numbers["value_loss"]
+        return numbers["loss"]
 
-    def _critic_loss(self, part: RolloutSamples, n_tokens: int) -> tuple[Tensor, dict[str, float]]:
+    def _critic_loss(self, part: RolloutSamples) -> Loss:
         values = self.policy.evaluate_values(part.observations)
-        loss = value_loss(values, part.old_values, part.returns).sum() / n_tokens
-        return loss, {"value_loss": loss.item()}
-
-
-def _n_tokens(parts: Sequence[RolloutSamples]) -> int:
-    """The number of tokens of all processes."""
-    return int(sum_numbers({"tokens": sum(len(part) for part in parts)})["tokens"])
+        return part.mean(value_loss(values, part.old_values, part.returns)), {}

@@ -16,12 +16,9 @@ from rl4lms.core.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class OnPolicyArguments:
+class AlgorithmArguments:
     """What every algorithm takes."""
 
-    minibatch: Annotated[
-        Literal["episodes", "transitions"], "Fill batch_size with whole episodes, or with the paper's random steps."
-    ] = "episodes"
     gradient_accumulation_steps: Annotated[Count, "Parts that a minibatch is split into to fit into memory."] = 1
     tensorboard_log: Annotated[str | None, "Without effect here; use --track tensorboard."] = None
     verbose: Annotated[int | None, "Without effect here."] = None
@@ -29,11 +26,20 @@ class OnPolicyArguments:
 
 
 @dataclass(frozen=True)
+class OnPolicyArguments(AlgorithmArguments):
+    """What algorithms with a critic take, whose rollout has n_steps of each environment."""
+
+    n_steps: Annotated[Count, "Tokens that an iteration collects in each environment."] = 2048
+    minibatch: Annotated[
+        Literal["episodes", "transitions"], "Fill batch_size with whole episodes, or with the paper's random steps."
+    ] = "episodes"
+
+
+@dataclass(frozen=True)
 class PPOArguments(OnPolicyArguments):
     """stable-baselines3's PPO and its defaults, which RL4LMs keeps. NLPO is PPO with a mask policy."""
 
     learning_rate: Annotated[Positive, "Step size of AdamW."] = 3e-4
-    n_steps: Annotated[Count, "Tokens that an iteration collects in each environment."] = 2048
     batch_size: Annotated[Count, "Tokens of a minibatch."] = 64
     n_epochs: Annotated[Count, "Passes over a rollout."] = 10
     gamma: Annotated[Fraction, "Discount of later rewards."] = 0.99
@@ -68,7 +74,6 @@ class TRPOArguments(OnPolicyArguments):
     """sb3-contrib's TRPO and its defaults."""
 
     learning_rate: Annotated[Positive, "Step size of the critic's AdamW."] = 1e-3
-    n_steps: Annotated[Count, "Tokens that an iteration collects in each environment."] = 2048
     batch_size: Annotated[Count, "Tokens of a minibatch of the critic."] = 128
     gamma: Annotated[Fraction, "Discount of later rewards."] = 0.99
     gae_lambda: Annotated[Fraction, "Weight of longer returns in the advantage (GAE)."] = 0.95
@@ -82,6 +87,102 @@ class TRPOArguments(OnPolicyArguments):
     max_grad_norm: Annotated[
         Positive | None, "Norm that the critic's gradients are clipped to; null does not clip."
     ] = 0.5
+
+
+@dataclass(frozen=True)
+class GroupArguments(AlgorithmArguments):
+    """What algorithms without a critic take, whose rollout has whole groups of episodes."""
+
+    learning_rate: Annotated[Positive, "Step size of AdamW."] = 1e-6
+    n_prompts: Annotated[Count, "Prompts of an iteration."] = 8
+    completions_per_prompt: Annotated[int, Range(minimum=2), "Episodes of each prompt."] = 8
+    n_minibatches: Annotated[Count, "Optimiser steps of a pass over a rollout; each has whole groups."] = 1
+    n_epochs: Annotated[Count, "Passes over a rollout."] = 1
+    ent_coef: Annotated[float, "Weight of the entropy in the loss."] = 0.0
+    max_grad_norm: Annotated[Positive | None, "Norm that gradients are clipped to; null does not clip."] = 1.0
+
+
+@dataclass(frozen=True)
+class GRPOArguments(GroupArguments):
+    """GRPO, Dr.GRPO and RLOO: PPO's clipped loss on advantages of a group."""
+
+    clip_range: Annotated[Positive, "How far the probability ratio may move below 1."] = 0.2
+    clip_range_high: Annotated[Positive | None, "How far it may move above 1; null: as far as below."] = None
+    target_kl: Annotated[Positive | None, "Mean KL of an update beyond 1.5 times which its epochs end; null: none."] = (
+        None
+    )
+
+
+@dataclass(frozen=True)
+class GSPOArguments(GRPOArguments):
+    """GSPO: the clipped ratio is one of a whole sequence, and moves much less than that of a token."""
+
+    clip_range: Annotated[Positive, "How far the ratio of a sequence may move below 1."] = 3e-4
+    clip_range_high: Annotated[Positive | None, "How far it may move above 1; null: as far as below."] = 4e-4
+
+
+@dataclass(frozen=True)
+class CISPOArguments(GRPOArguments):
+    """CISPO: capped weights in place of clipped losses."""
+
+    ratio_cap: Annotated[float, Range(minimum=1), "The largest weight of a token, a probability ratio."] = 5.0
+
+
+@dataclass(frozen=True)
+class DAPOArguments(GRPOArguments):
+    """DAPO: clip-higher, dynamic sampling, and a penalty of overlong responses."""
+
+    clip_range_high: Annotated[Positive | None, "How far the ratio may move above 1; null: as far as below."] = 0.28
+    n_rounds: Annotated[
+        int, Range(minimum=1, maximum=3), "Rounds of prompts, at most, for groups whose scores differ; 1 keeps all."
+    ] = 3
+    overlong_tokens: Annotated[
+        int, Range(minimum=0), "Tokens before the longest response in which the penalty grows; 0: none."
+    ] = 0
+    overlong_penalty: Annotated[NonNegative, "Penalty of a response of full length."] = 1.0
+
+
+@dataclass(frozen=True)
+class REINFORCEArguments(GroupArguments):
+    """REINFORCE over whole texts."""
+
+    n_prompts: Annotated[Count, "Prompts of an iteration."] = 64
+    completions_per_prompt: Annotated[Count, "Episodes of each prompt."] = 1
+    baseline: Annotated[
+        Literal["none", "leave_one_out"], "Subtract from a return the mean of all others of the rollout, or nothing."
+    ] = "leave_one_out"
+
+
+@dataclass(frozen=True)
+class REINFORCEPlusPlusArguments(GRPOArguments):
+    """REINFORCE++ and REINFORCE++-baseline."""
+
+    n_prompts: Annotated[Count, "Prompts of an iteration."] = 64
+    completions_per_prompt: Annotated[Count, "Episodes of each prompt."] = 1
+    baseline: Annotated[
+        Literal["none", "mean"], "none is REINFORCE++; mean, of the group, is REINFORCE++-baseline."
+    ] = "none"
+
+
+@dataclass(frozen=True)
+class ReMaxArguments(GroupArguments):
+    """ReMax: the baseline is the score of a greedy response."""
+
+    n_prompts: Annotated[Count, "Prompts of an iteration; each also gets a greedy response."] = 64
+    completions_per_prompt: Annotated[Count, "Sampled episodes of each prompt."] = 1
+
+
+@dataclass(frozen=True)
+class DPOArguments(GroupArguments):
+    """DPO on the best and the worst completion of each prompt."""
+
+    completions_per_prompt: Annotated[
+        int, Range(minimum=2), "Episodes of each prompt, of which the best and the worst are the pair."
+    ] = 2
+    beta: Annotated[Positive, "Weight of the log-ratio to the reference in the loss."] = 0.1
+    sampler: Annotated[
+        Literal["policy", "reference"], "Pairs of the current policy (online), or of the model at the start (offline)."
+    ] = "policy"
 
 
 @dataclass(frozen=True)
@@ -113,9 +214,10 @@ class PolicyArguments:
     weight_decay: Annotated[NonNegative, "Of AdamW."] = 1e-6
     apply_model_parallel: Annotated[bool, "Spread the model over the GPUs of a single process."] = True
     prompt_truncation_side: Annotated[Side, "Without effect here; env.args.prompt_truncation_side cuts."] = "left"
-    value_model: Annotated[Literal["separate", "shared"], "A value model of its own, or a head on the policy's."] = (
-        "separate"
-    )
+    value_model: Annotated[
+        Literal["separate", "shared", "none"],
+        "A value model of its own, or a head on the policy's; none, which is the default, for an algorithm of groups.",
+    ] = "separate"
     dtype: Annotated[Literal["float32", "bfloat16"], "Of the arithmetic; weights and optimiser are float32."] = (
         "float32"
     )
@@ -151,7 +253,25 @@ ALGORITHM_ARGUMENTS: Mapping[str, type] = {
     "nlpo": PPOArguments,
     "a2c": A2CArguments,
     "trpo": TRPOArguments,
+    "grpo": GRPOArguments,
+    "dr_grpo": GRPOArguments,
+    "rloo": GRPOArguments,
+    "gspo": GSPOArguments,
+    "cispo": CISPOArguments,
+    "dapo": DAPOArguments,
+    "reinforce": REINFORCEArguments,
+    "reinforce_pp": REINFORCEPlusPlusArguments,
+    "remax": ReMaxArguments,
+    "raft": GroupArguments,
+    "dpo": DPOArguments,
 }
+
+
+def group_arguments(algorithm: str) -> type[GroupArguments] | None:
+    """The arguments of a shipped algorithm without a critic, whose rollouts have groups; None for another."""
+    kind = ALGORITHM_ARGUMENTS.get(algorithm, object)
+    return kind if issubclass(kind, GroupArguments) else None
+
 
 POLICY_ARGUMENTS: Mapping[str, type] = {
     "causal_lm_actor_critic_policy": PolicyArguments,

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rl4lms.config.arguments import group_arguments
 from rl4lms.config.overrides import noted, override
 from rl4lms.config.params import RUN, Params, merge
 from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.core.tables import AlgorithmRegistry
 
 ZERO_SHOT, SUPERVISED = "zero_shot", "supervised"
 WARM_START = f"{SUPERVISED}_"
@@ -79,7 +81,8 @@ def compose_rl(
     alg, merged = _algorithm(params, p, task, method)
     policy_id, kind = merged["policy"].get("id", "auto"), p["model"]["type"]
     if policy_id == "auto":
-        policy_id = f"{'maskable_' if alg['id'] == 'nlpo' else ''}{kind}_lm_actor_critic_policy"
+        masked = alg["id"] == "nlpo" or "top_mask" in merged["policy"].get("args", {})
+        policy_id = f"{'maskable_' if masked else ''}{kind}_lm_actor_critic_policy"
     run = {
         "tokenizer": {"model_name": str(model_dir), **_present(p["tokenizer"])},
         "reward_fn": _with_classifier(
@@ -89,7 +92,7 @@ def compose_rl(
         "env": {**p["env"], "args": merged["env_args"]},
         "alg": {
             "id": alg["id"],
-            "args": merged["args"],
+            "args": _budget(alg["id"], merged["args"], p["env"].get("n_envs", 1), merged["generation"]),
             "kl_div": _present(merged["kl_div"]),
             "policy": {
                 "id": policy_id,
@@ -146,6 +149,21 @@ def _algorithm(
     for change in changes:
         merged = merge(merged, {k: _said(change[k]) for k in merged if change.get(k)})
     return alg, merged | {"n_iters": [each["n_iters"] for each in changes if each.get("n_iters")][-1]}
+
+
+def _budget(algorithm: str, args: Mapping[str, Any], n_envs: int, generation: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with the size of an iteration in the algorithm's own unit.
+
+    Tasks give it in tokens, as `n_steps` of each environment, so that algorithms may be compared. An algorithm of
+    groups gets as many prompts as fill so many tokens with its completions of full length, unless `n_prompts` is given.
+    """
+    kind = group_arguments(algorithm) if AlgorithmRegistry.table.is_shipped(algorithm) else None
+    if kind is None or "n_steps" not in args:
+        return dict(args)
+    own = {name: value for name, value in args.items() if name != "n_steps"}
+    responses = own.get("completions_per_prompt", kind.completions_per_prompt)
+    responses += algorithm == "remax"  # and a greedy one
+    return {"n_prompts": max(1, round(args["n_steps"] * n_envs / (responses * generation["max_new_tokens"]))), **own}
 
 
 def compose_metrics(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args, get_origin
 
 from rl4lms.config import params_schema
-from rl4lms.config.arguments import ALGORITHM_ARGUMENTS, POLICY_ARGUMENTS, OnPolicyArguments, PolicyArguments
+from rl4lms.config.arguments import ALGORITHM_ARGUMENTS, POLICY_ARGUMENTS, AlgorithmArguments, PolicyArguments
 from rl4lms.config.generation import GenerationConfig
 from rl4lms.config.reader import describe, hints, join, sentence, show
 from rl4lms.config.schema import RunConfig
@@ -19,7 +19,7 @@ from rl4lms.core.registry import Registry
 from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, RewardFunctionRegistry
 
 # Shown in a table of its own, because several keys hold it, or because an id decides what it is.
-_APART = (GenerationConfig, OnPolicyArguments, PolicyArguments)
+_APART = (GenerationConfig, AlgorithmArguments, PolicyArguments)
 _SAMPLING = (
     "alg.policy.args.generation_kwargs",
     "a mapping",

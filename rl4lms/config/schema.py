@@ -15,8 +15,12 @@ from typing import Annotated, Any
 from rl4lms.config.arguments import (
     ALGORITHM_ARGUMENTS,
     POLICY_ARGUMENTS,
+    DAPOArguments,
+    GroupArguments,
     MaskablePolicyArguments,
     OnPolicyArguments,
+    REINFORCEPlusPlusArguments,
+    group_arguments,
     mask_complaint,
     refuse_float16,
 )
@@ -207,16 +211,20 @@ class _Reading:
                 raise self._wrong(join("alg", name), "missing; expected a mapping.")
         args = self._mapping(alg.get("args") or {}, "alg.args")
         env: EnvConfig = self._read(EnvConfig, self.given["env"], "env")
-        policy = self._policy(alg["policy"], env.args.max_episode_length)
-        if "minibatch" not in args:
+        critic = not (AlgorithmRegistry.table.is_shipped(alg["id"]) and group_arguments(alg["id"]))
+        policy = self._policy(alg["policy"], env.args.max_episode_length, critic=critic)
+        if "minibatch" not in args and critic:
             self.notices.append(
                 "alg.args.minibatch: episodes, whole ones up to batch_size steps; write transitions for RL4LMs'."
             )
+        kl_div = self._read(KLConfig, alg["kl_div"], "alg.kl_div")
         length = policy.generation.max_new_tokens
         evaluation = self._evaluation(on_policy=True, length=length, causal=_is_causal(policy.id))
         arguments = self._algorithm_arguments(alg["id"], {k: v for k, v in args.items() if k != "seed"})
-        if not isinstance(arguments, dict):  # those of a user's class mean what it says; its rollouts check their size
+        if isinstance(arguments, OnPolicyArguments):  # those of a user's class mean what it says
             self._check_buffer(arguments.n_steps, env.n_envs, length or env.args.max_episode_length)
+        elif isinstance(arguments, GroupArguments):
+            self._check_groups(arguments, env, length or env.args.max_episode_length, kl_div)
         self._check_maskable(alg["id"], policy.id)
         theirs = "train_evaluation.generation_kwargs"
         rollout, decoding = share_token_facts(policy.generation, evaluation.generation_kwargs, theirs, self.source)
@@ -230,7 +238,7 @@ class _Reading:
         section = AlgorithmConfig(
             id=alg["id"],
             args=arguments,
-            kl_div=self._read(KLConfig, alg["kl_div"], "alg.kl_div"),
+            kl_div=kl_div,
             policy=replace(policy, generation=rollout),
         )
         reward = self._component(self.given["reward_fn"], "reward_fn", RewardFunctionRegistry.table)
@@ -256,6 +264,29 @@ class _Reading:
                 f"{-(-longest // n_envs)}.",
             )
 
+    def _check_groups(self, arguments: GroupArguments, env: EnvConfig, longest: int, kl_div: KLConfig) -> None:
+        """Raises ConfigError for arguments of an algorithm of groups that contradict each other or the environment."""
+        if kl_div.norm_reward:
+            raise self._wrong("alg.kl_div.norm_reward", "not used by an algorithm of groups; write false.")
+        if arguments.n_minibatches > arguments.n_prompts:
+            raise self._wrong(
+                "alg.args.n_minibatches",
+                f"{arguments.n_minibatches} steps, but there are only {arguments.n_prompts} groups (n_prompts), and a "
+                "step has whole groups.",
+            )
+        alone = arguments.completions_per_prompt == 1
+        if alone and isinstance(arguments, REINFORCEPlusPlusArguments) and arguments.baseline == "mean":
+            raise self._wrong("alg.args.completions_per_prompt", "expected at least 2 with baseline mean, found 1.")
+        if isinstance(arguments, DAPOArguments) and arguments.overlong_tokens:
+            if not env.args.terminate_on_eos:
+                raise self._wrong(
+                    "alg.args.overlong_tokens",
+                    "without env.args.terminate_on_eos: true every response has the full length, and the penalty would "
+                    "be the same for all; write 0, or terminate_on_eos: true.",
+                )
+            if arguments.overlong_tokens > longest:
+                raise self._wrong("alg.args.overlong_tokens", f"expected at most {longest}, the longest response.")
+
     def _check_maskable(self, algorithm: str, policy: str) -> None:
         shipped = AlgorithmRegistry.table.is_shipped("nlpo") and PolicyRegistry.table.is_shipped(policy)
         maskable = sorted(name for name in POLICY_ARGUMENTS if name.startswith("maskable_"))
@@ -263,7 +294,7 @@ class _Reading:
             way_out = f"nlpo needs a maskable policy, found {policy}; use {' or '.join(maskable)}."
             raise self._wrong("alg.policy.id", way_out)
 
-    def _policy(self, value: Any, episode_length: int) -> PolicyConfig:
+    def _policy(self, value: Any, episode_length: int, *, critic: bool) -> PolicyConfig:
         path = "alg.policy"
         policy_id, args = self._id_and_args(value, path, PolicyRegistry.table)
         here, sampling = f"{path}.args.generation_kwargs", args.pop("generation_kwargs", None) or {}
@@ -274,6 +305,12 @@ class _Reading:
         if kind is None:
             return PolicyConfig(policy_id, args, generation)
         refuse_float16(args.get("dtype"), where(self.source, f"{path}.args.dtype"))
+        if not critic and args.setdefault("value_model", "none") != "none":
+            raise self._wrong(
+                f"{path}.args.value_model", f"{args['value_model']}, but the algorithm has no critic; write none."
+            )
+        if critic and args.get("value_model") == "none":
+            raise self._wrong(f"{path}.args.value_model", "none, but the algorithm has a critic; write shared.")
         arguments = self._read(kind, args, f"{path}.args")
         if isinstance(arguments, MaskablePolicyArguments):
             wrong = mask_complaint(arguments.mask_type, arguments.top_mask)

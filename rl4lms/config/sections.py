@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from rl4lms.config.arguments import OnPolicyArguments, PolicyArguments
+from rl4lms.config.arguments import AlgorithmArguments, PolicyArguments
 from rl4lms.config.generation import GenerationConfig
 from rl4lms.config.reader import Count, Natural, NonNegative, Positive, Range, Side, plain
 
@@ -115,7 +115,7 @@ class AlgorithmConfig:
     """A reinforcement-learning algorithm. The arguments of a class of the user's are a dict."""
 
     id: Annotated[str, "A registered id, or module:Class of a class of your own."]
-    args: Annotated[OnPolicyArguments | dict[str, Any], "Arguments of the algorithm."]
+    args: Annotated[AlgorithmArguments | dict[str, Any], "Arguments of the algorithm."]
     kl_div: Annotated[KLConfig, "The penalty for moving away from the model that the run started from."]
     policy: Annotated[PolicyConfig, "The policy that is trained."]
 

@@ -205,6 +205,17 @@ class AlgorithmRegistry(_PublishedRegistry):
             "nlpo": f"{_ALGORITHMS}.nlpo:NLPO",
             "a2c": f"{_ALGORITHMS}.a2c:A2C",
             "trpo": f"{_ALGORITHMS}.trpo:TRPO",
+            "grpo": f"{_ALGORITHMS}.grpo:GRPO",
+            "dr_grpo": f"{_ALGORITHMS}.grpo:DrGRPO",
+            "gspo": f"{_ALGORITHMS}.grpo:GSPO",
+            "cispo": f"{_ALGORITHMS}.grpo:CISPO",
+            "dapo": f"{_ALGORITHMS}.dapo:DAPO",
+            "rloo": f"{_ALGORITHMS}.reinforce:RLOO",
+            "reinforce": f"{_ALGORITHMS}.reinforce:REINFORCE",
+            "reinforce_pp": f"{_ALGORITHMS}.reinforce:REINFORCEPlusPlus",
+            "remax": f"{_ALGORITHMS}.reinforce:ReMax",
+            "raft": f"{_ALGORITHMS}.raft:RAFT",
+            "dpo": f"{_ALGORITHMS}.dpo:DPO",
         },
     )
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -35,6 +35,7 @@ from rl4lms.policies.truncation import SamplingSpec
 
 # dtype -> that of the weights. They are float32 with bfloat16, which would round small steps of AdamW away.
 WEIGHTS = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
+VALUE_MODELS = ("separate", "shared", "none")
 # Limits for the number of rows in a forward without gradient: its logits have at most so many numbers (256 MB in
 # float32), and on a CPU the output of a layer fits into the cache.
 MAX_LOGITS = 64 * 2**20
@@ -43,11 +44,16 @@ MAX_POSITIONS_ON_CPU = 640
 
 @dataclass(frozen=True)
 class EvaluateActionsOutput:
-    """The result of `evaluate_actions`, each (N,) float32. It unpacks as SB3's (values, log_prob, entropy)."""
+    """The result of `evaluate_actions`, each (N,) float32. It unpacks as SB3's (values, log_prob, entropy).
+
+    raw_log_prob: the log-probability without masks and temperature, which a KL to the reference needs; None if it was
+    not asked for.
+    """
 
     values: Tensor
     log_prob: Tensor
     entropy: Tensor
+    raw_log_prob: Tensor | None = None
 
     def __iter__(self):  # type: ignore[no-untyped-def]
         return iter((self.values, self.log_prob, self.entropy))
@@ -58,7 +64,8 @@ class LMActorCriticPolicy(BasePolicy):
 
     Arguments of RL4LMs: `model_name`, `optimizer_class`, `optimizer_kwargs`, `weight_decay`, `apply_model_parallel`,
     `generation_kwargs`, `prompt_truncation_side`. New ones:
-    - value_model: "separate" (a copy of the trunk, as in RL4LMs) or "shared".
+    - value_model: "separate" (a copy of the trunk, as in RL4LMs), "shared", or "none" for an algorithm without a
+      critic: there are no parameters for values, and all values are 0.
     - lora: arguments of `peft.LoraConfig`; the reference is then the base model without adapters.
     - dtype: "bfloat16" is the precision of the models' forward passes, also of the reference, so that its KL to an
       untrained policy is 0. Weights, gradients, optimiser state, logits, values and log-probabilities stay float32
@@ -89,8 +96,8 @@ class LMActorCriticPolicy(BasePolicy):
         trust_remote_code: bool = False,
     ) -> None:
         super().__init__(observation_space, action_space)
-        if value_model not in ("separate", "shared"):
-            raise ConfigError(unknown("choice", value_model, ("separate", "shared"), "alg.policy.args.value_model"))
+        if value_model not in VALUE_MODELS:
+            raise ConfigError(unknown("choice", value_model, VALUE_MODELS, "alg.policy.args.value_model"))
         refuse_float16(dtype, "alg.policy.args.dtype")
         if dtype not in WEIGHTS:
             raise ConfigError(unknown("dtype", dtype, WEIGHTS, "alg.policy.args.dtype"))
@@ -134,14 +141,20 @@ class LMActorCriticPolicy(BasePolicy):
         self.value_trunk: Any = copy.deepcopy(trunk) if self.value_model_kind == "separate" else None
         if self.value_trunk is not None and hasattr(self.value_trunk, "lm_head"):
             self.value_trunk.lm_head = nn.Identity()
-        self.value_head = nn.Linear(hidden_size(model), 1, bias=False, device=model.device)
-        nn.init.zeros_(self.value_head.weight)
+        self.value_head: nn.Linear | None = None
+        if self.has_critic:
+            self.value_head = nn.Linear(hidden_size(model), 1, bias=False, device=model.device)
+            nn.init.zeros_(self.value_head.weight)
         if lora is None:
             self.reference_model: Any = copy.deepcopy(model).requires_grad_(False)
         else:
             model = self._add_adapters(model, lora)
             self.reference_model = None
         self.policy_model: Any = model
+
+    @property
+    def has_critic(self) -> bool:
+        return self.value_model_kind != "none"
 
     def _add_adapters(self, model: Any, lora: Mapping[str, Any]) -> Any:
         try:
@@ -202,22 +215,29 @@ class LMActorCriticPolicy(BasePolicy):
 
     def _values(self, hidden: Tensor) -> Tensor:
         dtype = torch.promote_types(hidden.dtype, torch.float32)
+        if self.value_head is None:
+            return hidden.new_zeros(hidden.shape[:-1], dtype=dtype)
         with torch.autocast(hidden.device.type, enabled=False):
             return nn.functional.linear(hidden.to(dtype), self.value_head.weight.to(dtype)).squeeze(-1)
 
-    def evaluate_actions(self, observations: TokenView, actions: Tensor) -> EvaluateActionsOutput:
+    def evaluate_actions(self, observations: TokenView, actions: Tensor, raw: bool = False) -> EvaluateActionsOutput:
         """Values, log-probabilities and entropies, each (N,) float32, by one forward over the sequences of a minibatch.
 
         observations: a view of N tokens; actions: (N,) int64. Log-probabilities and entropies are those of the
-        distribution that was sampled, with temperature and truncation as the rollout recorded them.
+        distribution that was sampled, with temperature and truncation as the rollout recorded them. raw: also compute
+        the log-probabilities of the model itself.
         """
         logits, values = self._states(observations)
         mask = observations.action_mask(self.vocab_size)
-        scaled = masked_logits(logits, mask, self.temperature)
+        scaled = logits if mask is None and self.temperature == 1.0 else masked_logits(logits, mask, self.temperature)
+        actions = actions.long().flatten()
         log_prob, entropy = logprobs_and_entropy(
-            scaled, actions.long().flatten(), truncated=mask is not None, entropy_gradient=self.entropy_gradient
+            scaled, actions, truncated=mask is not None, entropy_gradient=self.entropy_gradient
         )
-        return EvaluateActionsOutput(values, log_prob, entropy)
+        if not raw:
+            return EvaluateActionsOutput(values, log_prob, entropy)
+        own = log_prob if scaled is logits else action_logprobs(logits, actions)
+        return EvaluateActionsOutput(values, log_prob, entropy, own)
 
     def action_logits(self, observations: TokenView) -> Tensor:
         """(N, V) float32 logits of the sampled distributions, -inf for masked actions."""
@@ -256,14 +276,17 @@ class LMActorCriticPolicy(BasePolicy):
 
     @torch.no_grad()
     def sequence_values(self, sequences: Sequences) -> Tensor:
-        """(B, T) float32 values of the states before each response token."""
+        """(B, T) float32 values of the states before each response token; 0 without a critic."""
+        if not self.has_critic:
+            return torch.zeros(sequences.response_ids.shape, device=self.device)
         with self.arithmetic(self.policy_model if self.value_trunk is None else self.value_trunk):
             return self._by_chunk(sequences, self.evaluate_values)
 
     @torch.no_grad()
     def sequence_logprobs(self, sequences: Sequences) -> tuple[Tensor, Tensor]:
         """(B, T) log-probabilities under the sampled distribution and the model's own, computed as in the update."""
-        raw = torch.zeros(sequences.response_ids.shape, device=sequences.prompt_ids.device)
+        shape, dtype = sequences.response_ids.shape, self.policy_model.dtype  # of its weights: float32 or float64
+        raw = torch.zeros(shape, dtype=dtype, device=sequences.prompt_ids.device)
         sampled = torch.zeros_like(raw)
         with self.arithmetic(self.policy_model):
             for index in self._chunks(sequences):
@@ -277,12 +300,19 @@ class LMActorCriticPolicy(BasePolicy):
     @torch.no_grad()
     def reference_logprobs(self, sequences: Sequences) -> Tensor:
         """(B, T) float32 log-probabilities of the response under the frozen reference, unmasked and untempered."""
-        model = self.policy_model if self.reference_model is None else self.reference_model
-        adapters_off = self.policy_model.disable_adapter() if self.reference_model is None else nullcontext()
-        with adapters_off, self.arithmetic(model):
+        with self._reference() as model, self.arithmetic(model):
             return self._by_chunk(sequences, lambda view: token_logprobs(self.scorer, model, view))
 
+    @contextmanager
+    def _reference(self) -> Iterator[Any]:
+        """The frozen reference while the block runs: the initial model, or the policy's without its adapters."""
+        with self.policy_model.disable_adapter() if self.reference_model is None else nullcontext():
+            yield self.policy_model if self.reference_model is None else self.reference_model
+
     # -- generation --------------------------------------------------------------------------------------------------
+
+    def before_rollout(self, iteration: int) -> None:
+        """Called before the rollout of an iteration, from 0. Maskable policies refresh their mask here."""
 
     def learned_mask(self, eos_id: int | Collection[int] | None) -> LearnedMask | None:
         """A mask for rollout tokens in addition to `generation_kwargs`. Maskable policies override this."""
@@ -290,15 +320,21 @@ class LMActorCriticPolicy(BasePolicy):
 
     def generate(
         self, prompt_ids: Tensor, prompt_mask: Tensor, spec: SamplingSpec, *, eos_id: int | Collection[int] | None,
-        pad_id: int, uniforms: Tensor | None = None, n_per_prompt: int = 1,
+        pad_id: int, uniforms: Tensor | None = None, n_per_prompt: int = 1, by_reference: bool = False,
     ) -> Decoded:  # fmt: skip
-        """Generate responses to a batch of left-padded prompts; see `rl4lms.policies.decoding.decode`."""
-        learned = self.learned_mask(eos_id)
+        """Generate responses to a batch of left-padded prompts; see `rl4lms.policies.decoding.decode`.
+
+        by_reference: by the frozen reference model, without a learned mask.
+        """
+        learned = None if by_reference else self.learned_mask(eos_id)
         others = [] if learned is None or learned.model is None else [learned.model]
-        with self.arithmetic(self.policy_model, *others):
+        with (
+            self._reference() if by_reference else nullcontext(self.policy_model) as model,
+            self.arithmetic(model, *others),
+        ):
             return decode(
-                self.get_language_model(), prompt_ids, prompt_mask, spec,
-                eos_id=eos_id, pad_id=pad_id, uniforms=uniforms, mask_session=learned, n_per_prompt=n_per_prompt,
+                model, prompt_ids, prompt_mask, spec, eos_id=eos_id, pad_id=pad_id, uniforms=uniforms,
+                mask_session=learned, n_per_prompt=n_per_prompt,
             )  # fmt: skip
 
     def get_language_model(self) -> Any:

@@ -43,10 +43,10 @@ class MaskableActorCriticPolicy(LMActorCriticPolicy):
 
     mask_type: "learned_top_p" allows the fewest most probable actions of the mask policy with total probability
     `top_mask`, "learned_top_k" its `top_mask` most probable ones, and "topk" the `top_mask` most probable ones of the
-    current policy. min_tokens_to_keep: the fewest allowed actions with learned_top_p. target_update_iterations: NLPO
-    refreshes the mask policy after so many iterations (`rl4lms.algorithms.nlpo`). The defaults are those of RL4LMs.
-    Stop tokens are always allowed, unless a minimum length or a rule of `generation_kwargs` forbids them. Nothing is
-    masked if `top_mask` is at least 1 with learned_top_p, or at least the size of the vocabulary otherwise.
+    current policy. min_tokens_to_keep: the fewest allowed actions with learned_top_p. target_update_iterations: the
+    mask policy becomes a copy of the policy again after so many iterations, under any algorithm. The defaults are those
+    of RL4LMs. Stop tokens are always allowed, unless a minimum length or a rule of `generation_kwargs` forbids them.
+    Nothing is masked if `top_mask` is at least 1 with learned_top_p, or at least the size of the vocabulary otherwise.
     """
 
     def __init__(
@@ -75,6 +75,11 @@ class MaskableActorCriticPolicy(LMActorCriticPolicy):
     @property
     def _masks_nothing(self) -> bool:
         return self.top_mask >= (1 if self.mask_type == "learned_top_p" else self.vocab_size)
+
+    def before_rollout(self, iteration: int) -> None:
+        """Refresh the mask before iteration k > 0 if k is a multiple of `target_update_iterations`."""
+        if iteration > 0 and iteration % self.target_update_iterations == 0:
+            self.refresh_mask()
 
     @torch.no_grad()
     def refresh_mask(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ class Sequences:
     prompt_ids: (B, P) int64 and prompt_mask: (B, P) bool, left-padded.
     response_ids: (B, T) int64 and response_mask: (B, T) bool, right-padded, True up to the last real token.
     action_mask_bits: (B, T, ceil(V / 8)) uint8, the packed sets of actions that could be sampled, or None for all.
+    groups: (B,) int64, equal for responses to one prompt that was drawn once, ascending; None if each has its own.
     The masks cannot be inferred from the ids, because the padding id may be the eos id.
     """
 
@@ -25,6 +27,7 @@ class Sequences:
     response_ids: Tensor
     response_mask: Tensor
     action_mask_bits: Tensor | None = None
+    groups: Tensor | None = None
 
     def __len__(self) -> int:
         return self.prompt_ids.shape[0]
@@ -41,12 +44,44 @@ class Sequences:
             response_ids=self.response_ids[index, :t],
             response_mask=response_mask[:, :t],
             action_mask_bits=None if bits is None else bits[index, :t],
+            groups=None if self.groups is None else self.groups[index],
         )
 
     def to(self, device: torch.device | str) -> Sequences:
         """The same sequences on another device."""
-        columns = (self.prompt_ids, self.prompt_mask, self.response_ids, self.response_mask, self.action_mask_bits)
-        return Sequences(*(x if x is None else x.to(device) for x in columns))  # type: ignore[arg-type]
+        columns: dict[str, Any] = {name: x if x is None else x.to(device) for name, x in vars(self).items()}
+        return Sequences(**columns)
+
+
+def join(parts: list[Sequences], pad_id: int) -> Sequences:
+    """All sequences as one batch, padded to the longest prompt (left) and the longest response (right)."""
+    p = max(part.prompt_ids.shape[1] for part in parts)
+    t = max(part.response_ids.shape[1] for part in parts)
+    bits = [part.action_mask_bits for part in parts]
+    packed = next((b for b in bits if b is not None), None)
+    if packed is not None:
+        width = packed.shape[-1]
+        free = [part.response_ids.new_full((*part.response_ids.shape, width), 255, dtype=torch.uint8) for part in parts]
+        bits = [f if b is None else b for b, f in zip(bits, free, strict=True)]
+    groups = [part.groups for part in parts if part.groups is not None]
+    return Sequences(
+        torch.cat([pad_left(part.prompt_ids, p, pad_id) for part in parts]),
+        torch.cat([pad_left(part.prompt_mask, p, False) for part in parts]),
+        torch.cat([pad_right(part.response_ids, t, pad_id) for part in parts]),
+        torch.cat([pad_right(part.response_mask, t, False) for part in parts]),
+        None if packed is None else torch.cat([pad_right(b, t, 255) for b in bits if b is not None]),
+        torch.cat(groups) if groups else None,
+    )
+
+
+def pad_left(x: Tensor, length: int, value: float) -> Tensor:
+    """(B, L) -> (B, length)."""
+    return torch.nn.functional.pad(x, (length - x.shape[1], 0), value=value)
+
+
+def pad_right(x: Tensor, length: int, value: float) -> Tensor:
+    """(B, L, ...) -> (B, length, ...)."""
+    return torch.nn.functional.pad(x, (*((0, 0) * (x.ndim - 2)), 0, length - x.shape[1]), value=value)
 
 
 @dataclass(frozen=True)

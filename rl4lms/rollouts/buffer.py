@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.seeding import torch_generator
 from rl4lms.numerics.advantages import gae
+from rl4lms.numerics.losses import token_weights
 from rl4lms.numerics.masked import whiten
 from rl4lms.policies.sequences import TokenView
 from rl4lms.rollouts.episodes import EpisodeBatch, RolloutSamples
@@ -34,7 +35,16 @@ class EpisodeRolloutBuffer(BaseBuffer):
     normalize_advantage: advantages get mean 0 and standard deviation 1 (docs/numerics.md, line 12). With "transitions"
     this is done in each minibatch, as published. With "episodes" it is done once over the rollout: a minibatch may be a
     single episode, and its mean advantage is what distinguishes it from others. Returns are not changed.
+
+    Three things are set by the algorithm (`rl4lms.algorithms.on_policy_text`): `estimator`, which maps the episodes to
+    advantages (B, T) or (B,), instead of GAE; `aggregation`, of a loss over tokens (docs/numerics.md, line 32); and
+    `n_minibatches`, with which an epoch has so many minibatches of whole groups and `batch_size` is not used.
     """
+
+    estimator: Callable[[EpisodeBatch], Tensor] | None = None
+    aggregation: str = "token_mean"
+    n_minibatches: int | None = None
+    longest: int = 0  # the most tokens of an episode, for the aggregation "constant"
 
     def __init__(
         self,
@@ -70,7 +80,13 @@ class EpisodeRolloutBuffer(BaseBuffer):
     def compute_returns_and_advantage(self, last_values: Tensor | None = None, dones: Any = None) -> None:
         """GAE over the episodes. SB3's arguments are not used, because each episode has its bootstrap value."""
         e = self._stored()
-        self.advantages, self._returns = gae(e.rewards, e.values, e.mask, e.bootstrap, self.gamma, self.gae_lambda)
+        if self.estimator is None:
+            self.advantages, self._returns = gae(e.rewards, e.values, e.mask, e.bootstrap, self.gamma, self.gae_lambda)
+        else:
+            advantages = self.estimator(e)
+            advantages = advantages if advantages.ndim == 2 else advantages.unsqueeze(1).expand(e.mask.shape)
+            self.advantages = torch.where(e.mask, advantages, 0.0)
+            self._returns = self.advantages
         if self.normalize_advantage and self.minibatch == "episodes":
             self.advantages = whiten(self.advantages, e.mask)
 
@@ -98,8 +114,14 @@ class EpisodeRolloutBuffer(BaseBuffer):
         e = self._stored()
         generator = torch_generator(self.seed, "minibatches", self.iteration, self._epoch)
         self._epoch += 1
-        cut = self._episode_minibatches if self.minibatch == "episodes" else self._transition_minibatches
-        for n, (rows, cols) in enumerate(cut(e.mask.cpu(), batch_size or e.n_steps, generator), 1):
+        mask = e.mask.cpu()
+        if self.n_minibatches is not None:
+            minibatches = self._group_minibatches(mask, e.groups.cpu(), self.n_minibatches, generator)
+        elif self.minibatch == "episodes":
+            minibatches = self._episode_minibatches(mask, batch_size or e.n_steps, generator)
+        else:
+            minibatches = self._transition_minibatches(mask, batch_size or e.n_steps, generator)
+        for n, (rows, cols) in enumerate(minibatches, 1):
             progress.phase(f"update, epoch {self._epoch}, minibatch", n)
             yield self._samples(rows.to(e.mask.device), cols.to(e.mask.device))
 
@@ -118,6 +140,16 @@ class EpisodeRolloutBuffer(BaseBuffer):
             yield _places(order[bins == bin_].tolist(), lengths.tolist())
 
     @staticmethod
+    def _group_minibatches(
+        mask: Tensor, groups: Tensor, n_minibatches: int, generator: torch.Generator
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Whole groups in random order, as equal in number as can be."""
+        lengths, names = mask.sum(1), torch.unique(groups)
+        order = names[torch.randperm(len(names), generator=generator)]
+        for own in order.tensor_split(min(n_minibatches, len(names))) if len(names) else ():
+            yield _places(torch.nonzero(torch.isin(groups, own)).flatten().tolist(), lengths.tolist())
+
+    @staticmethod
     def _transition_minibatches(
         mask: Tensor, batch_size: int, generator: torch.Generator
     ) -> Iterator[tuple[Tensor, Tensor]]:
@@ -132,6 +164,7 @@ class EpisodeRolloutBuffer(BaseBuffer):
         advantages = self.advantages[rows, cols]
         if self.normalize_advantage and self.minibatch == "transitions":
             advantages = whiten(advantages, torch.ones_like(advantages, dtype=torch.bool))
+        weights = token_weights(torch.bincount(local_rows), self.aggregation, self.longest)[local_rows]
         return RolloutSamples(
             observations=view,
             actions=e.sequences.response_ids[rows, cols],
@@ -139,6 +172,8 @@ class EpisodeRolloutBuffer(BaseBuffer):
             old_log_prob=e.logprobs[rows, cols],
             advantages=advantages,
             returns=self._returns[rows, cols],
+            ref_log_prob=e.ref_logprobs[rows, cols],
+            weights=weights.to(advantages.dtype),
         )
 
     def _get_samples(self, batch_inds: Any, env: Any = None) -> Any:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -21,7 +21,7 @@ from rl4lms.numerics.masked import masked_mean, whiten
 from rl4lms.policies.sequences import Sequences
 from rl4lms.policies.token_rules import token_set
 from rl4lms.policies.truncation import SamplingSpec
-from rl4lms.rollouts.episodes import EpisodeBatch
+from rl4lms.rollouts.episodes import EpisodeBatch, join_episodes
 from rl4lms.rollouts.kl_controller import KLController
 from rl4lms.rollouts.scoring import Response, Scorer, response_of
 from rl4lms.tokenization.observation import encode_prompts, left_pad
@@ -35,20 +35,15 @@ MAX_WAVE = 512
 
 
 @dataclass(frozen=True)
-class _Wave:
-    """Episodes that were generated together, before the last one is cut at the end of the buffer."""
+class Decoding:
+    """How the responses to a prompt are made: how many, sampled or greedily, by the policy or by the reference."""
 
-    sequences: Sequences
-    sampler_logprobs: Tensor
-    logprobs: Tensor
-    raw_logprobs: Tensor
-    ref_logprobs: Tensor
-    values: Tensor
-    index: list[int]
+    n_per_prompt: int = 1
+    greedy: bool = False
+    by_reference: bool = False
 
-    def to(self, device: torch.device | str) -> _Wave:
-        columns = {k: x.to(device) for k, x in vars(self).items() if k != "index"}
-        return _Wave(index=self.index, **columns)
+
+SAMPLED = Decoding()
 
 
 class RolloutCollector:
@@ -60,6 +55,8 @@ class RolloutCollector:
     process, and all processes get the same batch.
     """
 
+    grouped: ClassVar[bool] = False  # whether several episodes have one prompt
+
     def __init__(
         self,
         task: TextTask,
@@ -69,6 +66,7 @@ class RolloutCollector:
         n_steps: int,
         seed: int,
         norm_reward: bool = False,
+        kl_in_reward: bool = True,
     ) -> None:
         if n_steps < task.max_episode_length:
             raise ConfigError(
@@ -77,12 +75,13 @@ class RolloutCollector:
                 f"score. Expected at least {task.max_episode_length} steps."
             )
         self.task, self.scorer, self.kl_controller = task, scorer, kl_controller
-        self.n_steps, self.seed, self.norm_reward = n_steps, seed, norm_reward
+        self.n_steps, self.seed, self.norm_reward, self.kl_in_reward = n_steps, seed, norm_reward, kl_in_reward
+        self.numbers: dict[str, float] = {}  # to log, of the last rollout: what its episodes do not tell
         self.prompts = PromptSampler(weights_of(task.samples), seed, task.priority_scale)
 
     def collect(self, policy: LMActorCriticPolicy, iteration: int) -> EpisodeBatch:
         """The experience of one iteration, with the KL penalty."""
-        waves: list[_Wave] = []
+        waves: list[EpisodeBatch] = []
         owners: list[int] = []  # for each episode, the rank of the process that generated it
         steps = episodes = 0
         while steps < self.n_steps:
@@ -91,24 +90,28 @@ class RolloutCollector:
             n = min(math.ceil((self.n_steps - steps) / longest), MAX_WAVE)
             for owner, wave in self._generate_together(policy, iteration, range(episodes, episodes + n)):
                 waves.append(wave)
-                owners += [owner] * len(wave.index)
-                steps += int(wave.sequences.response_mask.sum())
+                owners += [owner] * len(wave.texts)
+                steps += wave.n_steps
             episodes += n
-        return self._assemble(_concatenate(waves, self.task.pad_id), owners)
+        self.numbers = {"rollout/n_sampled_tokens": steps}
+        return self._penalise(self._score(self._cut(join_episodes(waves, self.task.pad_id)), owners))
 
     def _generate_together(
-        self, policy: LMActorCriticPolicy, iteration: int, episodes: range
-    ) -> list[tuple[int, _Wave]]:
+        self, policy: LMActorCriticPolicy, iteration: int, prompts: range, decoding: Decoding = SAMPLED
+    ) -> list[tuple[int, EpisodeBatch]]:
         """(rank, its episodes) for every process, in order. The result is the same on every process."""
         if world_size() == 1:
-            return [(0, self._generate(policy, iteration, episodes))]
-        own = shares(episodes)[rank()]
-        wave = self._generate(policy, iteration, own).to("cpu") if own else None
+            return [(0, self._generate(policy, iteration, prompts, decoding))]
+        own = shares(prompts)[rank()]
+        wave = self._generate(policy, iteration, own, decoding).to("cpu") if own else None
         return [(owner, each.to(policy.device)) for owner, each in enumerate(gather(wave)) if each is not None]
 
-    def _generate(self, policy: LMActorCriticPolicy, iteration: int, episodes: Sequence[int]) -> _Wave:
-        task, device = self.task, policy.device
-        index = self.prompts.indices(iteration, episodes)
+    def _generate(
+        self, policy: LMActorCriticPolicy, iteration: int, prompts: Sequence[int], decoding: Decoding
+    ) -> EpisodeBatch:
+        """Episodes without scores: `decoding.n_per_prompt` for each of the iteration's prompts with these numbers."""
+        task, device, k = self.task, policy.device, decoding.n_per_prompt
+        index = self.prompts.indices(iteration, prompts)
         texts = [task.samples[i][0].prompt_or_input_text for i in index]
         ids = encode_prompts(task.tokenizer, texts, task.max_prompt_length, task.prompt_truncation_side)
         prompt_ids, prompt_mask = (x.to(device) for x in left_pad(ids, task.pad_id))
@@ -119,7 +122,8 @@ class RolloutCollector:
                 f"max_episode_length {task.max_episode_length}; make them equal."
             )
         spec = SamplingSpec.from_kwargs(kwargs, task.max_episode_length, task.terminate_on_eos)
-        draws = [self._draws(iteration, e, spec.max_new_tokens) for e in episodes]
+        spec = replace(spec, do_sample=spec.do_sample and not decoding.greedy)
+        draws = [self._draws(iteration, e, spec.max_new_tokens) for p in prompts for e in range(p * k, p * k + k)]
         decoded = policy.generate(
             prompt_ids,
             prompt_mask,
@@ -127,61 +131,74 @@ class RolloutCollector:
             eos_id=token_set(task.stop_ids.union(token_set(kwargs.get("eos_token_id")))),
             pad_id=task.pad_id,
             uniforms=torch.stack(draws).to(device),
+            n_per_prompt=k,
+            by_reference=decoding.by_reference,
         )
         sequences = Sequences(
-            prompt_ids, prompt_mask, decoded.response_ids, decoded.response_mask, decoded.action_mask_bits
+            prompt_ids.repeat_interleave(k, 0),
+            prompt_mask.repeat_interleave(k, 0),
+            decoded.response_ids,
+            decoded.response_mask,
+            decoded.action_mask_bits,
+            torch.tensor(prompts, device=device).repeat_interleave(k) if self.grouped else None,
         )
         logprobs, raw = decoded.logprobs, decoded.raw_logprobs
-        if policy.half_precision:  # because the sampler and the update round differently
+        if policy.half_precision or decoding.by_reference:  # because the sampler is not, or rounds not as, the update
             logprobs, raw = policy.sequence_logprobs(sequences)
-        reference, values = policy.reference_logprobs(sequences), policy.sequence_values(sequences)
-        return _Wave(sequences, decoded.logprobs, logprobs, raw, reference, values, index)
+        zeros = torch.zeros_like(logprobs)
+        scored = not decoding.greedy  # nothing is learnt from the tokens of a greedy response
+        return EpisodeBatch(
+            sequences=sequences,
+            logprobs=logprobs,
+            raw_logprobs=raw,
+            ref_logprobs=policy.reference_logprobs(sequences) if scored else zeros,
+            values=policy.sequence_values(sequences) if scored else zeros,
+            scores=zeros,
+            rewards=zeros,
+            ended=torch.ones(len(sequences), dtype=torch.bool, device=device),
+            bootstrap=zeros[:, 0],
+            prompt_index=[i for i in index for _ in range(k)],
+            texts=[""] * len(sequences),
+            sampler_logprobs=decoded.logprobs,
+        )
 
     def _draws(self, iteration: int, episode: int, n: int) -> Tensor:
         generator = torch_generator(self.seed, "rollout", iteration, episode)
         return torch.rand(n, generator=generator, dtype=torch.float64)
 
-    def _assemble(self, wave: _Wave, owners: list[int]) -> EpisodeBatch:
-        """Cut the last episode at the end of the buffer, score the episodes, and add the KL penalty."""
-        lengths = wave.sequences.response_mask.sum(1)
+    def _cut(self, wave: EpisodeBatch) -> EpisodeBatch:
+        """The episodes that fit into the buffer. The last of them is cut at its end."""
+        lengths = wave.mask.sum(1)
         before = lengths.cumsum(0) - lengths
         kept = lengths.minimum((self.n_steps - before).clamp(min=0))
         n = int((kept > 0).sum())
-        ended = (kept == lengths)[:n]
+        kept, ended = kept[:n], (kept == lengths)[:n]
         rows = torch.arange(n, device=lengths.device)
-        bootstrap = torch.where(ended, 0.0, wave.values[rows, kept[:n].clamp(max=wave.values.shape[1] - 1)])
-        steps = torch.arange(wave.values.shape[1], device=lengths.device)
-        mask = steps < kept[:n].unsqueeze(1)
-        bits = wave.sequences.action_mask_bits
-        sequences = Sequences(
-            wave.sequences.prompt_ids[:n],
-            wave.sequences.prompt_mask[:n],
-            wave.sequences.response_ids[:n],
-            mask,
-            None if bits is None else bits[:n],
-        )
+        width = wave.values.shape[1]
+        bootstrap = torch.where(ended, 0.0, wave.values[rows, kept.clamp(max=width - 1)])
+        mask = torch.arange(width, device=lengths.device) < kept.unsqueeze(1)
+        whole = wave.rows(rows)
+        sequences = replace(whole.sequences, response_mask=mask[:, : whole.values.shape[1]])
+        return replace(whole, sequences=sequences, ended=ended, bootstrap=bootstrap)
+
+    def _score(self, wave: EpisodeBatch, owners: list[int]) -> EpisodeBatch:
+        """The episodes with their texts and scores. owners: the rank that generated an episode, and scores it."""
         progress.phase("scoring the rollout")
-        responses = self._responses(sequences, ended, wave.index[:n])
-        scores, parts = self._scores(responses, mask, owners)
-        raw, reference = (torch.where(mask, x[:n], 0.0) for x in (wave.raw_logprobs, wave.ref_logprobs))
-        rewards = torch.where(mask, scores - self.kl_controller.kl_coeff * kl_k1(raw, reference), 0.0)
+        responses = self._responses(wave.sequences, wave.ended, wave.prompt_index)
+        scores, parts = self._scores(responses, wave.mask, owners)
+        return replace(wave, scores=scores, score_parts=parts, texts=[r.text for r in responses])
+
+    def _penalise(self, batch: EpisodeBatch) -> EpisodeBatch:
+        """The episodes with their rewards: scores, less the KL penalty if it is in the reward. Padding becomes 0."""
+        mask = batch.mask
+        names = ("logprobs", "raw_logprobs", "ref_logprobs", "values", "sampler_logprobs")
+        columns: dict[str, Any] = {name: torch.where(mask, getattr(batch, name), 0.0) for name in names}
+        batch = replace(batch, **columns)
+        coeff = self.kl_controller.kl_coeff if self.kl_in_reward else 0.0
+        rewards = torch.where(mask, batch.scores - coeff * kl_k1(batch.raw_logprobs, batch.ref_logprobs), 0.0)
         if self.norm_reward:
             rewards = whiten(rewards, mask, unbiased=False)
-        return EpisodeBatch(
-            sequences=sequences,
-            logprobs=torch.where(mask, wave.logprobs[:n], 0.0),
-            raw_logprobs=raw,
-            ref_logprobs=reference,
-            values=torch.where(mask, wave.values[:n], 0.0),
-            scores=scores,
-            rewards=rewards,
-            ended=ended,
-            bootstrap=bootstrap,
-            prompt_index=wave.index[:n],
-            texts=[r.text for r in responses],
-            sampler_logprobs=torch.where(mask, wave.sampler_logprobs[:n], 0.0),
-            score_parts=parts,
-        )
+        return replace(batch, rewards=rewards)
 
     def _responses(self, sequences: Sequences, ended: Tensor, index: list[int]) -> list[Response]:
         lengths = sequences.response_mask.sum(1).tolist()
@@ -210,46 +227,17 @@ class RolloutCollector:
         return scores.to(mask.device), parts
 
 
-def _concatenate(waves: list[_Wave], pad_id: int) -> _Wave:
-    """Join waves into one, padded to the longest prompt (left) and the longest response (right)."""
-    if len(waves) == 1:
-        return waves[0]
-    p = max(w.sequences.prompt_ids.shape[1] for w in waves)
-    t = max(w.sequences.response_ids.shape[1] for w in waves)
+def rollout_info(batch: EpisodeBatch, kl_coeff: float, by_reference: bool = False) -> dict[str, float]:
+    """The logged numbers of one iteration, over its real tokens. Scores are those of episodes that ended.
 
-    def left(x: Tensor, value: Any) -> Tensor:
-        return torch.nn.functional.pad(x, (p - x.shape[1], 0), value=value)
-
-    def right(x: Tensor, value: Any) -> Tensor:
-        pad = (0, 0) * (x.ndim - 2) + (0, t - x.shape[1])
-        return torch.nn.functional.pad(x, pad, value=value)
-
-    bits = [w.sequences.action_mask_bits for w in waves]
-    width = next((b.shape[-1] for b in bits if b is not None), 0)
-    if width:
-        full = [
-            torch.full((*w.values.shape, width), 255, dtype=torch.uint8, device=w.values.device) if b is None else b
-            for b, w in zip(bits, waves, strict=True)
-        ]
-    sequences = Sequences(
-        torch.cat([left(w.sequences.prompt_ids, pad_id) for w in waves]),
-        torch.cat([left(w.sequences.prompt_mask, False) for w in waves]),
-        torch.cat([right(w.sequences.response_ids, pad_id) for w in waves]),
-        torch.cat([right(w.sequences.response_mask, False) for w in waves]),
-        torch.cat([right(b, 255) for b in full]) if width else None,
-    )
-    columns = ("sampler_logprobs", "logprobs", "raw_logprobs", "ref_logprobs", "values")
-    joined = {name: torch.cat([right(getattr(w, name), 0.0) for w in waves]) for name in columns}
-    return _Wave(sequences, **joined, index=[i for w in waves for i in w.index])
-
-
-def rollout_info(batch: EpisodeBatch, kl_coeff: float) -> dict[str, float]:
-    """The logged numbers of one iteration, over its real tokens. Scores are those of episodes that ended."""
+    The KL is that of the policy from the reference; of the reference from the policy if it made the episodes.
+    """
     mask = batch.mask
     lengths = mask.sum(1).float()
     ended = batch.ended
     scores = batch.scores.sum(1)[ended] if bool(ended.any()) else batch.scores.sum(1)
-    kl = kl_k1(batch.raw_logprobs, batch.ref_logprobs)
+    pair = (batch.raw_logprobs, batch.ref_logprobs)[:: -1 if by_reference else 1]
+    kl = kl_k1(*pair)
     penalty = -kl_coeff * torch.where(mask, kl, 0.0).sum(1)
     return {
         "rollout/ep_rew_mean": float(scores.mean()),
@@ -258,7 +246,7 @@ def rollout_info(batch: EpisodeBatch, kl_coeff: float) -> dict[str, float]:
         "rollout/ep_kl_rew_mean": float(penalty.mean()),
         "rollout/ep_len_mean": float(lengths.mean()),
         "rollout/kl_mean": float(masked_mean(kl, mask)),
-        "rollout/kl_k3_mean": float(masked_mean(kl_k3(batch.raw_logprobs, batch.ref_logprobs), mask)),
+        "rollout/kl_k3_mean": float(masked_mean(kl_k3(*pair), mask)),
         "rollout/kl_coeff": float(kl_coeff),
         "rollout/logprob_mean": float(masked_mean(batch.logprobs, mask)),
         "rollout/value_mean": float(masked_mean(batch.values, mask)),

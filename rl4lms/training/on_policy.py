@@ -113,11 +113,10 @@ class OnPolicyTrainer:
         if done == 0:
             self.tracker.load_state_dict({})  # removes lines of a run that was killed before its first checkpoint
             self.evaluate_splits(0, ends=True)
-        per_iteration = self.algorithm.n_steps * self.algorithm.n_envs
         if done < self.n_iters:
             with Preemption() as preemption:
                 self.algorithm.learn(
-                    (self.n_iters - done) * per_iteration,
+                    (self.n_iters - done) * self.algorithm.budget,
                     callback=IterationCallback(self, done, preemption),
                     log_interval=None,
                     reset_num_timesteps=False,
@@ -254,7 +253,7 @@ class IterationCallback(BaseCallback):
         now = time.perf_counter(), time.process_time()
         wall, cpu = (after - before for after, before in zip(now, self._clock, strict=True))
         self._clock = now
-        n_steps = self.trainer.algorithm.n_steps * self.trainer.algorithm.n_envs
+        n_steps = self.trainer.algorithm.collector.numbers["rollout/n_sampled_tokens"]
         self.trainer.tracker.log_timing(
             iteration - 1, {"time/iteration_s": wall, "time/iteration_cpu_s": cpu, "time/steps_per_s": n_steps / wall}
         )

@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 
 from rl4lms.algorithms.a2c import A2C
+from rl4lms.algorithms.dapo import DAPO
+from rl4lms.algorithms.dpo import DPO
+from rl4lms.algorithms.grpo import CISPO, GRPO, GSPO, DrGRPO
 from rl4lms.algorithms.nlpo import NLPO
 from rl4lms.algorithms.ppo import PPO
+from rl4lms.algorithms.raft import RAFT
+from rl4lms.algorithms.reinforce import REINFORCE, RLOO, REINFORCEPlusPlus, ReMax
 from rl4lms.algorithms.trpo import TRPO
 from rl4lms.metrics.synthetic import increasing_numbers
 from rl4lms.rewards.base import BatchedRewardFunction
@@ -29,6 +34,27 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
         "n_epochs": None,
     },
 }
+GROUPS: dict[str, Any] = {
+    "n_steps": None, "batch_size": None, "n_prompts": 16, "completions_per_prompt": 4, "n_epochs": 4,
+    "learning_rate": 2e-3, "policy": {"value_model": "none"},
+}  # fmt: skip
+ALONE = {"n_prompts": 64, "completions_per_prompt": 1}
+ALGORITHMS |= {
+    "grpo": {**GROUPS, "cls": GRPO},
+    "grpo with a learned mask": {**GROUPS, "cls": GRPO, "policy": {"value_model": "none", **MASK}},
+    "dr_grpo": {**GROUPS, "cls": DrGRPO},
+    "gspo": {**GROUPS, "cls": GSPO, "clip_range": 0.05, "clip_range_high": 0.05},
+    "cispo": {**GROUPS, "cls": CISPO},
+    "dapo": {**GROUPS, "cls": DAPO},
+    "rloo": {**GROUPS, "cls": RLOO, "clip_range": 0.5},
+    "reinforce": {**GROUPS, **ALONE, "cls": REINFORCE, "n_epochs": 1},
+    "reinforce without baseline": {**GROUPS, **ALONE, "cls": REINFORCE, "n_epochs": 1, "baseline": "none"},
+    "reinforce_pp": {**GROUPS, **ALONE, "cls": REINFORCEPlusPlus},
+    "reinforce_pp with baseline": {**GROUPS, "cls": REINFORCEPlusPlus, "baseline": "mean"},
+    "remax": {**GROUPS, **ALONE, "cls": ReMax, "n_epochs": 1},
+    "raft": {**GROUPS, "cls": RAFT, "n_epochs": 2},
+    "dpo": {**GROUPS, "cls": DPO, "n_epochs": 2},
+}
 MAX_STEPS = 40_000
 
 
@@ -41,10 +67,11 @@ class Increasing(BatchedRewardFunction):
 
 def rewards(algorithm: Any, until: float) -> list[float]:
     """Mean reward of each iteration, until one is above `until` or MAX_STEPS are done."""
-    per_iteration = algorithm.n_steps * algorithm.n_envs
     means: list[float] = []
-    while len(means) < MAX_STEPS // per_iteration and (not means or means[-1] <= until):
-        algorithm.learn(per_iteration, log_interval=None, reset_num_timesteps=False)
+    steps = 0
+    while steps < MAX_STEPS and (not means or means[-1] <= until):
+        algorithm.learn(algorithm.budget, log_interval=None, reset_num_timesteps=False)
+        steps += algorithm.collector.numbers["rollout/n_sampled_tokens"]
         batch = algorithm.rollout_buffer.episodes
         means.append(float(batch.scores.sum(1)[batch.ended].mean()))
     return means

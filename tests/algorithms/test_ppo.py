@@ -328,7 +328,7 @@ def test_a2c_is_ppo_with_one_step_and_no_clipping(model_dir, family):
     batch = dataclasses.replace(batch, old_log_prob=old)
     algorithm.accumulate_gradients(batch, clip_range=1e9)
     by_ppo = torch.cat([p.grad.flatten() for p in algorithm.policy.parameters() if p.grad is not None])
-    algorithm.accumulate(batch, lambda part, n: A2C.loss(algorithm, part, n))
+    algorithm.accumulate(batch, lambda part: A2C.loss(algorithm, part))
     by_a2c = torch.cat([p.grad.flatten() for p in algorithm.policy.parameters() if p.grad is not None])
     assert by_a2c.abs().max() > 1e-3
     assert_close(by_a2c, by_ppo, rtol=0, atol=1e-10)
@@ -527,17 +527,17 @@ class Whitening(Reinforce):
 class WhiteningPPO(PPO):
     """Whitens in a documented hook of the library's own algorithm."""
 
-    def loss(self, batch, n_tokens, clip_range, clip_range_vf=None):
+    def loss(self, batch, clip_range, clip_range_vf=None):
         white = whiten(batch.advantages, torch.ones_like(batch.advantages, dtype=torch.bool))
-        return super().loss(dataclasses.replace(batch, advantages=white), n_tokens, clip_range, clip_range_vf)
+        return super().loss(dataclasses.replace(batch, advantages=white), clip_range, clip_range_vf)
 
 
 class AskingPPO(PPO):
     """Whitens a minibatch where `normalize_advantage` says so, as docs/howto/algorithm.md has it."""
 
-    def loss(self, batch, n_tokens, clip_range, clip_range_vf=None):
+    def loss(self, batch, clip_range, clip_range_vf=None):
         assert not self.normalize_advantage, "the buffer has done it"
-        return super().loss(batch, n_tokens, clip_range, clip_range_vf)
+        return super().loss(batch, clip_range, clip_range_vf)
 
 
 @pytest.mark.parametrize("unit", ["episodes", "transitions"])
