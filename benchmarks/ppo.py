@@ -198,6 +198,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--trl-python", type=Path, metavar="PATH", help=f"default: that of {folders}")
     parser.add_argument("--best", action="store_true", help="with --vs: our other settings, too, each on its own")
     args = parser.parse_args(argv)
+    if "grpo" in (args.algorithm or []) and not args.vs:
+        parser.error("--algorithm grpo: only with --vs trl, for the original RL4LMs has none")
     as_a_stage()
     if args.vs:
         try:

@@ -1,4 +1,4 @@
-"""Settings of our algorithms that cost or save time, each one step from the default: what a table of gains is made of."""
+"""Settings of our algorithms that cost or save time, each one step from the default: the rows of a table of gains."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers.activations import NewGELUActivation
 from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
 
-from benchmarks.ours import OF_GROUPS, Work, build_algorithm
+from benchmarks.ours import Work, build_algorithm
 from benchmarks.work import GROUPS, peak_mb, sgemm_gflops
 from rl4lms.algorithms.on_policy_text import TextRollouts
 from rl4lms.policies.decoding import Decoded
@@ -26,6 +26,10 @@ from rl4lms.policies.sequences import Sequences, TokenView
 # 28 episodes of 48 tokens, two of them a minibatch.
 WORK = Work("gpt2", n_envs=28, n_steps=48, batch_size=2 * 48)
 WORK_IN_GROUPS = Work("gpt2", "grpo", prompt=GROUPS.prompt)
+SIZE = {
+    "ppo": ("n_steps", "n_envs", "batch_size", "n_epochs"),
+    "grpo": ("n_prompts", "completions_per_prompt", "n_minibatches", "n_epochs"),
+}
 IMPORTED_MB = peak_mb()
 
 
@@ -77,8 +81,8 @@ class Ours:
 
     def facts(self) -> dict[str, Any]:
         """What the algorithm runs with: its own arguments, and what else decides over an iteration's time."""
-        algorithm, names = self.algorithm, (*OF_GROUPS, "n_minibatches", "n_steps", "n_envs", "batch_size", "max_grad_norm")
-        own = {name: getattr(algorithm, name) for name in names if hasattr(algorithm, name)}
+        algorithm, names = self.algorithm, SIZE[self.setting.work.algorithm]
+        own = {name: getattr(algorithm, name) for name in (*names, "clip_range", "max_grad_norm")}
         own = {name: value(1.0) if callable(value) else value for name, value in own.items()}
         optimizer, kl = algorithm.policy.optimizer, algorithm.kl_controller
         return own | {"kl_coeff": kl.kl_coeff, "optimizer": type(optimizer).__name__, "dtype": self.setting.work.dtype}

@@ -5,10 +5,10 @@
 Started by `benchmarks.trl_losses`, which writes the folder, with the Python of TRL's own environment, which has nothing
 of ours:
 
-    policy/ old/ reference/    GPT-2s that transformers loads; the completions are the old one's
-    batch.pt                   prompt_ids, prompt_mask (B, P), padded on the left; completion_ids, completion_mask (B, T),
-                               padded on the right; rewards (B,); B rows are groups of equal prompts, one after the other
-    cases.json                 name -> {"trainer": "grpo" or "rloo", "group_size": k, "arguments": of TRL's configuration}
+    policy/ old/ reference/   GPT-2s that transformers loads; the completions are the old one's
+    batch.pt     prompt_ids, prompt_mask (B, P), padded on the left; completion_ids, completion_mask (B, T), padded on
+                 the right; rewards (B,). The B rows are groups of equal prompts, one after the other.
+    cases.json   name -> {"trainer": "grpo" or "rloo", "group_size": k, "arguments": of TRL's configuration}
 
 A case's file, `<name>.pt`, holds loss, advantages (B,) and gradient (by name of the parameter). TRL's trainer itself
 scores the completions, makes advantages of the rewards and computes the loss. Only the completions are not generated,
@@ -58,11 +58,11 @@ def build_trainer(case: dict[str, Any], folder: Path, batch: dict[str, Tensor], 
     config, trainer_class = TRAINERS[case["trainer"]]
     model = AutoModelForCausalLM.from_pretrained(folder / "policy", dtype="auto")
     prompts = [" ".join(f"w{t}" for t in row[mask].tolist()) for row, mask in real(batch, "prompt")]
-    args = config(
+    args = config(  # num_iterations: so that old log-probabilities are computed
         output_dir=scratch,
         per_device_train_batch_size=len(prompts),
         num_generations=case["group_size"],
-        num_iterations=2,  # so that old log-probabilities are computed
+        num_iterations=2,
         disable_dropout=True,
         gradient_checkpointing=False,
         bf16=False,

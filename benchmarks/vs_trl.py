@@ -4,14 +4,14 @@
     python -m benchmarks.ppo --vs trl --best    and every setting that costs or saves time, each on its own
     python -m benchmarks.ppo --algorithm grpo --vs trl      GRPO, and the memory of both
 
-PPO's work is that of `benchmarks.ppo` for GPT-2 with 28 episodes (1,344 tokens) an iteration, 5 epochs of 14 minibatches
-of 2 episodes, separate policy, value and reference models, one thread. TRL 1.12.0, the last release with PPO, runs by
-its trainer with its own settings (no gradient checkpointing, no bfloat16), pad and eos outside the model's vocabulary so
-that all 48 tokens count, and a negligible reward model. It does not clip gradients, as our default does; the second row
-of ours leaves that out, too.
+PPO's work is that of `benchmarks.ppo` for GPT-2 with 28 episodes (1,344 tokens) an iteration, 5 epochs of 14
+minibatches of 2 episodes, separate policy, value and reference models, one thread. TRL 1.12.0, the last release with
+PPO, runs by its trainer with its own settings (no gradient checkpointing, no bfloat16), pad and eos outside the model's
+vocabulary so that all 48 tokens count, and a negligible reward model. It does not clip gradients, as our default does;
+the second row of ours leaves that out, too.
 
-GRPO's work is `benchmarks.work.GROUPS`: the same GPT-2, 4 completions of 8 prompts of 256 tokens, one optimiser step,
-which both sides clip. `benchmarks.trl_worker` says where TRL 1.16.0 departs from its own defaults.
+GRPO's work is `benchmarks.work.GROUPS`: the same GPT-2, 4 completions of each of 8 prompts of 256 tokens, one optimiser
+step, which both sides clip. `benchmarks.trl_worker` says where TRL 1.16.0 departs from its own defaults.
 
 TRL lives in an environment of its own, in a process that waits while ours runs; one round is one iteration of each, and
 CPU seconds are compared within a round, at equal rate of single-thread sgemm measured before and after the iteration
@@ -176,8 +176,5 @@ def compare_with_trl(algorithm: str, python: Path | None, rounds: int, every_set
     print(f"\nMedian of {rounds} rounds (minimum to maximum); ratios at equal sgemm rate, within a round:\n")
     print(table(runs))
     if len(runs) == 2:  # the peak of our process is that of all settings together
-        print("\nPeak memory beyond that of the imports: " + memory(runs))
-
-
-def memory(runs: Runs) -> str:
-    return ", ".join(f"{name} {max(d.peak_mb for d in done):.0f} MB" for name, done in runs.items())
+        peaks = (f"{name} {max(d.peak_mb for d in done):.0f} MB" for name, done in runs.items())
+        print("\nPeak memory beyond that of the imports: " + ", ".join(peaks))
