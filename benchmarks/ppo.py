@@ -1,4 +1,4 @@
-"""CPU time and memory of one PPO iteration, beside what the original RL4LMs takes for the same work.
+"""CPU time and memory of one PPO or GRPO iteration, beside what the original RL4LMs takes for the same work.
 
     python -m benchmarks.ppo [--model gpt2|t5] [--algorithm ppo|nlpo] [--minibatch episodes|transitions]
                           [--dtype float32|bfloat16]
@@ -6,6 +6,7 @@
     python -m benchmarks.ppo --generation   NLPO's generation against PPO's
     python -m benchmarks.ppo --growth       how an iteration's time grows with response, prompt and batch
     python -m benchmarks.ppo --vs trl [--best]      beside TRL's PPO on the same work (`benchmarks/vs_trl.py`)
+    python -m benchmarks.ppo --algorithm grpo --vs trl [--rounds N]     beside TRL's GRPO
 
 Work: 1,280 steps an iteration, batch_size 64 steps, 5 epochs, one thread, float32, separate value and reference
 models, random weights, every one of the 48 response tokens real. gpt2: 4 layers, 256 wide, 4 heads, vocabulary 2048,
@@ -28,7 +29,6 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import argparse
 import itertools
 import multiprocessing
-import resource
 import statistics
 import sys
 import tempfile
@@ -40,8 +40,8 @@ from typing import Any
 import torch
 
 from benchmarks.ours import N_ENVS, N_STEPS, Work, build_algorithm
-from benchmarks.vs_trl import TRL_PYTHON, compare_with_trl
-from benchmarks.work import N_EPOCHS, PROMPT, sgemm_gflops
+from benchmarks.vs_trl import RELEASES, compare_with_trl
+from benchmarks.work import N_EPOCHS, PROMPT, peak_mb, sgemm_gflops
 from rl4lms.algorithms.on_policy_text import TextRollouts
 from rl4lms.cli.main import keep_freed_memory
 from rl4lms.core.errors import RunError, report_error
@@ -65,11 +65,6 @@ class _Clock:
         return result
 
 
-def peak_gb() -> float:
-    """The most memory that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-
-
 def measure(algorithm: TextRollouts, iterations: int) -> list[dict[str, float]]:
     """CPU seconds of generation, rollout and update, optimiser steps, the sgemm rate beside them; a row an iteration.
 
@@ -84,7 +79,7 @@ def measure(algorithm: TextRollouts, iterations: int) -> list[dict[str, float]]:
     def counted(*args: Any, **kwargs: Any) -> Any:
         nonlocal n_steps
         n_steps += 1
-        peaks.setdefault("rollout_gb", peak_gb())
+        peaks.setdefault("rollout_gb", peak_mb() / 2**10)
         return step(*args, **kwargs)
 
     algorithm.policy.optimizer.step = counted  # type: ignore[method-assign]
@@ -94,7 +89,7 @@ def measure(algorithm: TextRollouts, iterations: int) -> list[dict[str, float]]:
         before = sgemm_gflops()
         algorithm.learn(algorithm.n_steps * algorithm.n_envs, log_interval=None)  # type: ignore[arg-type]
         rate = (before + sgemm_gflops()) / 2
-        peaks.setdefault("update_gb", peak_gb())
+        peaks.setdefault("update_gb", peak_mb() / 2**10)
         seconds = {name: clock.seconds for name, clock in clocks.items()}
         rows.append({**seconds, **peaks, "gflops": rate, "steps": n_steps})
     return rows[1:]  # the first warms up allocator and caches
@@ -192,20 +187,24 @@ def growth(iterations: int) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=KINDS, action="append")
-    parser.add_argument("--iterations", type=int, default=5)
+    parser.add_argument("--iterations", "--rounds", type=int, default=5)
     parser.add_argument("--minibatch", choices=["episodes", "transitions"], action="append", help="default: episodes")
-    parser.add_argument("--algorithm", choices=["ppo", "nlpo"], action="append", help="default: ppo")
+    parser.add_argument("--algorithm", choices=["ppo", "nlpo", "grpo"], action="append", help="default: ppo")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], action="append", help="default: float32")
     parser.add_argument("--generation", action="store_true")
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--vs", choices=["trl"], help="run this library on the same work, in turn with ours")
-    parser.add_argument("--trl-python", type=Path, default=TRL_PYTHON, metavar="PATH", help="default: %(default)s")
+    folders = ", ".join(f"{release.folder} for {algorithm}" for algorithm, release in RELEASES.items())
+    parser.add_argument("--trl-python", type=Path, metavar="PATH", help=f"default: that of {folders}")
     parser.add_argument("--best", action="store_true", help="with --vs: our other settings, too, each on its own")
     args = parser.parse_args(argv)
+    if "grpo" in (args.algorithm or []) and not args.vs:
+        parser.error("--algorithm grpo: only with --vs trl, for the original RL4LMs has none")
     as_a_stage()
     if args.vs:
         try:
-            compare_with_trl(args.trl_python, args.iterations, every_setting=args.best)
+            for algorithm in args.algorithm or ["ppo"]:
+                compare_with_trl(algorithm, args.trl_python, args.iterations, every_setting=args.best)
         except Exception as error:
             return report_error(error)
         return 0

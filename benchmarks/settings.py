@@ -1,4 +1,4 @@
-"""Settings of our PPO that cost or save time, each one step from the default: what a table of gains is made of."""
+"""Settings of our algorithms that cost or save time, each one step from the default: the rows of a table of gains."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from transformers.activations import NewGELUActivation
 from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
 
 from benchmarks.ours import Work, build_algorithm
-from benchmarks.work import sgemm_gflops
+from benchmarks.work import GROUPS, peak_mb, sgemm_gflops
 from rl4lms.algorithms.on_policy_text import TextRollouts
 from rl4lms.policies.decoding import Decoded
 from rl4lms.policies.language_models import CausalScorer
@@ -25,15 +25,22 @@ from rl4lms.policies.sequences import Sequences, TokenView
 
 # 28 episodes of 48 tokens, two of them a minibatch.
 WORK = Work("gpt2", n_envs=28, n_steps=48, batch_size=2 * 48)
+WORK_IN_GROUPS = Work("gpt2", "grpo", prompt=GROUPS.prompt)
+SIZE = {
+    "ppo": ("n_steps", "n_envs", "batch_size", "n_epochs"),
+    "grpo": ("n_prompts", "completions_per_prompt", "n_minibatches", "n_epochs"),
+}
+IMPORTED_MB = peak_mb()
 
 
 @dataclass(frozen=True)
 class Iteration:
-    """What one PPO iteration took."""
+    """What one iteration took. peak_mb: the most memory that its process has held, beyond that of the imports."""
 
     cpu_s: float
     gflops: float
     tokens: int
+    peak_mb: float = 0.0
 
     @property
     def cost(self) -> float:
@@ -54,7 +61,7 @@ class Setting:
 
 
 class Ours:
-    """Our PPO under one setting, an iteration at a time."""
+    """An algorithm of ours under one setting, an iteration at a time."""
 
     def __init__(self, setting: Setting) -> None:
         self.name, self.setting = setting.name, setting
@@ -67,9 +74,18 @@ class Ours:
         before = sgemm_gflops()
         with self.setting.during():
             start = time.process_time()
-            algorithm.learn(algorithm.n_steps * algorithm.n_envs, log_interval=None)  # type: ignore[arg-type]
+            algorithm.learn(algorithm.budget, log_interval=None)  # type: ignore[arg-type]
             seconds = time.process_time() - start
-        return Iteration(seconds, (before + sgemm_gflops()) / 2, algorithm.rollout_buffer.size())
+        rate, tokens = (before + sgemm_gflops()) / 2, algorithm.rollout_buffer.size()
+        return Iteration(seconds, rate, tokens, peak_mb() - IMPORTED_MB)
+
+    def facts(self) -> dict[str, Any]:
+        """What the algorithm runs with: its own arguments, and what else decides over an iteration's time."""
+        algorithm, names = self.algorithm, SIZE[self.setting.work.algorithm]
+        own = {name: getattr(algorithm, name) for name in (*names, "clip_range", "max_grad_norm")}
+        own = {name: value(1.0) if callable(value) else value for name, value in own.items()}
+        optimizer, kl = algorithm.policy.optimizer, algorithm.kl_controller
+        return own | {"kl_coeff": kl.kl_coeff, "optimizer": type(optimizer).__name__, "dtype": self.setting.work.dtype}
 
 
 @contextmanager
@@ -181,3 +197,4 @@ OTHER_MINIBATCHES = [
     Setting("28 episodes a minibatch", work=replace(WORK, batch_size=28 * 48)),
     Setting("28 episodes, shared, bfloat16", policy=SHARED | HALF, work=replace(WORK, batch_size=28 * 48)),
 ]
+IN_GROUPS = [Setting("the default in float32", work=WORK_IN_GROUPS)]

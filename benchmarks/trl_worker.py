@@ -1,6 +1,10 @@
-"""One PPO iteration of TRL for every line "go" on stdin; its CPU seconds as a line of JSON on stdout.
+"""One iteration of a trainer of TRL's for every line "go" on stdin; its CPU seconds and memory as JSON on stdout.
 
-Started by `benchmarks.vs_trl` with the Python of TRL's own environment, which has nothing of ours.
+    PYTHON_OF_TRL -m benchmarks.trl_worker ppo
+    PYTHON_OF_TRL -m benchmarks.trl_worker grpo '{"num_iterations": 2}'     # arguments of TRL's configuration to change
+
+Started by `benchmarks.vs_trl` with the Python of TRL's own environment, which has nothing of ours. TRL 1.12 has both
+trainers, later ones have no PPO. The first reply says the versions and what the trainer runs with.
 """
 
 from __future__ import annotations
@@ -17,36 +21,59 @@ import transformers
 import trl
 from datasets import Dataset
 from transformers import GPT2ForSequenceClassification, TrainerCallback
-from trl.experimental.ppo import PPOConfig, PPOTrainer
 
 from benchmarks.work import (
+    GROUPS,
     N_EPOCHS,
     PROMPT,
     RESPONSE,
     VOCAB,
     build_model,
     gpt2_config,
+    peak_mb,
     prompts,
     sgemm_gflops,
+    share_of_even_words,
     word_tokenizer,
 )
 
 N_EPISODES, N_MINIBATCHES = 28, 14
+# Settings of the work, which every trainer takes.
+PLAIN = {
+    "gradient_accumulation_steps": 1,
+    "temperature": 1.0,
+    "learning_rate": 1e-5,
+    "gradient_checkpointing": False,
+    "bf16": False,
+    "use_cpu": True,
+    "report_to": "none",
+    "save_strategy": "no",
+    "disable_tqdm": True,
+}
+REPORTED = (  # what both sides have, or one of them only, and an iteration's time or result depends on
+    "per_device_train_batch_size num_generations max_completion_length loss_type scale_rewards beta epsilon "
+    "num_iterations use_bias_correction_kl disable_dropout max_grad_norm optim weight_decay temperature top_k top_p "
+    "gradient_checkpointing bf16"
+).split()
 
 
 class OnDemand(TrainerCallback):
     """Holds the trainer between iterations until it is told to go on. An iteration ends where the next one begins."""
 
-    def __init__(self, replies: TextIO) -> None:
-        self.replies = replies
+    def __init__(self, replies: TextIO, tokens: int = 0, steps: int = 1) -> None:
+        self.replies, self.tokens, self.steps = replies, tokens, steps
         self.before = self.start = 0.0
+        self.imported_mb = peak_mb()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.wait()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step % self.steps:
+            return
         seconds = time.process_time() - self.start
-        self.reply(cpu_s=seconds, gflops=(self.before + sgemm_gflops()) / 2, tokens=N_EPISODES * RESPONSE)
+        rate = (self.before + sgemm_gflops()) / 2
+        self.reply(cpu_s=seconds, gflops=rate, tokens=self.tokens, peak_mb=peak_mb() - self.imported_mb)
         self.wait()
 
     def wait(self) -> None:
@@ -59,31 +86,23 @@ class OnDemand(TrainerCallback):
         print(json.dumps(fields), file=self.replies, flush=True)
 
 
-def build_trainer(directory: str, callback: OnDemand) -> PPOTrainer:
+def build_ppo(directory: str, callback: OnDemand, changes: dict[str, Any]) -> Any:
     """The work of `benchmarks.ppo`, two episodes a minibatch; every setting that is not the work's is TRL's own."""
-    tokenizer = word_tokenizer(VOCAB, pad_id=VOCAB, eos_id=VOCAB + 1)
-    args = PPOConfig(
-        output_dir=directory,
-        per_device_train_batch_size=N_EPISODES,
-        gradient_accumulation_steps=1,
-        num_mini_batches=N_MINIBATCHES,
-        num_ppo_epochs=N_EPOCHS,
-        total_episodes=N_EPISODES * 10_000,
-        response_length=RESPONSE,
-        temperature=1.0,
-        stop_token=None,
-        learning_rate=1e-5,
-        num_sample_generations=0,
-        gradient_checkpointing=False,
-        bf16=False,
-        use_cpu=True,
-        report_to="none",
-        save_strategy="no",
-        disable_tqdm=True,
-    )
+    from trl.experimental.ppo import PPOConfig, PPOTrainer
+
+    arguments = {
+        "per_device_train_batch_size": N_EPISODES,
+        "num_mini_batches": N_MINIBATCHES,
+        "num_ppo_epochs": N_EPOCHS,
+        "total_episodes": N_EPISODES * 10_000,
+        "response_length": RESPONSE,
+        "stop_token": None,
+        "num_sample_generations": 0,
+    }
+    callback.tokens = N_EPISODES * RESPONSE
     return PPOTrainer(
-        args=args,
-        processing_class=tokenizer,
+        args=PPOConfig(output_dir=directory, **{**PLAIN, **arguments, **changes}),
+        processing_class=word_tokenizer(VOCAB, pad_id=VOCAB, eos_id=VOCAB + 1),
         model=build_model("gpt2"),
         ref_model=build_model("gpt2"),
         reward_model=GPT2ForSequenceClassification(gpt2_config(n_layer=1, n_embd=8, n_head=1, num_labels=1)),
@@ -93,14 +112,57 @@ def build_trainer(directory: str, callback: OnDemand) -> PPOTrainer:
     )
 
 
+def build_grpo(directory: str, callback: OnDemand, changes: dict[str, Any]) -> Any:
+    """Groups of `benchmarks.work`, one optimiser step an epoch, and DeepSeekMath's loss, which is not TRL's default.
+
+    use_bias_correction_kl: TRL's default multiplies the KL term by the ratio. disable_dropout: by default TRL leaves it
+    on in the update.
+    """
+    from trl import GRPOConfig, GRPOTrainer
+
+    model = build_model("gpt2")
+    model.save_pretrained(directory)
+    model = type(model).from_pretrained(directory)  # TRL loads the reference from where the policy says that it is from
+    model.generation_config.eos_token_id = None  # a word of the vocabulary, which would end completions
+    arguments = {
+        "per_device_train_batch_size": GROUPS.n_prompts * GROUPS.completions_per_prompt,
+        "num_generations": GROUPS.completions_per_prompt,
+        "max_completion_length": RESPONSE,
+        "loss_type": "grpo",
+        "beta": GROUPS.kl_coeff,
+        "epsilon": GROUPS.clip_range,
+        "num_iterations": GROUPS.n_epochs,
+        "use_bias_correction_kl": False,
+        "disable_dropout": True,
+        "max_steps": 1_000_000,
+    }
+    args = GRPOConfig(output_dir=directory, **{**PLAIN, **arguments, **changes})
+    callback.tokens, callback.steps = args.generation_batch_size * RESPONSE, args.num_iterations
+    texts = [" ".join(f"w{t}" for t in row) for row in prompts(GROUPS.prompt)]
+    return GRPOTrainer(
+        args=args,
+        processing_class=word_tokenizer(VOCAB, pad_id=VOCAB, eos_id=VOCAB + 1),
+        model=model,
+        reward_funcs=lambda completions, **_: [share_of_even_words(text) for text in completions],
+        train_dataset=Dataset.from_dict({"prompt": texts}),
+        callbacks=[callback],
+    )
+
+
+BUILDERS = {"ppo": build_ppo, "grpo": build_grpo}
+
+
 def main() -> None:
+    algorithm, changes = sys.argv[1], json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
     torch.set_num_threads(1)
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what the trainer prints is not part of the conversation
     callback = OnDemand(replies)
     with tempfile.TemporaryDirectory() as directory:
-        trainer = build_trainer(directory, callback)
-        callback.reply(trl=trl.__version__, torch=torch.__version__, transformers=transformers.__version__)
+        trainer = BUILDERS[algorithm](directory, callback, changes)
+        versions = {"trl": trl.__version__, "torch": torch.__version__, "transformers": transformers.__version__}
+        settings = {name: getattr(trainer.args, name) for name in REPORTED if hasattr(trainer.args, name)}
+        callback.reply(versions=versions, settings=settings)
         trainer.train()
 
 

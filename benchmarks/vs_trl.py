@@ -1,15 +1,21 @@
-"""Our PPO and that of TRL 1.12.0, the last release with one, on the same work and in turn.
+"""An algorithm of ours and that of TRL, on the same work and in turn.
 
-    python -m benchmarks.ppo --vs trl           the default in float32, at equal minibatches, and without clipping
+    python -m benchmarks.ppo --vs trl           PPO, in float32: at equal minibatches, and without clipping
     python -m benchmarks.ppo --vs trl --best    and every setting that costs or saves time, each on its own
+    python -m benchmarks.ppo --algorithm grpo --vs trl      GRPO, and the memory of both
 
-The work is that of `benchmarks.ppo` for GPT-2 with 28 episodes (1,344 tokens) an iteration, 5 epochs of 14 minibatches
-of 2 episodes, separate policy, value and reference models, one thread. TRL runs by its trainer with its own settings
-(no gradient checkpointing, no bfloat16), pad and eos outside the model's vocabulary so that all 48 tokens count, and a
-negligible reward model. It does not clip gradients, as our default does; the second row of ours leaves that out, too.
-TRL lives in an environment of its own, in a process that waits while ours runs; one round is
-one iteration of each, and CPU seconds are compared within a round, at equal rate of single-thread sgemm measured
-before and after the iteration in the same process.
+PPO's work is that of `benchmarks.ppo` for GPT-2 with 28 episodes (1,344 tokens) an iteration, 5 epochs of 14
+minibatches of 2 episodes, separate policy, value and reference models, one thread. TRL 1.12.0, the last release with
+PPO, runs by its trainer with its own settings (no gradient checkpointing, no bfloat16), pad and eos outside the model's
+vocabulary so that all 48 tokens count, and a negligible reward model. It does not clip gradients, as our default does;
+the second row of ours leaves that out, too.
+
+GRPO's work is `benchmarks.work.GROUPS`: the same GPT-2, 4 completions of each of 8 prompts of 256 tokens, one optimiser
+step, which both sides clip. `benchmarks.trl_worker` says where TRL 1.16.0 departs from its own defaults.
+
+TRL lives in an environment of its own, in a process that waits while ours runs; one round is one iteration of each, and
+CPU seconds are compared within a round, at equal rate of single-thread sgemm measured before and after the iteration
+in the same process.
 """
 
 from __future__ import annotations
@@ -21,37 +27,61 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.settings import EQUAL_MINIBATCHES, OTHER_MINIBATCHES, Iteration, Ours
+from benchmarks.settings import EQUAL_MINIBATCHES, IN_GROUPS, OTHER_MINIBATCHES, Iteration, Ours, Setting
 from rl4lms.core.errors import ConfigError, RunError
 
 ROOT = Path(__file__).resolve().parents[1]
-TRL_PYTHON = Path(".venv-trl/bin/python")
-HOW_TO = (
-    'make it with: python3.11 -m venv .venv-trl && .venv-trl/bin/pip install -c constraints.txt torch "trl==1.12.0"'
-)
 TOKENS = 1280  # the count that CPU seconds are printed for
-WORKER = ["-m", "benchmarks.trl_worker"]
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release of TRL and the folder of its environment."""
+
+    version: str
+    folder: str
+
+    @property
+    def how_to(self) -> str:
+        return (
+            f"make it with: python3.11 -m venv {self.folder} && "
+            f'{self.folder}/bin/pip install -c constraints.txt torch "trl=={self.version}"'
+        )
+
+    def command(self, module: str, *arguments: str, python: Path | None = None) -> list[str]:
+        """Runs `module` with the environment's Python, or with `python`."""
+        python = python or Path(self.folder, "bin", "python")
+        if not python.exists():
+            raise ConfigError(f"--trl-python: no Python at {python}; {self.how_to}")
+        return [str(python.absolute()), "-m", module, *arguments]  # not resolved: it is a link out of its environment
+
+    def failed(self, code: int, errors: str) -> RunError:
+        """What to say of a process that ended with `code` and wrote `errors`."""
+        said = (errors.strip().splitlines() or ["nothing on stderr"])[-1]
+        return RunError(f"TRL's process ended with code {code} ({said}); if its environment is wrong, {self.how_to}")
+
+
+LAST_WITH_PPO = Release("1.12.0", ".venv-trl")
+WITH_GROUPS = Release("1.16.0", ".venv-trl-1.16")
+RELEASES = {"ppo": LAST_WITH_PPO, "grpo": WITH_GROUPS}
 
 
 class TRL:
-    """The trainer in its own environment, an iteration at a time. Close it, or use it as a context."""
+    """A trainer in its own environment, an iteration at a time. Close it, or use it as a context."""
 
-    name = "TRL 1.12.0"
-
-    def __init__(self, python: Path, arguments: Sequence[str] = WORKER) -> None:
-        if not python.exists():
-            raise ConfigError(f"--trl-python: no Python at {python}; {HOW_TO}")
+    def __init__(self, release: Release, command: Sequence[str]) -> None:
+        self.release, self.name = release, f"TRL {release.version}"
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed at exit)
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-        # Not resolved: a virtual environment's python is a link out of it.
         self.process = subprocess.Popen(
-            [str(python.absolute()), *arguments], cwd=ROOT, env=environment, text=True,
+            command, cwd=ROOT, env={**os.environ, **ENVIRONMENT}, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
         )  # fmt: skip
-        self.versions = self._reply()
+        self.facts = self._reply()
 
     def iteration(self) -> Iteration:
         assert self.process.stdin is not None
@@ -66,8 +96,7 @@ class TRL:
         if not line:
             code = self.process.wait()
             self.errors.seek(0)
-            said = self.errors.read().strip().splitlines() or ["nothing on stderr"]
-            raise RunError(f"TRL's process ended with code {code} ({said[-1]}); if its environment is wrong, {HOW_TO}")
+            raise self.release.failed(code, self.errors.read())
         reply: dict[str, Any] = json.loads(line)
         return reply
 
@@ -125,11 +154,27 @@ def table(runs: Runs) -> str:
     return "\n".join(lines)
 
 
-def compare_with_trl(python: Path, rounds: int, every_setting: bool) -> None:
-    settings = EQUAL_MINIBATCHES + OTHER_MINIBATCHES if every_setting else EQUAL_MINIBATCHES[:2]
-    with TRL(python) as trl:
-        print("TRL's environment: " + ", ".join(f"{name} {version}" for name, version in trl.versions.items()))
+def settings_of(algorithm: str, every: bool) -> list[Setting]:
+    """Ours to compare: the default and what makes it equal to TRL, or every setting that costs or saves time."""
+    if algorithm == "grpo":
+        if every:
+            raise ConfigError("--best: the settings that it measures are PPO's; leave it out with --algorithm grpo.")
+        return IN_GROUPS
+    return EQUAL_MINIBATCHES + OTHER_MINIBATCHES if every else EQUAL_MINIBATCHES[:2]
+
+
+def compare_with_trl(algorithm: str, python: Path | None, rounds: int, every_setting: bool) -> None:
+    if algorithm not in RELEASES:
+        raise ConfigError(f"--algorithm {algorithm}: TRL has none to compare with; choose {' or '.join(RELEASES)}.")
+    settings, release = settings_of(algorithm, every_setting), RELEASES[algorithm]
+    with TRL(release, release.command("benchmarks.trl_worker", algorithm, python=python)) as trl:
+        for title, facts in trl.facts.items():
+            print(f"TRL's {title}: " + ", ".join(f"{name} {value}" for name, value in facts.items()))
         ours = [Ours(setting) for setting in settings]
+        print("Ours: " + ", ".join(f"{name} {value}" for name, value in ours[0].facts().items()))
         runs = in_turn({trl.name: trl.iteration} | {each.name: each.iteration for each in ours}, rounds)
     print(f"\nMedian of {rounds} rounds (minimum to maximum); ratios at equal sgemm rate, within a round:\n")
     print(table(runs))
+    if len(runs) == 2:  # the peak of our process is that of all settings together
+        peaks = (f"{name} {max(d.peak_mb for d in done):.0f} MB" for name, done in runs.items())
+        print("\nPeak memory beyond that of the imports: " + ", ".join(peaks))

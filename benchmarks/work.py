@@ -5,13 +5,35 @@ TRL's worker runs this in an environment of its own.
 
 from __future__ import annotations
 
+import resource
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 PROMPT = {"gpt2": 32, "t5": 64}
 RESPONSE, VOCAB, N_EPOCHS, N_PROMPTS = 48, 2048, 5, 256
+
+
+@dataclass(frozen=True)
+class Groups:
+    """An iteration of an algorithm that compares completions of a prompt, in one optimiser step an epoch."""
+
+    n_prompts: int = 8
+    completions_per_prompt: int = 4
+    prompt: int = 256
+    n_epochs: int = 1
+    clip_range: float = 0.2
+    kl_coeff: float = 0.04
+
+
+GROUPS = Groups()
+
+
+def share_of_even_words(text: str) -> float:
+    """A reward that costs nothing."""
+    return sum(int(w[1:]) % 2 == 0 for w in text.split() if w[1:].isdigit()) / RESPONSE
 
 
 def word_tokenizer(vocab_size: int, pad_id: int = 0, eos_id: int = 1) -> Any:
@@ -64,3 +86,8 @@ def sgemm_gflops(n: int = 1024, repeats: int = 25) -> float:
     for _ in range(repeats):
         torch.mm(a, b, out=product)
     return 2 * n**3 * repeats / (time.process_time() - start) / 1e9
+
+
+def peak_mb() -> float:
+    """The most memory that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
