@@ -41,7 +41,7 @@ def test_sampled_tokens_are_inside_the_mask_and_the_ratio_is_one(model_dir, fami
     batch = algorithm.rollout_buffer.episodes
     allowed = dense_mask(batch.sequences)
     assert allowed.gather(-1, batch.sequences.response_ids.unsqueeze(-1)).squeeze(-1)[batch.mask].all()
-    assert allowed[batch.mask].sum(-1).float().mean() < VOCAB / 2 and allowed[batch.mask][:, EOS].all()
+    assert allowed[batch.mask].sum(-1).float().mean() < VOCAB * 0.6 and allowed[batch.mask][:, EOS].all()
     algorithm._check_reproduction(batch)
     minibatch = whole(algorithm)
     output = algorithm.policy.evaluate_actions(minibatch.observations, minibatch.actions)

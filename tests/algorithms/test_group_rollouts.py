@@ -77,7 +77,7 @@ def test_each_episode_of_an_iteration_has_draws_of_its_own(model_dir):
 
 
 def test_minibatches_and_micro_batches_have_whole_groups(model_dir):
-    """7 groups in 3 minibatches: every episode once, in another order in the next epoch. A micro-batch has whole ones."""
+    """7 groups in 3 minibatches: every episode once, in another order in the next epoch. So it is in micro-batches."""
     algorithm = filled(build(model_dir("gpt2"), n_prompts=7, completions_per_prompt=2, n_minibatches=3))
     orders = []
     for _ in range(2):

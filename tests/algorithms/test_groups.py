@@ -21,6 +21,7 @@ from tests.algorithms.test_trpo import EvenShare
 
 FAMILIES = ["gpt2", "t5"]
 SINGLE_NORMS = ("t5", "llama")  # their RMS norm computes in float32 in a float64 model, too
+STOPS = list(range(2, 64, 12))  # so many that texts have all lengths
 CLASSES = {
     "grpo": GRPO, "dr_grpo": DrGRPO, "gspo": GSPO, "cispo": CISPO, "dapo": DAPO, "rloo": RLOO, "reinforce": REINFORCE,
     "reinforce_pp": REINFORCEPlusPlus, "remax": ReMax, "raft": RAFT, "dpo": DPO,
@@ -35,7 +36,9 @@ class Constant(BatchedRewardFunction):
 
 
 def build(directory: Any, family: str = "gpt2", cls: Any = GRPO, policy: dict | None = None, **args: Any) -> Any:
-    """An algorithm on 4 prompts with 4 completions each; REINFORCE and its relatives have 16 prompts."""
+    """An algorithm on 4 prompts with 4 completions each; REINFORCE and its relatives have 16 prompts. Ragged."""
+    policy = {"value_model": "none", **(policy or {})}
+    policy["generation_kwargs"] = {"eos_token_id": STOPS, **policy.get("generation_kwargs", {})}
     alone = cls in (REINFORCE, REINFORCEPlusPlus, ReMax)
     sizes = {"n_prompts": 16, "completions_per_prompt": 1} if alone else {"n_prompts": 4, "completions_per_prompt": 4}
     args = {
@@ -47,7 +50,7 @@ def build(directory: Any, family: str = "gpt2", cls: Any = GRPO, policy: dict | 
         "n_epochs": 1,
         **args,
     }
-    return build_on_policy(directory, family, cls, policy={"value_model": "none", **(policy or {})}, **args)
+    return build_on_policy(directory, family, cls, policy=policy, **args)
 
 
 def filled(algorithm: Any, iteration: int = 0) -> Any:
