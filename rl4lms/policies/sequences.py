@@ -64,7 +64,7 @@ class Sequences:
         return Sequences(**columns)
 
 
-def join(parts: list[Sequences], pad_id: int) -> Sequences:
+def join_sequences(parts: list[Sequences], pad_id: int) -> Sequences:
     """All sequences as one batch, padded to the longest prompt (left) and the longest response (right)."""
     p = max(part.prompt_ids.shape[1] for part in parts)
     t = max(part.response_ids.shape[1] for part in parts)
