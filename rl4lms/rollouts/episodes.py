@@ -74,11 +74,6 @@ class EpisodeBatch:
         lists: dict[str, Any] = {name: [getattr(self, name)[i] for i in at] for name in ("prompt_index", "texts")}
         return replace(self, sequences=self.sequences.rows(index), **columns, **lists)
 
-    def to(self, device: torch.device | str) -> EpisodeBatch:
-        """The same episodes on another device."""
-        moved: dict[str, Any] = {n: x.to(device) for n, x in vars(self).items() if isinstance(x, Tensor | Sequences)}
-        return replace(self, **moved)
-
 
 def join_episodes(parts: list[EpisodeBatch], pad_id: int) -> EpisodeBatch:
     """All episodes as one batch, padded to the longest. All parts have the same columns."""
