@@ -8,10 +8,10 @@ from rl4lms.config.compose import BEST_OF_N, SUPERVISED, ZERO_SHOT, algorithm_of
 from rl4lms.core.result_keys import BASE_PERPLEXITY, KL_PER_SEQUENCE, KL_PER_TOKEN, REWARD, TOKENS
 from rl4lms.core.tables import TASKS
 
-# Algorithms by what they estimate advantages with, in the order in which tables and plots show them.
+# Algorithms by what their advantages are estimated with, in the order in which tables and plots show them.
 FAMILIES = {
     "With a critic": {"ppo": "PPO", "nlpo": "NLPO", "a2c": "A2C", "trpo": "TRPO"},
-    "By groups": {
+    "With groups": {
         "grpo": "GRPO",
         "dr_grpo": "Dr.GRPO",
         "rloo": "RLOO",
@@ -76,6 +76,15 @@ def method_label(method: str) -> str:
 def family_of(algorithm: str) -> str:
     """The family that an algorithm is shown with; one of the user's is among the others."""
     return next((family for family, names in FAMILIES.items() if algorithm in names), [*FAMILIES][-1])
+
+
+def families(methods: Iterable[str]) -> dict[str, list[str]]:
+    """Family -> its methods among these, from the base model and from the warm start; without those that have none."""
+    by_family: dict[str, list[str]] = {family: [] for family in FAMILIES}
+    for method in methods:
+        if (algorithm := algorithm_of(method)) is not None:
+            by_family[family_of(algorithm)].append(method)
+    return {family: members for family, members in by_family.items() if members}
 
 
 def in_order(algorithms: Iterable[str]) -> list[str]:

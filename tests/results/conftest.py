@@ -39,6 +39,7 @@ CORPUS_VALUES = ("lexical/sacrebleu",)  # not the mean of the scores per sample
 LEVELS = {
     "zero_shot": 0.2,
     "supervised": 0.4,
+    "best_of_n": 0.5,
     "ppo": 0.35,
     "supervised_ppo": 0.55,
     "nlpo": 0.37,
@@ -89,12 +90,8 @@ def write_run(runs: Path, settings: SuiteSettings, task: str, method: str, seed:
         metrics[PERPLEXITY] = 40.0 - 20.0 * LEVELS[method]
     started = algorithm_of(method) is not None or method == "supervised"
     kl = 0.05 * LEVELS[method] if started else 0.0
-    metrics |= {
-        "reward": float(rewards.mean()),
-        "kl/per_token": kl,
-        "kl/per_sequence": 20 * kl,
-        "base/perplexity": 30.0,
-    }
+    metrics |= {"reward": float(rewards.mean()), "base/perplexity": 30.0}
+    metrics |= {"cost/tokens": 128.0} if method == "best_of_n" else {"kl/per_token": kl, "kl/per_sequence": 20 * kl}
     rows = []
     for i in range(n):
         row = {"split_name": "test", "sample_id": f"test_{i}", "prompt_text": f"<b>prompt</b> {task} {i}"}
