@@ -14,14 +14,15 @@ from rl4lms.config.compose import BEST_OF_N, SUPERVISED, ZERO_SHOT, algorithm_of
 from rl4lms.config.labels import FAMILIES, families
 
 # Of an algorithm from the base model and from the warm start, each on a light page and on a dark one. Hues 255, 50,
-# 345, 155, 300 and 100 of OKLCH; every colour has a contrast of at least 3 to 1 with its page.
+# 345, 155, 300 and 100 of OKLCH; every colour has a contrast of at least 3 to 1 with its page. The last two are darker
+# or lighter than the others, for who sees purple as blue and olive as orange.
 _HUES = (
     (("#3792fd", "#87bafd"), ("#004182", "#0278e7")),
     (("#e16c10", "#fe9b61"), ("#6b2f01", "#be5a0a")),
     (("#df58ac", "#fe8acf"), ("#770255", "#c63895")),
     (("#04aa62", "#13d97f"), ("#07502c", "#0e9254")),
-    (("#a670f3", "#c4a4fe"), ("#531d8d", "#8f54dc")),
-    (("#a6930b", "#d0b80e"), ("#584e05", "#8b7b02")),
+    (("#955be3", "#b688fe"), ("#7233bb", "#8347cf")),
+    (("#7e6f08", "#fee650"), ("#362e00", "#d7bf0a")),
 )
 _MARKERS = ("o", "D", "^", "v", "P", "X", "p")  # one more than hues: what shares a hue has another marker
 # The same markers on a page, in a box of 12 by 12 around the origin.
