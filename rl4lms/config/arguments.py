@@ -266,6 +266,7 @@ ALGORITHM_ARGUMENTS: Mapping[str, type] = {
     "dpo": DPOArguments,
 }
 
+PUBLISHED_WITHOUT_KL = ("dr_grpo", "gspo", "cispo", "dapo", "raft", "dpo")
 WITHOUT_KL = ("raft", "dpo")  # algorithms without a penalty for a KL; that of dpo is in its loss by itself
 
 

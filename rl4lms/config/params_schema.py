@@ -73,7 +73,7 @@ class RLOverrides:
 class RLParams:
     """Reinforcement learning on a task, over the algorithm's file."""
 
-    n_iters: Annotated[Count, "Iterations: rollouts of args.n_steps * env.n_envs steps, each with its update."]
+    n_iters: Annotated[Count, "Iterations: rollouts of about args.n_steps * env.n_envs tokens, each with its update."]
     args: Annotated[Arguments, "Over the algorithm's args."] = field(default_factory=dict)
     kl_div: Annotated[Arguments, Part(KLConfig), "Over its kl_div."] = field(default_factory=dict)
     policy: Annotated[PolicyParams, "Over its policy."] = field(default_factory=PolicyParams)
