@@ -63,7 +63,7 @@ class EnvConfig:
     n_envs: Annotated[
         int,
         Range(minimum=1, maximum=65_536),
-        "Environments: an iteration of an algorithm with a critic has alg.args.n_steps of each.",
+        "Environments, of each of which an iteration has alg.args.n_steps steps.",
     ] = 1
     vec_env: Annotated[
         Literal["batched", "subproc"], "Whole batches of episodes at once, or stable-baselines3's worker processes."
@@ -80,9 +80,7 @@ class EnvConfig:
 class KLConfig:
     """The penalty for moving away from the model that the run started from."""
 
-    coeff: Annotated[
-        NonNegative, "Weight of the KL: in each token's reward, or in the loss (docs/algorithms/groups.md)."
-    ]
+    coeff: Annotated[NonNegative, "Weight of a token's KL, in its reward or in the loss (docs/algorithms/groups.md)."]
     target_kl: Annotated[Positive | None, "Mean KL of a token that coeff is adapted to; null keeps coeff."] = None
     norm_reward: Annotated[bool, "Whiten the rewards of a rollout, KL included."] = False
 

@@ -101,8 +101,8 @@ class RolloutSamples:
     observations: the argument for `policy.evaluate_actions`; old_values, old_log_prob: those of the rollout;
     advantages: whitened already if the algorithm has `normalize_advantage`; ref_log_prob: under the reference;
     weights: of each token in a loss, which is a weighted sum over the tokens of an optimiser step. The sum of the parts
-    of a minibatch, or of those of all processes, is the loss of the whole (docs/numerics.md, lines 14 and 32); n_tokens:
-    the tokens of the whole optimiser step.
+    of a minibatch, or of those of all processes, is the loss of the whole (docs/numerics.md, lines 14 and 32).
+    n_tokens: the number of tokens of the whole optimiser step.
     """
 
     observations: TokenView
