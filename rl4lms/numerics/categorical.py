@@ -15,7 +15,7 @@ def masked_logits(logits: Tensor, mask: Tensor | None, temperature: float = 1.0)
         logits = logits.float()
     if temperature != 1.0:
         logits = logits / temperature
-    return logits if mask is None else logits.masked_fill(~mask, -torch.inf)
+    return logits if mask is None else torch.where(mask, logits, -torch.inf)
 
 
 def action_logprobs(logits: Tensor, actions: Tensor) -> Tensor:
