@@ -126,7 +126,8 @@ class CISPO(GRPO):
     def __init__(self, policy: Any, env: Any, ratio_cap: float = 5.0, **kwargs: Any) -> None:
         check_positive(ratio_cap=ratio_cap)
         self.ratio_cap = ratio_cap
-        super().__init__(policy, env, **kwargs)
+        super().__init__(policy, env, clip_range=1.0, **kwargs)
+        self.clip_range_high = FloatSchedule(ratio_cap - 1)  # for `clip_fraction`, which counts the capped weights
 
     def policy_loss(self, ratio: Tensor, log_prob: Tensor, advantages: Tensor) -> Tensor:
         return -ratio.detach().clamp(max=self.ratio_cap) * advantages * log_prob

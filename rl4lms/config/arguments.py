@@ -128,9 +128,12 @@ class GSPOArguments(GRPOArguments):
 
 
 @dataclass(frozen=True)
-class CISPOArguments(GRPOArguments):
+class CISPOArguments(EntropyGroupArguments):
     """CISPO: capped weights in place of clipped losses."""
 
+    target_kl: Annotated[Positive | None, "Mean KL of an update beyond 1.5 times which its epochs end; null: none."] = (
+        None
+    )
     ratio_cap: Annotated[float, Range(minimum=1), "The largest weight of a token, a probability ratio."] = 5.0
 
 

@@ -11,6 +11,7 @@ import torch
 from rl4lms.config.arguments import ALGORITHM_ARGUMENTS, AlgorithmArguments, group_arguments
 from rl4lms.config.reader import hints
 from rl4lms.core.tables import AlgorithmRegistry
+from tests.algorithms.test_group_rollouts import EvenPrompts
 from tests.algorithms.test_groups import build
 from tests.algorithms.test_ppo import weights
 
@@ -23,8 +24,9 @@ CHANGED: dict[str, Any] = {
     "clip_range_high": 1e-5, "target_kl": 1e-9, "ratio_cap": 1.0, "n_rounds": 1, "overlong_tokens": 2,
     "overlong_penalty": 0.3, "beta": 0.5, "sampler": "reference", "baseline": "none",
 }  # fmt: skip
-OWN_BASE: dict[str, dict[str, Any]] = {  # over BASE, and what another value of a key is for this algorithm
-    "dapo": {"overlong_tokens": 6},
+OWN_CHANGED = {"gspo": {"clip_range": 0.5, "clip_range_high": 0.5}}  # because all its ratios leave smaller ranges
+OWN_BASE: dict[str, dict[str, Any]] = {
+    "dapo": {"overlong_tokens": 6, "completions_per_prompt": 2},
     "reinforce_pp": {"baseline": "mean", "completions_per_prompt": 2},
     "dpo": {"completions_per_prompt": 4},
 }
@@ -35,7 +37,7 @@ def learnt(name: str, directory: Any, **args: Any) -> torch.Tensor:
     kind = ALGORITHM_ARGUMENTS[name]
     given = dataclasses.asdict(kind(**{**BASE, **OWN_BASE.get(name, {}), **args}))
     given = {key: value for key, value in given.items() if key not in NO_EFFECT}
-    algorithm = build(directory, cls=AlgorithmRegistry.get(name), kl=0.1, **given)
+    algorithm = build(directory, cls=AlgorithmRegistry.get(name), reward=EvenPrompts(), kl=0.1, **given)
     algorithm.learn(algorithm.budget * 2, log_interval=None)
     return weights(algorithm)
 
@@ -46,4 +48,5 @@ def test_every_key_changes_something(model_dir, name):
     base = learnt(name, model_dir("gpt2"))
     assert torch.equal(base, learnt(name, model_dir("gpt2")))
     for key in set(hints(ALGORITHM_ARGUMENTS[name])) - NO_EFFECT:
-        assert not torch.equal(base, learnt(name, model_dir("gpt2"), **{key: CHANGED[key]})), key
+        value = (CHANGED | OWN_CHANGED.get(name, {}))[key]
+        assert not torch.equal(base, learnt(name, model_dir("gpt2"), **{key: value})), key

@@ -134,7 +134,7 @@ def test_the_budget_is_in_episodes(model_dir, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("grpo", (0.2, 0.2)), ("gspo", (3e-4, 4e-4)), ("dapo", (0.2, 0.28)), ("rloo", (0.2, 0.2))]
+    ("name", "expected"), [("grpo", (0.2, 0.2)), ("gspo", (3e-4, 4e-4)), ("dapo", (0.2, 0.28)), ("cispo", (1.0, 4.0))]
 )
 def test_each_has_its_clip_ranges(model_dir, name, expected):
     algorithm = build(model_dir("gpt2"), cls=CLASSES[name])

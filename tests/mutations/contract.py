@@ -1,23 +1,9 @@
-"""Break each detail of the numerical contract, and see the tests fail.
-
-    python -m tests.mutations [--only 4,11] [--jobs 2]
-
-A mutation is one replacement in a copy of the package; it is caught when the tests named beside it fail. Lines are
-those of docs/numerics.md. Exit code 1 where a mutation survives, or no longer applies.
-"""
+"""Mutations of the numerical contract, but for the algorithms of groups."""
 
 from __future__ import annotations
 
-import argparse
-import shutil
-import subprocess
-import sys
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from tests.mutations import mutation
 
-ROOT = Path(__file__).resolve().parents[1]
 GOLDEN, INVARIANCES = "tests/numerics/test_golden.py", "tests/policies/test_invariances.py"
 PPO, NLPO, TRPO, PARALLEL = (f"tests/algorithms/test_{name}.py" for name in ("ppo", "nlpo", "trpo", "data_parallel"))
 COLLECTOR, REPRODUCTION = (f"tests/rollouts/test_{name}.py" for name in ("collector", "reproduction"))
@@ -30,24 +16,7 @@ TEXTS = "tests/evaluation/test_generation.py"
 OWN = "test_of_the_models_own_settings_only_token_facts_are_taken"
 ALONE = "test_a_text_depends_on_neither_its_batch_nor_the_global_generator"
 
-
-@dataclass(frozen=True)
-class Mutation:
-    """tests: node ids, one of which must fail once `new` stands for `old` in rl4lms/<file>."""
-
-    line: int
-    detail: str
-    file: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
-
-
-def mutation(line: int, detail: str, file: str, old: str, new: str, *tests: str) -> Mutation:
-    return Mutation(line, detail, file, old, new, tests)
-
-
-MUTATIONS = [
+CONTRACT = [
     mutation(1, "positions count padding too", "policies/language_models.py",
              "(mask.long().cumsum(-1) - 1).clamp(min=0)", "torch.arange(mask.shape[-1]).expand(mask.shape)",
              f"{INVARIANCES}::test_padding_changes_nothing"),
@@ -79,10 +48,10 @@ MUTATIONS = [
              '"bfloat16": torch.float32', '"bfloat16": torch.bfloat16',
              f"{PRECISION}::test_everything_kept_is_float32_and_kl_to_the_reference_is_0"),
     mutation(6, "the reference computes in float32 where the policy does not", "policies/base.py",
-             "with adapters_off, self.arithmetic(model):", "with adapters_off:",
+             "with self._reference() as model, self.arithmetic(model):", "with self._reference() as model:",
              f"{PRECISION}::test_everything_kept_is_float32_and_kl_to_the_reference_is_0"),
     mutation(6, "tokens are sampled in another precision", "policies/base.py",
-             "with self.arithmetic(self.policy_model, *others):", "with nullcontext():",
+             "            self.arithmetic(model, *others),\n", "",
              f"{PRECISION}::test_every_product_of_the_policys_models_is_in_bfloat16"),
     mutation(6, "the value model computes in another precision", "policies/base.py",
              "with self.arithmetic():\n            hidden = self", "with nullcontext():\n            hidden = self",
@@ -106,7 +75,7 @@ MUTATIONS = [
              "scores[i][-1] = finite", "scores[i][0] = finite",
              f"{PPO}::test_rollout_fills_exactly_and_places_rewards"),
     mutation(8, "the penalty is added, not subtracted", "rollouts/collector.py",
-             "scores - self.kl_controller.kl_coeff", "scores + self.kl_controller.kl_coeff",
+             "batch.scores - coeff * kl_k1", "batch.scores + coeff * kl_k1",
              f"{PPO}::test_rollout_fills_exactly_and_places_rewards"),
     mutation(9, "generation goes on after eos", "policies/decoding.py",
              "if spec.stop_on_eos and stop_ids else None", "if False else None",
@@ -164,10 +133,10 @@ MUTATIONS = [
              "logprobs, sampler = batch.logprobs[batch.mask], batch.logprobs[batch.mask]",
              f"{REPRODUCTION}::test_half_precision_is_held_against_the_sampler"),
     mutation(29, "the sampler's log-probabilities are not kept", "rollouts/collector.py",
-             "return _Wave(sequences, decoded.logprobs, logprobs,", "return _Wave(sequences, logprobs, logprobs,",
+             "sampler_logprobs=decoded.logprobs,", "sampler_logprobs=logprobs,",
              f"{REPRODUCTION}::test_half_precision_is_held_against_the_sampler"),
     mutation(29, "what is measured is not logged", "algorithms/on_policy_text.py",
-             "self.kl_controller.kl_coeff) | sampler_numbers", "self.kl_controller.kl_coeff)",
+             "self.collector.numbers | sampler_numbers", "self.collector.numbers",
              f"{REPRODUCTION}::test_what_is_measured_is_logged_each_iteration"),
     mutation(29, "weights are the other way round", "numerics/importance.py",
              "(logprobs - sampler_logprobs).detach()", "(sampler_logprobs - logprobs).detach()",
@@ -176,8 +145,8 @@ MUTATIONS = [
              "return _forward_to_head(scorer, model, view, 0)[1]",
              "return _forward_to_head(scorer, model, view, len(view))[1]",
              f"{PPO}::test_values_of_a_shared_trunk_compute_no_logits"),
-    mutation(14, "mean of micro-batch means", "algorithms/on_policy_text.py",
-             "numbers = loss(part, len(batch))", "numbers = loss(part, len(part))",
+    mutation(14, "mean of micro-batch means", "rollouts/episodes.py",
+             "observations=part, **columns)", "observations=part, **(columns | {\"weights\": 0 * columns[\"weights\"] + 1 / int(chosen.sum())}))",
              f"{PPO}::test_micro_batches_have_the_gradient_of_the_batch"),
     mutation(14, "gradients are not summed over processes", "algorithms/on_policy_text.py",
              "sum_gradients(p for p in self.policy.parameters() if p.requires_grad)", "pass",
@@ -185,10 +154,10 @@ MUTATIONS = [
     mutation(22, "the first process scores every episode", "rollouts/collector.py",
              "if owner == rank()", "if owner >= rank()", f"{PARALLEL}::test_an_iteration_is_that_of_one_process"),
     mutation(14, "the ratio is clipped on one side", "numerics/losses.py",
-             "torch.clamp(ratio, 1 - clip_range, 1 + clip_range)", "torch.clamp(ratio, max=1 + clip_range)",
+             "torch.clamp(ratio, 1 - clip_range, 1 + high)", "torch.clamp(ratio, max=1 + high)",
              f"{GOLDEN}::test_ppo_loss_golden"),
     mutation(16, "progress as Stable-Baselines3 counts it", "algorithms/on_policy_text.py",
-             "steps_before = num_timesteps - self.n_steps * self.n_envs", "steps_before = num_timesteps",
+             "steps_before = num_timesteps - self.budget", "steps_before = num_timesteps",
              f"{PPO}::test_linear_schedule_never_reaches_zero"),
     mutation(17, "vectors are decayed", "policies/base.py",
              "[p for p in trainable if p.ndim < 2], \"weight_decay\": 0.0",
@@ -210,8 +179,8 @@ MUTATIONS = [
     mutation(20, "the refreshed mask never reaches generation", "policies/maskable.py",
              "mask.copy_(current)", "current.clone()",
              f"{NLPO}::test_a_refresh_changes_the_mask_in_use_and_nothing_else_does"),
-    mutation(20, "a refresh every iteration", "algorithms/nlpo.py",
-             "self.iteration % self.policy.target_update_iterations == 0", "True",
+    mutation(20, "a refresh every iteration", "policies/maskable.py",
+             "iteration > 0 and iteration % self.target_update_iterations == 0", "True",
              f"{NLPO}::test_refreshes_happen_at_their_iterations_only"),
     mutation(20, "eos is not always allowed", "policies/decoding.py",
              "learned.index_fill_(1, id_tensor(self.stop_ids, learned.device), True)", "pass",
@@ -273,7 +242,7 @@ MUTATIONS = [
              "len(current.context_ids))\n        info", "len(previous.context_ids))\n        info",
              "tests/envs/test_text_env.py::test_stepping_equals_scoring"),
     mutation(25, "A2C sums over the rollout", "algorithms/a2c.py",
-             "-(batch.advantages * log_prob).sum() / n_tokens", "-(batch.advantages * log_prob).sum()",
+             "-batch.mean(batch.advantages * log_prob)", "-(batch.advantages * log_prob).sum()",
              f"{PPO}::test_a2c_is_ppo_with_one_step_and_no_clipping"),
     mutation(26, "conjugate gradient forgets its direction", "numerics/natural_gradient.py",
              "direction = residual + (following / squared) * direction", "direction = residual",
@@ -343,52 +312,3 @@ MUTATIONS = [
              "if whole.startswith(before):", "if True:",
              f"{TOKENS}::test_a_continuation_is_what_it_adds_to_its_prompt"),
 ]  # fmt: skip
-
-
-def run(mutated: Mutation) -> str:
-    """ "caught", "SURVIVED", or why it could not be tried."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder)
-        for name in ("rl4lms", "tests", "params"):
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "pyproject.toml", copy)
-        path = copy / "rl4lms" / mutated.file
-        text = path.read_text(encoding="utf-8")
-        if text.count(mutated.old) != 1:
-            return f"NOT APPLIED: found {text.count(mutated.old)} times in {mutated.file}"
-        path.write_text(text.replace(mutated.old, mutated.new), encoding="utf-8")
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-x",
-            "-p",
-            "no:cacheprovider",
-            "-o",
-            "addopts=",
-            *mutated.tests,
-        ]
-        done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
-    if done.returncode == 1:
-        return "caught"
-    return "SURVIVED" if done.returncode == 0 else f"NOT RUN: {done.stdout.strip().splitlines()[-1:]}"
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", type=lambda text: {int(x) for x in text.split(",")}, help="lines, as in 4,11")
-    parser.add_argument("--jobs", type=int, default=2)
-    args = parser.parse_args()
-    chosen = [m for m in MUTATIONS if args.only is None or m.line in args.only]
-    with ThreadPoolExecutor(args.jobs) as pool:
-        outcomes = list(pool.map(run, chosen))
-    for mutated, outcome in zip(chosen, outcomes, strict=True):
-        print(f"{mutated.line:>3}  {mutated.detail:<48} {outcome}")
-    caught = outcomes.count("caught")
-    print(f"{caught} of {len(chosen)} mutations caught")
-    return int(caught < len(chosen))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
