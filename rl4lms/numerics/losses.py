@@ -14,7 +14,7 @@ def token_weights(lengths: Tensor, aggregation: str, longest: int) -> Tensor:
     tokens that an episode can have (arXiv:2503.20783).
     """
     n, ones = len(lengths), torch.ones_like(lengths, dtype=torch.float64)
-    divisors = {
+    divisors: dict[str, Tensor | int] = {
         "token_mean": lengths.sum(),
         "sequence_mean": n * lengths,
         "sequence_sum": n,
