@@ -1,6 +1,17 @@
 from rl4lms.algorithms.a2c import A2C as A2C
+from rl4lms.algorithms.dapo import DAPO as DAPO
+from rl4lms.algorithms.dpo import DPO as DPO
+from rl4lms.algorithms.grpo import CISPO as CISPO
+from rl4lms.algorithms.grpo import GRPO as GRPO
+from rl4lms.algorithms.grpo import GSPO as GSPO
+from rl4lms.algorithms.grpo import DrGRPO as DrGRPO
 from rl4lms.algorithms.nlpo import NLPO as NLPO
 from rl4lms.algorithms.ppo import PPO as PPO
+from rl4lms.algorithms.raft import RAFT as RAFT
+from rl4lms.algorithms.reinforce import REINFORCE as REINFORCE
+from rl4lms.algorithms.reinforce import RLOO as RLOO
+from rl4lms.algorithms.reinforce import REINFORCEPlusPlus as REINFORCEPlusPlus
+from rl4lms.algorithms.reinforce import ReMax as ReMax
 from rl4lms.algorithms.trpo import TRPO as TRPO
 from rl4lms.api import register as register
 from rl4lms.api.run import Run as Run
@@ -20,6 +31,8 @@ from rl4lms.tokenization.observation import Observation as Observation
 
 __version__: str
 __all__ = [
-    "A2C", "NLPO", "PPO", "TRPO", "BatchedReward", "ConfigError", "DataError", "DataPool", "Metric", "Observation",
-    "Reward", "Run", "RunError", "Sample", "__version__", "compare", "evaluate", "load", "register", "train",
+    "A2C", "CISPO", "DAPO", "DPO", "GRPO", "GSPO", "NLPO", "PPO", "RAFT", "REINFORCE", "RLOO", "TRPO",
+    "BatchedReward", "ConfigError", "DataError", "DataPool", "DrGRPO", "Metric", "Observation", "REINFORCEPlusPlus",
+    "ReMax", "Reward", "Run", "RunError", "Sample", "__version__", "compare", "evaluate", "load", "register",
+    "train",
 ]  # fmt: skip

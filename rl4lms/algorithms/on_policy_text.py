@@ -253,7 +253,7 @@ TRAIN_DEFAULTS: dict[str, Any] = {"batch_size": 64, "n_epochs": 10}
 
 
 def construct_algorithm(alg_class: type[OnPolicyAlgorithm], kwargs: Mapping[str, Any]) -> TextRollouts:
-    """An instance of an algorithm with text rollouts. A user's class gets SB3_DEFAULTS and TRAIN_DEFAULTS for what it lacks.
+    """An instance of an algorithm with text rollouts. A class of the user's gets SB3_DEFAULTS and TRAIN_DEFAULTS.
 
     kwargs: policy, env, policy_kwargs and the arguments of the algorithm. `minibatch` and `seed` go to the buffer.
     """

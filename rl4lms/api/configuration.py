@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rl4lms.api.rows import pool_of
+from rl4lms.config.arguments import group_arguments
 from rl4lms.core.code_imports import found_as
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.registry import Registry
@@ -21,7 +22,7 @@ POOLS, REWARDS, METRICS = DataPoolRegistry.table, RewardFunctionRegistry.table, 
 def quick_start(
     model: str, algorithm: str, *, seq2seq: bool, n_iters: int, prompt_length: int, length: int
 ) -> dict[str, Any]:
-    """The configuration of a run of which only this is known: 64 responses an iteration, 16 an optimiser step.
+    """The configuration of a run of which only this is known: 64 responses an iteration, 16 an optimiser step of PPO.
 
     prompt_length, length: of a prompt and of a response, in tokens. n_iters: of a supervised run, its epochs.
     """
@@ -33,11 +34,15 @@ def quick_start(
         alg = {"id": algorithm, "training_args": training, "model_type": kind, "model_name": model}
         given["tokenizer"]["max_length"] = prompt_length
         return {**given, "alg": {**alg, "generation_kwargs": {"do_sample": False, "max_new_tokens": length}}}
-    args: dict[str, Any] = {"n_steps": 4 * length, "learning_rate": 1e-5, "minibatch": "episodes"}
-    if algorithm != "a2c":  # one update a rollout
-        args |= {"batch_size": 16 * length}
-    if algorithm in ("ppo", "nlpo"):
-        args |= {"n_epochs": 4}
+    args: dict[str, Any] = {"learning_rate": 1e-5}
+    if (kind_of := group_arguments(algorithm)) is not None:
+        args |= {"n_prompts": 64 // kind_of.completions_per_prompt}
+    else:
+        args |= {"n_steps": 4 * length, "minibatch": "episodes"}
+        if algorithm != "a2c":  # one update a rollout
+            args |= {"batch_size": 16 * length}
+        if algorithm in ("ppo", "nlpo"):
+            args |= {"n_epochs": 4}
     policy: dict[str, Any] = {"model_name": model, "generation_kwargs": generation}
     if algorithm == "nlpo":
         policy |= {"mask_type": "learned_top_p", "top_mask": 0.9, "target_update_iterations": 5}

@@ -63,10 +63,11 @@ def train(
     reward: a function `f(prompts, completions, references, **columns)` that answers one finite number for each text, a
     class, an id, or several: [(weight, reward), ...] or {name: (weight, reward)}, each of which is logged on its own.
     metrics: what is scored on "val" during training and on "test" at its ends: ids, classes or functions; None is the
-    reward's own functions, or "diversity". algorithm: ppo (default), nlpo, a2c, trpo, supervised, an id or class of
-    your own. output: the run's directory (default: runs/ and the name of the configuration or algorithm). n_iters:
-    rollouts with their updates, or epochs of a supervised run. max_new_tokens: of a response. set: any other value of
-    the schema by its dotted key: {"alg.args.learning_rate": 1e-5}. track: "wandb", "tensorboard", "dvclive".
+    reward's own functions, or "diversity". algorithm: ppo (default), nlpo, grpo, rloo or another id of
+    docs/algorithms, supervised, an id or class of your own. output: the run's directory (default: runs/ and the name of
+    the configuration or algorithm). n_iters: rollouts with their updates, or epochs of a supervised run.
+    max_new_tokens: of a response. set: any other value of the schema by its dotted key: {"alg.args.learning_rate":
+    1e-5}. track: "wandb", "tensorboard", "dvclive".
 
     Raises ConfigError or DataError, one line that says the way out, before any work; RunError for what stops a run.
     """

@@ -266,6 +266,8 @@ ALGORITHM_ARGUMENTS: Mapping[str, type] = {
     "dpo": DPOArguments,
 }
 
+WITHOUT_KL = ("raft", "dpo")  # algorithms without a penalty for a KL; that of dpo is in its loss by itself
+
 
 def group_arguments(algorithm: str) -> type[GroupArguments] | None:
     """The arguments of a shipped algorithm without a critic, whose rollouts have groups; None for another."""

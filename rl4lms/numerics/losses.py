@@ -14,13 +14,13 @@ def token_weights(lengths: Tensor, aggregation: str, longest: int) -> Tensor:
     tokens that an episode can have (arXiv:2503.20783).
     """
     n, ones = len(lengths), torch.ones_like(lengths, dtype=torch.float64)
-    divisors: dict[str, Tensor | int] = {
-        "token_mean": lengths.sum(),
-        "sequence_mean": n * lengths,
-        "sequence_sum": n,
-        "constant": n * longest,
+    divisors = {
+        "token_mean": lengths.sum() * ones,
+        "sequence_mean": n * lengths * ones,
+        "sequence_sum": n * ones,
+        "constant": n * longest * ones,
     }
-    return ones / divisors[aggregation]  # 1 / (integers) would be float32
+    return 1 / divisors[aggregation]
 
 
 def sequence_log_ratio(log_ratio: Tensor, rows: Tensor, reduce: str) -> Tensor:

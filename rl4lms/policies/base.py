@@ -257,12 +257,25 @@ class LMActorCriticPolicy(BasePolicy):
 
     def _chunks(self, sequences: Sequences) -> list[Tensor]:
         """The rows of each forward. Rows of similar length are together, so that there is little padding."""
+        if (shared := sequences.prompts()) is not None:
+            return self._group_chunks(sequences, shared[1])
         response = sequences.response_ids.shape[1]
         rows = MAX_LOGITS // max(1, response * self.vocab_size)
         if sequences.prompt_ids.device.type == "cpu":
             rows = min(rows, MAX_POSITIONS_ON_CPU // (sequences.prompt_ids.shape[1] + response))
         lengths = sequences.prompt_mask.sum(1) + sequences.response_mask.sum(1)
         return list(lengths.argsort(stable=True).split(max(1, rows)))
+
+    def _group_chunks(self, sequences: Sequences, group: Tensor) -> list[Tensor]:
+        """The rows of each forward if groups share prompts: whole groups, as many as the limits allow, at least one."""
+        sizes = torch.bincount(group)
+        largest, response = int(sizes.max()), sequences.response_ids.shape[1]
+        n = MAX_LOGITS // max(1, largest * response * self.vocab_size)
+        if group.device.type == "cpu":
+            n = min(n, MAX_POSITIONS_ON_CPU // (sequences.prompt_ids.shape[1] + largest * response))
+        n = max(1, n)
+        order, ends = group.argsort(stable=True), sizes.cumsum(0)[n - 1 :: n]
+        return [part for part in order.tensor_split(ends.cpu()) if len(part)]
 
     def _by_chunk(self, sequences: Sequences, score: Callable[[TokenView], Tensor]) -> Tensor:
         """(B, T) results of `score`, which maps a view of N tokens to (N,) numbers; 0 at padding."""

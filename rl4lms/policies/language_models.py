@@ -97,6 +97,10 @@ BLOCKS = {"gpt2": ("h", "attn.c_proj"), "gpt_neox": ("layers", "attention.dense"
 )
 
 
+# model_types whose head is a linear map of the last hidden states, and whose cache takes many tokens at once.
+SHARES = ("gpt2", "gpt_neox", "llama", "qwen2", "qwen3")
+
+
 @contextlib.contextmanager
 def last_block_of_responses(model: Any, length: int, n: int) -> Iterator[None]:
     """In this context, the part of the last block after its attention computes only the last `n` of `length` positions.
@@ -162,6 +166,38 @@ class CausalScorer:
             hidden: Tensor = trunk(**inputs).last_hidden_state
         return hidden[:, -n:]
 
+    @staticmethod
+    def shared_states(model: Any, sequences: Sequences) -> Tensor | None:
+        """(B, T, D) inputs of the head for the response tokens, with one pass over each prompt; None if not possible.
+
+        The responses to a prompt continue copies of its cache, through which the gradient flows. Only the models in
+        SHARES can do so.
+        """
+        trunk, shared = _without_adapters(model).base_model, sequences.prompts()
+        if shared is None or trunk.config.model_type not in SHARES:
+            return None
+        from transformers.cache_utils import DynamicCache
+
+        first, group = shared
+        ids, mask = sequences.prompt_ids[first], sequences.prompt_mask[first]
+        cache = DynamicCache(config=trunk.config)
+        inputs = {"input_ids": ids, "attention_mask": _mask_or_none(mask), "position_ids": position_ids(mask)}
+        with last_block_of_responses(model, ids.shape[1], 1):
+            prompt: Tensor = trunk(**inputs, past_key_values=cache, use_cache=True).last_hidden_state[group, -1:]
+        if sequences.response_ids.shape[1] == 1:
+            return prompt
+        keep_rows(cache, group)
+        ids, real = sequences.response_ids[:, :-1], sequences.response_mask[:, :-1]
+        positions = mask.sum(1)[group].unsqueeze(1) + torch.arange(ids.shape[1], device=ids.device)
+        response = trunk(
+            input_ids=ids,
+            attention_mask=_mask_or_none(torch.cat([mask[group], real], dim=1)),
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state
+        return torch.cat([prompt, response], dim=1)
+
     @classmethod
     def _shape(cls, model: Any, sequences: Sequences) -> tuple[dict[str, Any], int, int]:
         """The model's inputs, their length, and the number of last positions that are read."""
@@ -185,15 +221,27 @@ class Seq2SeqScorer:
 
     @classmethod
     def logits(cls, model: Any, sequences: Sequences) -> Tensor:
+        from transformers.modeling_outputs import BaseModelOutput
+
         ids, mask = to_right_padding(sequences.prompt_ids, sequences.prompt_mask)
+        inputs: dict[str, Any] = {"input_ids": ids}
+        if (shared := sequences.prompts()) is not None:  # a prompt is encoded once
+            first, group = shared
+            ids, few = ids[first], mask[first]
+            encoded = model.get_encoder()(input_ids=ids, attention_mask=_mask_or_none(few)).last_hidden_state
+            inputs = {"encoder_outputs": BaseModelOutput(last_hidden_state=encoded[group])}
         output = model(
-            input_ids=ids,
+            **inputs,
             attention_mask=_mask_or_none(mask),
             decoder_input_ids=cls.decoder_inputs(model, sequences),
             use_cache=False,
         )
         logits: Tensor = output.logits
         return logits
+
+    @staticmethod
+    def shared_states(model: Any, sequences: Sequences) -> None:
+        """None: `logits` encodes a shared prompt once."""
 
     @classmethod
     def hidden(cls, trunk: Any, sequences: Sequences) -> Tensor:
@@ -248,6 +296,9 @@ def _forward_to_head(scorer: SequenceScorer, model: Any, view: TokenView, n_scor
         seen.append(view.gather(inputs[0]))
         return (seen[0][:n_scored], *inputs[1:])
 
+    if (states := scorer.shared_states(model, view.sequences)) is not None:
+        hidden = view.gather(states)
+        return model.get_output_embeddings()(hidden[:n_scored]), hidden
     hook = model.get_output_embeddings().register_forward_pre_hook(select)
     try:
         logits = scorer.logits(model, view.sequences)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,13 +46,19 @@ class Sequences:
             groups=None if self.groups is None else self.groups[index],
         )
 
-    def to(self, device: torch.device | str) -> Sequences:
-        """The same sequences on another device."""
-        columns: dict[str, Any] = {name: x if x is None else x.to(device) for name, x in vars(self).items()}
-        return Sequences(**columns)
+    def prompts(self) -> tuple[Tensor, Tensor] | None:
+        """(G,) the first row of every group and (B,) the group of every row, from 0; None if no prompt is shared."""
+        if self.groups is None or len(self) < 2:
+            return None
+        found, group = torch.unique(self.groups, return_inverse=True)
+        if len(found) == len(self):
+            return None
+        rows = torch.arange(len(self), device=group.device)
+        first = rows.new_full((len(found),), len(self)).scatter_reduce(0, group, rows, "amin")
+        return first, group
 
 
-def join(parts: list[Sequences], pad_id: int) -> Sequences:
+def join_sequences(parts: list[Sequences], pad_id: int) -> Sequences:
     """All sequences as one batch, padded to the longest prompt (left) and the longest response (right)."""
     p = max(part.prompt_ids.shape[1] for part in parts)
     t = max(part.response_ids.shape[1] for part in parts)

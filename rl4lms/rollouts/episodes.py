@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rl4lms.numerics.distributed import rank, world_size
-from rl4lms.policies.sequences import Sequences, TokenView, join, pad_right
+from rl4lms.policies.sequences import Sequences, TokenView, join_sequences, pad_right
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,6 @@ class EpisodeBatch:
         lists: dict[str, Any] = {name: [getattr(self, name)[i] for i in at] for name in ("prompt_index", "texts")}
         return replace(self, sequences=self.sequences.rows(index), **columns, **lists)
 
-    def to(self, device: torch.device | str) -> EpisodeBatch:
-        """The same episodes on another device."""
-        moved: dict[str, Any] = {n: x.to(device) for n, x in vars(self).items() if isinstance(x, Tensor | Sequences)}
-        return replace(self, **moved)
-
 
 def join_episodes(parts: list[EpisodeBatch], pad_id: int) -> EpisodeBatch:
     """All episodes as one batch, padded to the longest. All parts have the same columns."""
@@ -94,7 +89,9 @@ def join_episodes(parts: list[EpisodeBatch], pad_id: int) -> EpisodeBatch:
             columns[name] = [item for each in own for item in each]
     names = dict.fromkeys(name for part in parts for name in part.score_parts)
     scored = {name: [x for part in parts for x in part.score_parts.get(name, [])] for name in names}
-    return EpisodeBatch(sequences=join([part.sequences for part in parts], pad_id), score_parts=scored, **columns)
+    return EpisodeBatch(
+        sequences=join_sequences([part.sequences for part in parts], pad_id), score_parts=scored, **columns
+    )
 
 
 @dataclass(frozen=True)

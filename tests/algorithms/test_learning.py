@@ -51,7 +51,8 @@ ALGORITHMS |= {
     "reinforce without baseline": {**GROUPS, **ALONE, "cls": REINFORCE, "n_epochs": 1, "baseline": "none"},
     "reinforce_pp": {**GROUPS, **ALONE, "cls": REINFORCEPlusPlus},
     "reinforce_pp with baseline": {**GROUPS, "cls": REINFORCEPlusPlus, "baseline": "mean"},
-    "remax": {**GROUPS, **ALONE, "cls": ReMax, "n_epochs": 1},
+    # Its advantages are nearly all negative once the greedy response is right, so it takes larger steps.
+    "remax": {**GROUPS, "cls": ReMax, "n_prompts": 8, "n_epochs": 1, "learning_rate": 8e-3},
     "raft": {**GROUPS, "cls": RAFT, "n_epochs": 2},
     "dpo": {**GROUPS, "cls": DPO, "n_epochs": 2},
 }
