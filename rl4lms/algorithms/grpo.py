@@ -59,16 +59,15 @@ class GRPO(GroupRollouts):
         log_ratio = output.log_prob - batch.old_log_prob
         ratio = torch.exp(self.log_ratio(log_ratio, batch))
         policy_loss = batch.mean(self.policy_loss(ratio, output.log_prob, batch.advantages))
-        entropy_loss = -batch.mean(output.entropy)
+        entropy_loss = -batch.token_mean(output.entropy)
         loss = policy_loss + self.ent_coef * entropy_loss
         terms = {"policy_gradient_loss": policy_loss, "entropy_loss": entropy_loss}
         if output.raw_log_prob is not None:
             terms["kl_loss"] = batch.mean(self.kl(output.raw_log_prob, batch.ref_log_prob))
             loss = loss + kl_coeff * terms["kl_loss"]
         with torch.no_grad():
-            outside = (ratio < 1 - self.clip[0]) | (ratio > 1 + self.clip[1])
-            terms["approx_kl"] = batch.mean(kl_k3(batch.old_log_prob, output.log_prob))
-            terms["clip_fraction"] = batch.mean(outside.to(ratio.dtype))
+            terms["approx_kl"] = batch.token_mean(kl_k3(batch.old_log_prob, output.log_prob))
+            terms["clip_fraction"] = batch.token_mean(self.clipped(ratio).to(ratio.dtype))
         return loss, terms
 
     # -- hooks -------------------------------------------------------------------------------------------------------
@@ -84,6 +83,10 @@ class GRPO(GroupRollouts):
     def policy_loss(self, ratio: Tensor, log_prob: Tensor, advantages: Tensor) -> Tensor:
         """(N,) losses of the tokens."""
         return clipped_policy_loss(ratio, advantages, *self.clip)
+
+    def clipped(self, ratio: Tensor) -> Tensor:
+        """(N,) bool, where the ratio is outside the clip range; the share is logged."""
+        return (ratio < 1 - self.clip[0]) | (ratio > 1 + self.clip[1])
 
     def kl(self, log_prob: Tensor, ref_log_prob: Tensor) -> Tensor:
         """(N,) the estimates of the KL to the reference in the loss, of log-probabilities without masks."""
@@ -127,3 +130,6 @@ class CISPO(GRPO):
 
     def policy_loss(self, ratio: Tensor, log_prob: Tensor, advantages: Tensor) -> Tensor:
         return -ratio.detach().clamp(max=self.ratio_cap) * advantages * log_prob
+
+    def clipped(self, ratio: Tensor) -> Tensor:
+        return ratio > self.ratio_cap

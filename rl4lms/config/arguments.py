@@ -98,12 +98,18 @@ class GroupArguments(AlgorithmArguments):
     completions_per_prompt: Annotated[int, Range(minimum=2), "Episodes of each prompt."] = 8
     n_minibatches: Annotated[Count, "Optimiser steps of a pass over a rollout; each has whole groups."] = 1
     n_epochs: Annotated[Count, "Passes over a rollout."] = 1
-    ent_coef: Annotated[float, "Weight of the entropy in the loss."] = 0.0
     max_grad_norm: Annotated[Positive | None, "Norm that gradients are clipped to; null does not clip."] = 1.0
 
 
 @dataclass(frozen=True)
-class GRPOArguments(GroupArguments):
+class EntropyGroupArguments(GroupArguments):
+    """What those of them take whose loss may have the entropy; all that RAFT takes."""
+
+    ent_coef: Annotated[float, "Weight of the entropy in the loss."] = 0.0
+
+
+@dataclass(frozen=True)
+class GRPOArguments(EntropyGroupArguments):
     """GRPO, Dr.GRPO and RLOO: PPO's clipped loss on advantages of a group."""
 
     clip_range: Annotated[Positive, "How far the probability ratio may move below 1."] = 0.2
@@ -143,7 +149,7 @@ class DAPOArguments(GRPOArguments):
 
 
 @dataclass(frozen=True)
-class REINFORCEArguments(GroupArguments):
+class REINFORCEArguments(EntropyGroupArguments):
     """REINFORCE over whole texts."""
 
     n_prompts: Annotated[Count, "Prompts of an iteration."] = 64
@@ -165,7 +171,7 @@ class REINFORCEPlusPlusArguments(GRPOArguments):
 
 
 @dataclass(frozen=True)
-class ReMaxArguments(GroupArguments):
+class ReMaxArguments(EntropyGroupArguments):
     """ReMax: the baseline is the score of a greedy response."""
 
     n_prompts: Annotated[Count, "Prompts of an iteration; each also gets a greedy response."] = 64
@@ -262,10 +268,11 @@ ALGORITHM_ARGUMENTS: Mapping[str, type] = {
     "reinforce": REINFORCEArguments,
     "reinforce_pp": REINFORCEPlusPlusArguments,
     "remax": ReMaxArguments,
-    "raft": GroupArguments,
+    "raft": EntropyGroupArguments,
     "dpo": DPOArguments,
 }
 
+PUBLISHED_WITHOUT_KL = ("dr_grpo", "gspo", "cispo", "dapo", "raft", "dpo")
 WITHOUT_KL = ("raft", "dpo")  # algorithms without a penalty for a KL; that of dpo is in its loss by itself
 
 

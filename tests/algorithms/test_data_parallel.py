@@ -17,12 +17,19 @@ from torch.testing import assert_close
 
 from docs.examples.algorithm import Reinforce
 from rl4lms.algorithms.a2c import A2C
+from rl4lms.algorithms.dapo import DAPO
+from rl4lms.algorithms.dpo import DPO
+from rl4lms.algorithms.groups import GroupRollouts
+from rl4lms.algorithms.grpo import GRPO
 from rl4lms.algorithms.nlpo import NLPO
 from rl4lms.algorithms.ppo import PPO
+from rl4lms.algorithms.raft import RAFT
+from rl4lms.algorithms.reinforce import RLOO, ReMax
 from rl4lms.algorithms.trpo import TRPO
 from rl4lms.numerics.distributed import process_group, shares, sum_gradients, sum_numbers, world_size
 from rl4lms.rewards.base import BatchedRewardFunction
 from rl4lms.rollouts.buffer import EpisodeRolloutBuffer
+from tests.algorithms.test_groups import build as build_groups
 from tests.algorithms.test_ppo import NO_PPO, build
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +43,13 @@ CASES: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "a2c-gpt2": ("gpt2", A2C, {**NO_PPO, "normalize_advantage": True}),
     "users-gpt2": ("gpt2", Reinforce, NO_PPO),
     "trpo-gpt2": ("gpt2", TRPO, {"n_epochs": None, "n_critic_updates": 2}),
+    "grpo-gpt2": ("gpt2", GRPO, {"n_prompts": 5, "n_minibatches": 2, "gradient_accumulation_steps": 2}),
+    "grpo-t5": ("t5", GRPO, {}),
+    "rloo-gpt2": ("gpt2", RLOO, {"n_epochs": 2}),
+    "dapo-gpt2": ("gpt2", DAPO, {"n_prompts": 5, "completions_per_prompt": 2, "length": 2}),  # draws several rounds
+    "remax-gpt2": ("gpt2", ReMax, {"n_prompts": 5}),
+    "raft-gpt2": ("gpt2", RAFT, {}),
+    "dpo-gpt2": ("gpt2", DPO, {}),
 }
 
 
@@ -55,10 +69,11 @@ def one_iteration(case: str, directory: str) -> dict[str, Any]:
     family, cls, arguments = CASES[case]
     policy = {"dtype": "float64", **arguments.get("policy", {})}
     reward = CountingReward()
-    algorithm = build(directory, family, cls, reward=reward, kl=0.1, **{**arguments, "policy": policy})
+    make = build_groups if issubclass(cls, GroupRollouts) else build
+    algorithm = make(directory, family, cls, reward=reward, kl=0.1, **{**arguments, "policy": policy})
     batch = algorithm.collector.collect(algorithm.policy, 0)
     buffer: EpisodeRolloutBuffer = algorithm.rollout_buffer
-    buffer.add_episodes(batch, 0)
+    buffer.add_episodes(algorithm.select(batch), 0)
     gradients: list[torch.Tensor] = []  # of every optimiser step
     step = algorithm.policy.optimizer.step
     algorithm.policy.optimizer.step = lambda: (gradients.append(gradient(algorithm.policy)), step())
@@ -70,7 +85,9 @@ def one_iteration(case: str, directory: str) -> dict[str, Any]:
         "values": batch.values,
         "rewards": batch.rewards,
         "advantages": buffer.advantages,
+        "baseline": torch.zeros(1) if batch.baseline is None else batch.baseline,
         "texts": batch.texts,
+        "numbers": algorithm.collector.numbers,
         "n_scored": reward.n_scored,
         "first_gradient": gradients[0],
         "n_optimizer_steps": len(gradients),
@@ -112,18 +129,20 @@ def test_an_iteration_is_that_of_one_process(model_dir: Any, tmp_path: Path) -> 
     for case, one in alone.items():
         for two in (first[case], second[case]):
             assert two["texts"] == one["texts"] and torch.equal(two["response_ids"], one["response_ids"]), case
-            for name in ("mask", "logprobs", "values", "rewards", "advantages"):
+            for name in ("mask", "logprobs", "values", "rewards", "advantages", "baseline"):
                 assert_close(two[name], one[name], rtol=1e-9, atol=1e-9, msg=f"{case}: {name}")
             scale = float(one["first_gradient"].abs().max())
             assert_close(two["first_gradient"], one["first_gradient"], rtol=1e-5, atol=1e-5 * scale, msg=case)
+            assert scale > 1e-4 and two["numbers"] == one["numbers"], case
             # Adam's first steps turn a rounding error of a gradient near 0 into a step of the learning rate.
-            assert_close(two["weights"], one["weights"], rtol=0, atol=2e-3 if case == "ppo-t5" else 1e-6, msg=case)
-            assert two["logged"] == pytest.approx(one["logged"], rel=1e-3 if case == "ppo-t5" else 1e-6, abs=1e-6), case
+            assert_close(two["weights"], one["weights"], rtol=0, atol=2e-3 if "t5" in case else 1e-6, msg=case)
+            assert two["logged"] == pytest.approx(one["logged"], rel=1e-3 if "t5" in case else 1e-6, abs=1e-6), case
             assert two["n_optimizer_steps"] == one["n_optimizer_steps"] > 0
         for name in ("advantages", "weights"):  # whitened by the same mean and deviation
             assert torch.equal(first[case][name], second[case][name]), f"{case}: the processes drifted apart: {name}"
         scored = first[case]["n_scored"], second[case]["n_scored"]
         assert min(scored) > 0 and sum(scored) == one["n_scored"], f"{case}: every episode is scored once"
+    assert alone["dapo-gpt2"]["numbers"]["rollout/n_rounds"] > 1
 
 
 def uneven_sums() -> dict[str, Any]:

@@ -165,7 +165,7 @@ def test_a_metric_that_is_listed_twice_is_computed_once(kind: str, request: pyte
         (
             "alg.policy.args.value_model",
             "none",
-            'run.yml: alg.policy.args.value_model: expected "separate" or "shared"',
+            "run.yml: alg.policy.args.value_model: none, but the algorithm has a critic; write shared.",
         ),
         (
             "alg.policy.args.lora",

@@ -48,7 +48,7 @@ ACCOUNT = (
     (r"make pictures .*", "tests/scripts/test_doc_pictures.py"),
     (r"torchrun .*", "tests/algorithms/test_data_parallel.py::test_the_training_script_under_torchrun"),
     (r"snakemake --cores \d+ grue_all( --config suite=real .*)?", "tests/pipeline/test_planning.py"),
-    (r"snakemake --cores \d+ grue_all --config (tasks|algs|data_dir)=.*", "tests/pipeline/test_planning.py"),
+    (r"snakemake --cores \d+ grue_all --config (tasks|algs|baselines|data_dir)=.*", "tests/pipeline/test_planning.py"),
     (r"snakemake --profile workflow/profiles/(slurm|kubernetes) .*", CLUSTER_PAGE),
     (r"snakemake --unlock", "tests/pipeline/test_interruptions.py"),
     (r"CUDA_VISIBLE_DEVICES=0 snakemake .*", ONLY_PARSED + "a GPU and the model hub"),

@@ -132,6 +132,20 @@ def test_kl_expectations_over_three_symbols():
     assert float((p * kl_k2(p.log(), q.log())).sum()) == pytest.approx(0.2654787944, abs=1e-9)
 
 
+@pytest.mark.parametrize(("estimate", "of_the_reference"), [(kl_k2, False), (kl_k3, True)])
+def test_kl_gradients_over_three_symbols(estimate, of_the_reference):
+    """docs/numerics.md, line 31: with samples held fixed, k2 has the gradient of KL(p || q), k3 that of KL(q || p)."""
+    q = T([0.2, 0.5, 0.3], dtype=torch.float64)
+    logits = T([0.5, 0.3, 0.2], dtype=torch.float64).log().requires_grad_()
+    log_p = torch.log_softmax(logits, 0)
+    p = log_p.exp()
+    (found,) = torch.autograd.grad((p.detach() * estimate(log_p, q.log())).sum(), logits, retain_graph=True)
+    exact = [(p * (log_p - q.log())).sum(), (q * (q.log() - log_p)).sum()]
+    gradients = [torch.autograd.grad(kl, logits, retain_graph=True)[0] for kl in exact]
+    assert_close(found, gradients[of_the_reference], rtol=0, atol=1e-12)
+    assert (found - gradients[not of_the_reference]).abs().max() > 0.01
+
+
 def test_whitening_golden_and_slice():
     x, mask = T([1.0, 2.0, 3.0, 4.0]), T([False, True, True, False])
     assert_close(whiten(x, mask, unbiased=False)[mask], T([-1.0, 1.0]), rtol=0, atol=1e-6)

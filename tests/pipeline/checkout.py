@@ -181,13 +181,20 @@ def _downstream(graph: Any, changed: list[Any]) -> set[Any]:
     return seen
 
 
-def shrink(checkout: Checkout, *tasks: str, algs: Sequence[str] = ("ppo", "nlpo"), seeds: Sequence[int] = (0,)) -> None:
+def shrink(
+    checkout: Checkout,
+    *tasks: str,
+    algs: Sequence[str] = ("ppo", "nlpo"),
+    baselines: Sequence[str] = (),
+    seeds: Sequence[int] = (0,),
+) -> None:
     """Of the tasks only these: imdb (GPT-2 and a classifier), common_gen (T5); of the seeds one."""
     params = checkout.path / "params"
     models = load_yaml(params / "base_models.yaml")
     kept = {family: [task for task in model["tasks"] if task in tasks] for family, model in models.items()}
     _change(params / "base_models.yaml", {family: models[family] | {"tasks": kept[family]} for family in models})
-    _change(params / "grue.yaml", {"tasks": list(tasks), "seeds": list(seeds), "algs": list(algs)})
+    chosen = {"tasks": tasks, "algs": algs, "baselines": baselines, "seeds": seeds}
+    _change(params / "grue.yaml", {key: list(items) for key, items in chosen.items()})
     gone = {path.stem for path in (params / "tasks").iterdir()} - set(tasks)
     groups = ["intent", *(f"base_model_{family}" for family in kept if not kept[family])]
     dvc_file = checkout.path / "dvc.yaml"

@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError, RunError
+from rl4lms.core.tables import RewardFunctionRegistry
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training import on_policy
 from rl4lms.training.on_policy import OnPolicyTrainer, train_on_policy
+from tests.algorithms.test_trpo import EvenShare
 from tests.conftest import SEQ2SEQ
 
 NOT_COMPARED = ("timing.jsonl", "manifest.json", "checkpoints")
@@ -100,13 +103,50 @@ POLICIES: dict[str, dict[str, Any]] = {
 }
 
 
+GROUPS = {"n_prompts": 3, "completions_per_prompt": 3, "n_minibatches": 2, "n_epochs": 2, "learning_rate": 1e-3}
+# The algorithm, its further arguments, those of the policy, and the model.
+WITHOUT_CRITIC: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {
+    "grpo": ("grpo", {}, {}, "gpt2"),
+    "grpo-t5": ("grpo", {}, {}, "t5"),
+    "grpo-lora": ("grpo", {}, ADAPTERS, "gpt2"),
+    "grpo-masked": ("grpo", {}, MASK, "gpt2"),
+    "dapo": ("dapo", {"completions_per_prompt": 2}, {}, "gpt2"),
+    "dpo-offline": ("dpo", {"sampler": "reference"}, {}, "gpt2"),
+}
+
+
+def without_critic(cfg: RunConfig, algorithm: str, args: dict[str, Any], policy: dict[str, Any]) -> RunConfig:
+    """The same run by an algorithm of groups."""
+    value = with_policy(cfg, **policy).to_dict()
+    value["alg"] |= {"id": algorithm, "args": {**GROUPS, **args}}
+    value["alg"]["policy"]["args"]["value_model"] = "none"
+    return RunConfig.from_dict({**value, "reward_fn": {"id": "even_share"}})
+
+
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 @pytest.mark.parametrize("family", ["gpt2", "t5"])
 def test_resume_is_exact(model_dir, tmp_path, monkeypatch, family, policy):
     """docs/numerics.md, line 23: a run that is killed and resumed equals one that is not, with adapters and without."""
     if "lora" in policy:
         pytest.importorskip("peft")
-    cfg = with_policy(config(model_dir(family), family), **policy)
+    check_resume(with_policy(config(model_dir(family), family), **policy), tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("case", WITHOUT_CRITIC)
+def test_resume_is_exact_without_a_critic(model_dir, tmp_path, monkeypatch, case):
+    algorithm, args, policy, family = WITHOUT_CRITIC[case]
+    if "lora" in policy:
+        pytest.importorskip("peft")
+    RewardFunctionRegistry.add("even_share", EvenShare)  # every group has some spread
+    cfg = without_critic(config(model_dir(family), family), algorithm, args, policy)
+    check_resume(cfg, tmp_path, monkeypatch)
+    before, after = (
+        load_file(path / "model.safetensors") for path in (model_dir(family), tmp_path / "whole" / "model")
+    )
+    assert any((before[name] != after[name]).any() for name in after), "nothing was learnt: the test shows little"
+
+
+def check_resume(cfg: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(tmp_path / "whole", cfg)
     with monkeypatch.context() as patch:
         kill_after(patch, 2)
