@@ -56,6 +56,7 @@ ACCOUNT = (
     (r"python -m benchmarks\.gpu.*", "tests/benchmarks/test_gpu.py"),
     (r"python -m benchmarks\.metrics.*", "tests/benchmarks/test_metrics.py"),
     (r"python -m benchmarks\.pools", "tests/benchmarks/test_pools.py"),
+    (r"python -m benchmarks\.trl_losses.*", "tests/benchmarks/test_vs_trl.py"),
     (
         r"python -m tests\.golden\..*",
         ONLY_PARSED + "the official scorers; tests/metrics/test_golden.py reads what it wrote",
