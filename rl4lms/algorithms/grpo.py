@@ -66,8 +66,9 @@ class GRPO(GroupRollouts):
             terms["kl_loss"] = batch.mean(self.kl(output.raw_log_prob, batch.ref_log_prob))
             loss = loss + kl_coeff * terms["kl_loss"]
         with torch.no_grad():
+            outside = (ratio < 1 - self.clip[0]) | (ratio > 1 + self.clip[1])
             terms["approx_kl"] = batch.token_mean(kl_k3(batch.old_log_prob, output.log_prob))
-            terms["clip_fraction"] = batch.token_mean(self.clipped(ratio).to(ratio.dtype))
+            terms["clip_fraction"] = batch.token_mean(outside.to(ratio.dtype))
         return loss, terms
 
     # -- hooks -------------------------------------------------------------------------------------------------------
@@ -83,10 +84,6 @@ class GRPO(GroupRollouts):
     def policy_loss(self, ratio: Tensor, log_prob: Tensor, advantages: Tensor) -> Tensor:
         """(N,) losses of the tokens."""
         return clipped_policy_loss(ratio, advantages, *self.clip)
-
-    def clipped(self, ratio: Tensor) -> Tensor:
-        """(N,) bool, where the ratio is outside the clip range; the share is logged."""
-        return (ratio < 1 - self.clip[0]) | (ratio > 1 + self.clip[1])
 
     def kl(self, log_prob: Tensor, ref_log_prob: Tensor) -> Tensor:
         """(N,) the estimates of the KL to the reference in the loss, of log-probabilities without masks."""
@@ -131,6 +128,3 @@ class CISPO(GRPO):
 
     def policy_loss(self, ratio: Tensor, log_prob: Tensor, advantages: Tensor) -> Tensor:
         return -ratio.detach().clamp(max=self.ratio_cap) * advantages * log_prob
-
-    def clipped(self, ratio: Tensor) -> Tensor:
-        return ratio > self.ratio_cap

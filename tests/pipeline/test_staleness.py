@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A small benchmark that Snakemake has run and DVC has recorded."""
     checkout = Checkout.make(tmp_path_factory.mktemp("staleness"))
-    shrink(checkout, "imdb", "common_gen", baselines=["best_of_n"], seeds=(0, 1))
+    shrink(checkout, "imdb", "common_gen", algs=["ppo"], baselines=["best_of_n"], seeds=(0, 1))
     checkout.grue("grue_all")
     checkout.target("record")
     return checkout
@@ -47,13 +47,10 @@ def test_a_finished_benchmark_has_nothing_to_do(finished: Checkout) -> None:
 @pytest.mark.parametrize(
     "asked",
     [
-        {"seeds": [0]},
-        {"seeds": ["1"]},
-        {"tasks": ["common_gen"]},
-        {"algs": ["ppo"]},
+        {"seeds": ["1"], "tasks": ["common_gen"]},
         {"algs": []},
         {"baselines": []},
-        {"seeds": [1, 0], "tasks": ["common_gen", "imdb"], "algs": ["nlpo", "ppo"]},
+        {"seeds": [1, 0], "tasks": ["common_gen", "imdb"], "algs": ["ppo"]},
         {"suite": "mini"},
     ],
 )
