@@ -53,6 +53,7 @@ ACCOUNT = (
     (r"snakemake --unlock", "tests/pipeline/test_interruptions.py"),
     (r"CUDA_VISIBLE_DEVICES=0 snakemake .*", ONLY_PARSED + "a GPU and the model hub"),
     (r"dvc repro|dvc exp (run|show) .*", "tests/pipeline/test_staleness.py"),
+    (r"python -m benchmarks\.decoding.*", "tests/benchmarks/test_decoding.py"),
     (r"python -m benchmarks\.gpu.*", "tests/benchmarks/test_gpu.py"),
     (r"python -m benchmarks\.metrics.*", "tests/benchmarks/test_metrics.py"),
     (r"python -m benchmarks\.pools", "tests/benchmarks/test_pools.py"),

@@ -213,7 +213,8 @@ GROUPS = [
              f"{RUNS}::test_each_has_its_clip_ranges"),
     mutation(32, "a part of a step has weights of its own", "rollouts/episodes.py",
              "            parts.append(",
-             "            columns['weights'] = columns['weights'] / columns['weights'].sum()\n            parts.append(",
+             "            columns['weights'] = columns['weights'] / columns['weights'].sum()\n"
+             "            parts.append(",
              f"{RUNS}::test_micro_batches_add_up[grpo]"),
     mutation(1, "responses to a shared prompt count its padding", "policies/language_models.py",
              "positions = mask.sum(1)[group].unsqueeze(1) +", "positions = 0 * group.unsqueeze(1) + mask.shape[1] +",
