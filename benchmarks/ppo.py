@@ -6,7 +6,7 @@
     python -m benchmarks.ppo --generation   NLPO's generation against PPO's
     python -m benchmarks.ppo --growth       how an iteration's time grows with response, prompt and batch
     python -m benchmarks.ppo --vs trl [--best]      beside TRL's PPO on the same work (`benchmarks/vs_trl.py`)
-    python -m benchmarks.ppo --algorithm grpo --vs trl [--rounds N]     beside TRL's GRPO
+    python -m benchmarks.ppo --algorithm grpo --vs trl [--rounds N] [--epochs N]     beside TRL's GRPO
 
 Work: 1,280 steps an iteration, batch_size 64 steps, 5 epochs, one thread, float32, separate value and reference
 models, random weights, every one of the 48 response tokens real. gpt2: 4 layers, 256 wide, 4 heads, vocabulary 2048,
@@ -194,6 +194,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--generation", action="store_true")
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--vs", choices=["trl"], help="run this library on the same work, in turn with ours")
+    parser.add_argument("--epochs", type=int, metavar="N", help="with --vs and --algorithm grpo: of an iteration")
     folders = ", ".join(f"{release.folder} for {algorithm}" for algorithm, release in RELEASES.items())
     parser.add_argument("--trl-python", type=Path, metavar="PATH", help=f"default: that of {folders}")
     parser.add_argument("--best", action="store_true", help="with --vs: our other settings, too, each on its own")
@@ -204,7 +205,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.vs:
         try:
             for algorithm in args.algorithm or ["ppo"]:
-                compare_with_trl(algorithm, args.trl_python, args.iterations, every_setting=args.best)
+                compare_with_trl(algorithm, args.trl_python, args.iterations, args.epochs, every_setting=args.best)
         except Exception as error:
             return report_error(error)
         return 0

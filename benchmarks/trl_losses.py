@@ -150,6 +150,7 @@ def our_update(name: str, folder: Path, dtype: str) -> tuple[Update, EpisodeBatc
     load("old")
     algorithm.learn(algorithm.budget, log_interval=None)  # type: ignore[arg-type]
     buffer, numbers = algorithm.rollout_buffer, algorithm.logger.name_to_value
+    assert buffer.episodes is not None
     advantages = buffer.advantages[:, 0]  # the same at every token
     return Update(numbers["train/loss"], advantages, gradient, numbers["train/clip_fraction"]), buffer.episodes
 

@@ -50,11 +50,15 @@ PLAIN = {
     "save_strategy": "no",
     "disable_tqdm": True,
 }
-REPORTED = (  # what both sides have, or one of them only, and an iteration's time or result depends on
-    "per_device_train_batch_size num_generations max_completion_length loss_type scale_rewards beta epsilon "
-    "num_iterations use_bias_correction_kl disable_dropout max_grad_norm optim weight_decay temperature top_k top_p "
-    "gradient_checkpointing bf16"
-).split()
+COMMON = ("temperature", "gradient_checkpointing", "bf16", "optim")
+REPORTED = {  # what an iteration's time or result depends on
+    "ppo": ("per_device_train_batch_size", "num_mini_batches", "num_ppo_epochs", "response_length", *COMMON),
+    "grpo": (
+        *("per_device_train_batch_size", "num_generations", "max_completion_length", "num_iterations"),
+        *("loss_type", "scale_rewards", "beta", "epsilon", "use_bias_correction_kl", "disable_dropout"),
+        *("max_grad_norm", "weight_decay", "top_k", "top_p", *COMMON),
+    ),
+}
 
 
 class OnDemand(TrainerCallback):
@@ -161,7 +165,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         trainer = BUILDERS[algorithm](directory, callback, changes)
         versions = {"trl": trl.__version__, "torch": torch.__version__, "transformers": transformers.__version__}
-        settings = {name: getattr(trainer.args, name) for name in REPORTED if hasattr(trainer.args, name)}
+        settings = {name: getattr(trainer.args, name) for name in REPORTED[algorithm]}
         callback.reply(versions=versions, settings=settings)
         trainer.train()
 

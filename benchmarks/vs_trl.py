@@ -2,7 +2,7 @@
 
     python -m benchmarks.ppo --vs trl           PPO, in float32: at equal minibatches, and without clipping
     python -m benchmarks.ppo --vs trl --best    and every setting that costs or saves time, each on its own
-    python -m benchmarks.ppo --algorithm grpo --vs trl      GRPO, and the memory of both
+    python -m benchmarks.ppo --algorithm grpo --vs trl [--epochs N]     GRPO, and the memory of both
 
 PPO's work is that of `benchmarks.ppo` for GPT-2 with 28 episodes (1,344 tokens) an iteration, 5 epochs of 14
 minibatches of 2 episodes, separate policy, value and reference models, one thread. TRL 1.12.0, the last release with
@@ -11,7 +11,7 @@ vocabulary so that all 48 tokens count, and a negligible reward model. It does n
 the second row of ours leaves that out, too.
 
 GRPO's work is `benchmarks.work.GROUPS`: the same GPT-2, 4 completions of each of 8 prompts of 256 tokens, one optimiser
-step, which both sides clip. `benchmarks.trl_worker` says where TRL 1.16.0 departs from its own defaults.
+step an epoch, which both sides clip. `benchmarks.trl_worker` says where TRL 1.16.0 departs from its own defaults.
 
 TRL lives in an environment of its own, in a process that waits while ours runs; one round is one iteration of each, and
 CPU seconds are compared within a round, at equal rate of single-thread sgemm measured before and after the iteration
@@ -27,7 +27,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -154,20 +154,27 @@ def table(runs: Runs) -> str:
     return "\n".join(lines)
 
 
-def settings_of(algorithm: str, every: bool) -> list[Setting]:
+def settings_of(algorithm: str, n_epochs: int | None, every: bool) -> list[Setting]:
     """Ours to compare: the default and what makes it equal to TRL, or every setting that costs or saves time."""
     if algorithm == "grpo":
         if every:
             raise ConfigError("--best: the settings that it measures are PPO's; leave it out with --algorithm grpo.")
-        return IN_GROUPS
+        changes = {} if n_epochs is None else {"n_epochs": n_epochs}
+        return [replace(setting, algorithm=changes) for setting in IN_GROUPS]
+    if n_epochs is not None:
+        raise ConfigError("--epochs: only with --algorithm grpo; the work of PPO has 5.")
     return EQUAL_MINIBATCHES + OTHER_MINIBATCHES if every else EQUAL_MINIBATCHES[:2]
 
 
-def compare_with_trl(algorithm: str, python: Path | None, rounds: int, every_setting: bool) -> None:
+def compare_with_trl(
+    algorithm: str, python: Path | None, rounds: int, n_epochs: int | None = None, every_setting: bool = False
+) -> None:
     if algorithm not in RELEASES:
         raise ConfigError(f"--algorithm {algorithm}: TRL has none to compare with; choose {' or '.join(RELEASES)}.")
-    settings, release = settings_of(algorithm, every_setting), RELEASES[algorithm]
-    with TRL(release, release.command("benchmarks.trl_worker", algorithm, python=python)) as trl:
+    settings, release = settings_of(algorithm, n_epochs, every_setting), RELEASES[algorithm]
+    changes = {} if n_epochs is None else {"num_iterations": n_epochs}
+    command = release.command("benchmarks.trl_worker", algorithm, json.dumps(changes), python=python)
+    with TRL(release, command) as trl:
         for title, facts in trl.facts.items():
             print(f"TRL's {title}: " + ", ".join(f"{name} {value}" for name, value in facts.items()))
         ours = [Ours(setting) for setting in settings]

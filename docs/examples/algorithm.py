@@ -23,5 +23,5 @@ class Reinforce(OnPolicyAlgorithm):
 
 
 if __name__ == "__main__":
-    AlgorithmRegistry.add("reinforce", Reinforce)
+    AlgorithmRegistry.add("policy_gradient", Reinforce)
     sys.exit(main())

@@ -59,7 +59,7 @@ class GRPO(GroupRollouts):
         log_ratio = output.log_prob - batch.old_log_prob
         ratio = torch.exp(self.log_ratio(log_ratio, batch))
         policy_loss = batch.mean(self.policy_loss(ratio, output.log_prob, batch.advantages))
-        entropy_loss = -batch.mean(output.entropy)
+        entropy_loss = -batch.token_mean(output.entropy)
         loss = policy_loss + self.ent_coef * entropy_loss
         terms = {"policy_gradient_loss": policy_loss, "entropy_loss": entropy_loss}
         if output.raw_log_prob is not None:
@@ -67,8 +67,8 @@ class GRPO(GroupRollouts):
             loss = loss + kl_coeff * terms["kl_loss"]
         with torch.no_grad():
             outside = (ratio < 1 - self.clip[0]) | (ratio > 1 + self.clip[1])
-            terms["approx_kl"] = batch.mean(kl_k3(batch.old_log_prob, output.log_prob))
-            terms["clip_fraction"] = batch.mean(outside.to(ratio.dtype))
+            terms["approx_kl"] = batch.token_mean(kl_k3(batch.old_log_prob, output.log_prob))
+            terms["clip_fraction"] = batch.token_mean(outside.to(ratio.dtype))
         return loss, terms
 
     # -- hooks -------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ class RAFT(GroupRollouts):
         self.policy.entropy_gradient = self.ent_coef != 0.0
         output = self.policy.evaluate_actions(batch.observations, batch.actions, raw=True)
         assert output.raw_log_prob is not None
-        entropy_loss = -batch.mean(output.entropy)
+        entropy_loss = -batch.token_mean(output.entropy)
         return self.ent_coef * entropy_loss - batch.mean(output.raw_log_prob), {"entropy_loss": entropy_loss}
 
     def select(self, batch: EpisodeBatch) -> EpisodeBatch:

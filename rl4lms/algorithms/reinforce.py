@@ -40,7 +40,7 @@ class REINFORCE(GroupRollouts):
         self.policy.entropy_gradient = self.ent_coef != 0.0
         output = self.policy.evaluate_actions(batch.observations, batch.actions)
         policy_loss = -batch.mean(batch.advantages * output.log_prob)
-        entropy_loss = -batch.mean(output.entropy)
+        entropy_loss = -batch.token_mean(output.entropy)
         terms = {"policy_gradient_loss": policy_loss, "entropy_loss": entropy_loss}
         return policy_loss + self.ent_coef * entropy_loss, terms
 

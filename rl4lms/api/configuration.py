@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rl4lms.api.rows import pool_of
-from rl4lms.config.arguments import group_arguments
+from rl4lms.config.arguments import PUBLISHED_WITHOUT_KL, group_arguments
 from rl4lms.core.code_imports import found_as
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.registry import Registry
@@ -52,7 +52,7 @@ def quick_start(
     given["alg"] = {
         "id": algorithm,
         "args": args,
-        "kl_div": {"coeff": 0.05},
+        "kl_div": {"coeff": 0.0 if algorithm in PUBLISHED_WITHOUT_KL else 0.05},
         "policy": {"id": policy_id, "args": policy},
     }
     given["train_evaluation"] |= {"n_iters": n_iters, "eval_every": max(1, n_iters // 5)}

@@ -11,7 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rl4lms.config.compose import LEARNED, algorithm_of, compose_rl, compose_supervised, methods, source_of, task_params
+from rl4lms.config.compose import (
+    BASELINES,
+    LEARNED,
+    algorithm_of,
+    compose_rl,
+    compose_supervised,
+    methods,
+    source_of,
+    task_params,
+)
 from rl4lms.config.inputs import check_paths
 from rl4lms.config.params import Params
 from rl4lms.config.schema import ComponentConfig, RunConfig
@@ -30,8 +39,11 @@ def check_suite(params: Params, algs: Iterable[str] = ()) -> None:
     """algs: algorithms that are asked for beside the suite's. Raises ConfigError for the first fault, in one line."""
     grue = params.grue()
     where = f"{params.directory}/grue.yaml"
-    for key in ("tasks", "algs", "seeds"):
-        _check_list(grue[key], f"{where}: {key}", may_be_empty=key == "algs")
+    for key in ("tasks", "algs", "baselines", "seeds"):
+        _check_list(grue[key], f"{where}: {key}", may_be_empty=key in ("algs", "baselines"))
+    for baseline in grue["baselines"]:
+        if baseline not in BASELINES:
+            raise ConfigError(unknown("baseline", baseline, BASELINES, f"{where}: baselines"))
     for alg in grue["algs"]:
         if alg not in (known := params.algs()):
             raise ConfigError(unknown("algorithm", alg, known, f"{where}: algs"))

@@ -275,6 +275,9 @@ ALGORITHM_ARGUMENTS: Mapping[str, type] = {
     "dpo": DPOArguments,
 }
 
+PUBLISHED_WITHOUT_KL = ("dr_grpo", "gspo", "cispo", "dapo", "raft", "dpo")
+WITHOUT_KL = ("raft", "dpo")  # algorithms without a penalty for a KL; that of dpo is in its loss by itself
+
 
 def group_arguments(algorithm: str) -> type[GroupArguments] | None:
     """The arguments of a shipped algorithm without a critic, whose rollouts have groups; None for another."""

@@ -12,25 +12,31 @@ from rl4lms.config.params import RUN, Params, merge
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.tables import AlgorithmRegistry
 
-ZERO_SHOT, SUPERVISED = "zero_shot", "supervised"
+ZERO_SHOT, SUPERVISED, BEST_OF_N = "zero_shot", "supervised", "best_of_n"
+BASELINES = (BEST_OF_N,)  # methods without RL that a suite may have beside those two
 WARM_START = f"{SUPERVISED}_"
 LEARNED = ("learned_reward", "intent_accuracy")  # ids that need a classifier, as reward and as metric
 
 
-def methods(algs: Iterable[str]) -> list[str]:
-    """All methods of a suite: the two without RL, then each algorithm from the base model and from the warm start."""
+def methods(algs: Iterable[str], baselines: Iterable[str] = ()) -> list[str]:
+    """All methods of a suite: those without RL, then each algorithm from the base model and from the warm start."""
     names = list(algs)
-    return [ZERO_SHOT, SUPERVISED, *names, *(WARM_START + name for name in names)]
+    return [ZERO_SHOT, SUPERVISED, *baselines, *names, *(WARM_START + name for name in names)]
 
 
 def algorithm_of(method: str) -> str | None:
-    """The RL algorithm of a method; None for zero_shot and supervised."""
-    return None if method in (ZERO_SHOT, SUPERVISED) else method.removeprefix(WARM_START)
+    """The RL algorithm of a method; None for zero_shot, supervised and the baselines."""
+    return None if method in (ZERO_SHOT, SUPERVISED, *BASELINES) else method.removeprefix(WARM_START)
 
 
 def starting_point(method: str) -> str:
-    """The method whose model an RL method starts from."""
-    return SUPERVISED if method.startswith(WARM_START) else ZERO_SHOT
+    """The method whose model an RL method or a baseline starts from."""
+    return SUPERVISED if method.startswith(WARM_START) or method in BASELINES else ZERO_SHOT
+
+
+def run_of(method: str) -> str:
+    """The method whose training made the model that is evaluated: a baseline has no training of its own."""
+    return starting_point(method) if method in BASELINES else method
 
 
 def source_of(params: Params, task: str, method: str) -> str:
@@ -183,6 +189,12 @@ def compose_metrics(
 def evaluation_generation(task: Mapping[str, Any]) -> dict[str, Any]:
     """What evaluation decodes with: the task's `generation`, under `evaluation.generation`."""
     return merge(task["generation"], task["evaluation"]["generation"])
+
+
+def candidate_generation(task: Mapping[str, Any], sampling: Mapping[str, Any]) -> dict[str, Any]:
+    """Samples in place of evaluation's own decoding, under its rules. sampling: `best_of_n` of the suite."""
+    given = {key: sampling[key] for key in ("temperature", "top_k", "top_p")}
+    return evaluation_generation(task) | {"do_sample": True, "num_beams": 1} | _present(given)
 
 
 def task_params(params: Params, task: str) -> dict[str, Any]:

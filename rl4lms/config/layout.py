@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rl4lms.config.compose import starting_point
+from rl4lms.config.compose import run_of, starting_point
 from rl4lms.config.params import Params
 
 
@@ -28,7 +28,7 @@ def paths(params: Params, stage: str, names: Mapping[str, Any]) -> dict[str, str
     if stage == "prepare":
         return {"out": f"{data}/{task}"}
     method, seed = names["method"], f"seed{names['seed']}"
-    run, warm = f"{root}/runs/{task}/{method}/{seed}", f"{root}/runs/{task}/supervised/{seed}/model"
+    run, warm = f"{root}/runs/{task}/{run_of(method)}/{seed}", f"{root}/runs/{task}/supervised/{seed}/model"
     base = f"{models}/base/{params.task(task)['model']['family']}"
     classifiers = [name for name, entry in params.reward_models().items() if entry["task"] == task]
     reward = {"reward-model": f"{models}/reward/{classifiers[0]}"} if classifiers else {}

@@ -16,6 +16,7 @@ from rl4lms.core.kernels import Kernels
 Source = Literal["generator", "local", "hub"]
 Kind = Literal["causal", "seq2seq"]
 Share = Annotated[float, Range(above=0, below=1)]
+TopP = Annotated[float, Range(above=0, maximum=1)]
 Arguments = dict[str, Any]
 
 
@@ -72,7 +73,7 @@ class RLOverrides:
 class RLParams:
     """Reinforcement learning on a task, over the algorithm's file."""
 
-    n_iters: Annotated[Count, "Iterations: rollouts of args.n_steps * env.n_envs steps, each with its update."]
+    n_iters: Annotated[Count, "Iterations: rollouts of about args.n_steps * env.n_envs tokens, each with its update."]
     args: Annotated[Arguments, "Over the algorithm's args."] = field(default_factory=dict)
     kl_div: Annotated[Arguments, Part(KLConfig), "Over its kl_div."] = field(default_factory=dict)
     policy: Annotated[PolicyParams, "Over its policy."] = field(default_factory=PolicyParams)
@@ -237,6 +238,16 @@ class AggregateParams:
 
 
 @dataclass(frozen=True)
+class BestOfNParams:
+    """The baseline best_of_n: of n texts of the warm start, the one with the highest reward."""
+
+    n: Annotated[Count, "Texts of a sample: the one that `supervised` predicts, and n - 1 that are sampled."] = 8
+    temperature: Annotated[Positive, "Of the sampled ones, whatever evaluation has."] = 1.0
+    top_k: Annotated[Natural | None, "Of the sampled ones; null is evaluation's."] = None
+    top_p: Annotated[TopP | None, "Of the sampled ones; null is evaluation's."] = None
+
+
+@dataclass(frozen=True)
 class GrueParams:
     """params/grue.yaml: the suite."""
 
@@ -247,6 +258,10 @@ class GrueParams:
     n_threads: Annotated[Count, "Threads of torch."]
     budget_cpu_s: Annotated[dict[str, Positive], "CPU seconds that one job of a stage may take, by stage."]
     aggregate: Annotated[AggregateParams, "Tables and report."]
+    baselines: Annotated[list[Name], "Its methods without RL, beside zero_shot and supervised: best_of_n."] = field(
+        default_factory=list
+    )
+    best_of_n: Annotated[BestOfNParams, "The baseline of that name."] = field(default_factory=BestOfNParams)
     kernels: Annotated[Kernels, "Arithmetic that is equal on every CPU with AVX2, or each CPU's own."] = "portable"
 
 

@@ -49,6 +49,7 @@ def jobs(params: Params) -> Iterator[Job]:
         yield Job("supervised", {"task": task})
         yield from (Job("train", {"task": task, "method": alg}) for alg in grue["algs"])
         yield Job("evaluate", {"task": task})
+        yield from (Job("evaluate", {"task": task, "method": baseline}) for baseline in grue["baselines"])
     yield Job("aggregate", {})
 
 

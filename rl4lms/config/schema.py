@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from rl4lms.config.arguments import (
     ALGORITHM_ARGUMENTS,
     POLICY_ARGUMENTS,
+    WITHOUT_KL,
     DAPOArguments,
     GroupArguments,
     MaskablePolicyArguments,
@@ -211,9 +212,10 @@ class _Reading:
                 raise self._wrong(join("alg", name), "missing; expected a mapping.")
         args = self._mapping(alg.get("args") or {}, "alg.args")
         env: EnvConfig = self._read(EnvConfig, self.given["env"], "env")
-        critic = not (AlgorithmRegistry.table.is_shipped(alg["id"]) and group_arguments(alg["id"]))
+        shipped = AlgorithmRegistry.table.is_shipped(alg["id"])
+        critic = group_arguments(alg["id"]) is None if shipped else None
         policy = self._policy(alg["policy"], env.args.max_episode_length, critic=critic)
-        if "minibatch" not in args and critic:
+        if "minibatch" not in args and critic is not False:
             self.notices.append(
                 "alg.args.minibatch: episodes, whole ones up to batch_size steps; write transitions for RL4LMs'."
             )
@@ -224,7 +226,7 @@ class _Reading:
         if isinstance(arguments, OnPolicyArguments):  # those of a user's class mean what it says
             self._check_buffer(arguments.n_steps, env.n_envs, length or env.args.max_episode_length)
         elif isinstance(arguments, GroupArguments):
-            self._check_groups(arguments, env, length or env.args.max_episode_length, kl_div)
+            self._check_groups(alg["id"], arguments, env, length or env.args.max_episode_length, kl_div)
         self._check_maskable(alg["id"], policy.id)
         theirs = "train_evaluation.generation_kwargs"
         rollout, decoding = share_token_facts(policy.generation, evaluation.generation_kwargs, theirs, self.source)
@@ -264,8 +266,12 @@ class _Reading:
                 f"{-(-longest // n_envs)}.",
             )
 
-    def _check_groups(self, arguments: GroupArguments, env: EnvConfig, longest: int, kl_div: KLConfig) -> None:
+    def _check_groups(
+        self, name: str, arguments: GroupArguments, env: EnvConfig, longest: int, kl_div: KLConfig
+    ) -> None:
         """Raises ConfigError for arguments of an algorithm of groups that contradict each other or the environment."""
+        if kl_div.coeff and name in WITHOUT_KL:
+            raise self._wrong("alg.kl_div.coeff", f"{name} has no KL penalty; write 0.")
         if kl_div.norm_reward:
             raise self._wrong("alg.kl_div.norm_reward", "not used by an algorithm of groups; write false.")
         if arguments.n_minibatches > arguments.n_prompts:
@@ -294,7 +300,8 @@ class _Reading:
             way_out = f"nlpo needs a maskable policy, found {policy}; use {' or '.join(maskable)}."
             raise self._wrong("alg.policy.id", way_out)
 
-    def _policy(self, value: Any, episode_length: int, *, critic: bool) -> PolicyConfig:
+    def _policy(self, value: Any, episode_length: int, *, critic: bool | None) -> PolicyConfig:
+        """critic: whether the algorithm has one, which a class of the user's says when it is made."""
         path = "alg.policy"
         policy_id, args = self._id_and_args(value, path, PolicyRegistry.table)
         here, sampling = f"{path}.args.generation_kwargs", args.pop("generation_kwargs", None) or {}
@@ -305,7 +312,7 @@ class _Reading:
         if kind is None:
             return PolicyConfig(policy_id, args, generation)
         refuse_float16(args.get("dtype"), where(self.source, f"{path}.args.dtype"))
-        if not critic and args.setdefault("value_model", "none") != "none":
+        if critic is False and args.setdefault("value_model", "none") != "none":
             raise self._wrong(
                 f"{path}.args.value_model", f"{args['value_model']}, but the algorithm has no critic; write none."
             )

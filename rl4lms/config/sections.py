@@ -61,7 +61,9 @@ class EnvConfig:
 
     args: Annotated[EnvArguments, "Arguments of the environment."]
     n_envs: Annotated[
-        int, Range(minimum=1, maximum=65_536), "Environments: an iteration has alg.args.n_steps steps of each."
+        int,
+        Range(minimum=1, maximum=65_536),
+        "Environments, of each of which an iteration has alg.args.n_steps steps.",
     ] = 1
     vec_env: Annotated[
         Literal["batched", "subproc"], "Whole batches of episodes at once, or stable-baselines3's worker processes."
@@ -78,7 +80,7 @@ class EnvConfig:
 class KLConfig:
     """The penalty for moving away from the model that the run started from."""
 
-    coeff: Annotated[NonNegative, "Weight of each token's KL in its reward."]
+    coeff: Annotated[NonNegative, "Weight of a token's KL, in its reward or in the loss (docs/algorithms/groups.md)."]
     target_kl: Annotated[Positive | None, "Mean KL of a token that coeff is adapted to; null keeps coeff."] = None
     norm_reward: Annotated[bool, "Whiten the rewards of a rollout, KL included."] = False
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rl4lms.config.compose import algorithm_of
+from rl4lms.config.compose import BASELINES, algorithm_of
 from rl4lms.config.params import Params
 from rl4lms.core.io import canonical_json, sha256_text
 
@@ -24,7 +24,8 @@ class Stage:
     """One command of the benchmark.
 
     module: of rl4lms.cli. keys: file under params/ -> the top-level keys that the stage reads of it; {task}, {alg},
-    {family} and {name} are a job's own, {tasks} is each task of the suite. outputs: what a job leaves in its --out.
+    {family} and {name} are a job's own, and {baseline} where it has one; {tasks} is each task of the suite. outputs:
+    what a job leaves in its --out.
     """
 
     module: str
@@ -67,14 +68,14 @@ STAGES = {
     "evaluate": Stage(
         "evaluate",
         "score a run's model on the test split",
-        {"grue.yaml": _TORCH, "tasks/{task}.yaml": (*_RUN, "evaluation")},
+        {"grue.yaml": (*_TORCH, "{baseline}"), "tasks/{task}.yaml": (*_RUN, "evaluation")},
         ("metrics.json", "test_split_metrics.jsonl", "test_predictions.json"),
     ),
     "aggregate": Stage(
         "aggregate",
         "make the benchmark's tables, plots and report",
         {
-            "grue.yaml": ("tasks", "algs", "seeds", "aggregate"),
+            "grue.yaml": ("tasks", "algs", "baselines", "seeds", "aggregate"),
             "tasks/{tasks}.yaml": ("version", "reward_fn", "evaluation"),
         },
         (
@@ -87,14 +88,13 @@ STAGES = {
 
 def stage_files(params: Params, stage: str, **names: str) -> dict[str, tuple[str, ...]]:
     """A stage's keys for one job: file under params/ -> keys. names: task, method, family, name as the job has them."""
-    fill = dict(names)
-    if "method" in fill:
-        fill["alg"] = algorithm_of(fill["method"]) or ""
+    method = names.get("method", "")
+    fill = {**names, "alg": algorithm_of(method) or "", "baseline": method if method in BASELINES else ""}
     files = {}
     for file, keys in STAGES[stage].keys.items():
         each = params.grue()["tasks"] if "{tasks}" in file else [""]
         for task in each:
-            files[file.format(**fill, tasks=task)] = tuple(key.format(**fill) for key in keys)
+            files[file.format(**fill, tasks=task)] = tuple(filter(None, (key.format(**fill) for key in keys)))
     return files
 
 

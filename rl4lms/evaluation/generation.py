@@ -97,31 +97,51 @@ class TextGenerator:
         texts = [s.prompt_or_input_text for s in samples]
         return encode_prompts(self.tokenizer, texts, self.max_prompt_length, self.prompt_truncation_side)
 
-    @torch.no_grad()
     def generate(self, samples: Sequence[Sample]) -> Generation:
+        """One text of each sample."""
+        return self._generations(samples, [()])[0]
+
+    def candidates(self, samples: Sequence[Sample], numbers: Sequence[int]) -> list[Generation]:
+        """A text of each sample for every number, sampled; those of a prompt share one pass over it.
+
+        A text's random stream is keyed by (seed, position, number), so it depends on no other that is asked for.
+        """
+        assert self.spec.do_sample and self.generation.num_beams == 1, "candidates are sampled"
+        keys = [(number,) for number in numbers]
+        parts = [keys[first : first + self.batch_size] for first in range(0, len(keys), self.batch_size)]
+        return [generation for part in parts for generation in self._generations(samples, part)]
+
+    @torch.no_grad()
+    def _generations(self, samples: Sequence[Sample], candidates: Sequence[tuple[int, ...]]) -> list[Generation]:
+        """candidates: what keys the random stream of each text of a sample, beside the seed and its position."""
         check_prompts(self.tokenizer, samples, embedding_rows(self.model), self.max_prompt_length)
         prompts = self.encode(samples)
         order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
         self.model.eval()
-        batches = [order[first : first + self.batch_size] for first in range(0, len(order), self.batch_size)]
-        decoded: dict[int, list[int]] = {}
+        width = max(1, self.batch_size // len(candidates))
+        batches = [order[first : first + width] for first in range(0, len(order), width)]
+        decoded: dict[int, list[list[int]]] = {}
         own = batches[rank() :: world_size()]
         for done, index in enumerate(own):
             progress.phase("generating, batch", done + 1, len(own))
             ids, mask = (x.to(self.model.device) for x in left_pad([prompts[i] for i in index], self.pad_id))
             with self._arithmetic():
-                decoded.update(zip(index, self._decode(ids, mask, index), strict=True))
+                decoded.update(zip(index, self._decode(ids, mask, index, candidates), strict=True))
         rows = {i: row for part in gather(decoded) for i, row in part.items()}
-        token_ids = [rows[i] for i in range(len(prompts))]
         seen = prompts if self.causal else [[]] * len(prompts)
+        return [self._generation(seen, [rows[i][j] for i in range(len(prompts))]) for j in range(len(candidates))]
+
+    def _generation(self, seen: Sequence[list[int]], token_ids: list[list[int]]) -> Generation:
         pairs = zip(seen, token_ids, strict=True)
         texts = [Continuation(self.tokenizer, prompt, self.stop_ids).text(row) for prompt, row in pairs]
         if self._post_process is not None:
             texts = [self._post_process(text) for text in texts]
         return Generation(token_ids, texts)
 
-    def _decode(self, ids: Tensor, mask: Tensor, index: Sequence[int]) -> list[list[int]]:
-        """Responses to the samples at `index`, each up to and with its first stop token."""
+    def _decode(
+        self, ids: Tensor, mask: Tensor, index: Sequence[int], candidates: Sequence[tuple[int, ...]]
+    ) -> list[list[list[int]]]:
+        """Of the samples at `index` every candidate, each up to and with its first stop token."""
         g, spec = self.generation, self.spec
         if g.num_beams > 1:
             beams = Beams(g.num_beams, g.length_penalty, g.early_stopping)
@@ -129,14 +149,18 @@ class TextGenerator:
             rows = beam_search(
                 self.model, ids, mask, spec, beams, stop_ids=self.stop_ids, pad_id=self.pad_id, seeds=seeds
             )
-            return [list(until_stop(row, self.stop_ids)) for row in rows]
+            return [[list(until_stop(row, self.stop_ids))] for row in rows]
         draws = None
         if spec.do_sample:
-            streams = [torch_generator(self.seed, "evaluation", i) for i in index]
+            streams = [torch_generator(self.seed, "evaluation", i, *key) for i in index for key in candidates]
             n = spec.max_new_tokens
             draws = torch.stack([torch.rand(n, generator=each, dtype=torch.float64) for each in streams]).to(ids.device)
-        out = decode(self.model, ids, mask, spec, eos_id=self.stop_ids, pad_id=self.pad_id, uniforms=draws)
-        return [row[m].tolist() for row, m in zip(out.response_ids, out.response_mask, strict=True)]
+        k = len(candidates)
+        out = decode(
+            self.model, ids, mask, spec, eos_id=self.stop_ids, pad_id=self.pad_id, uniforms=draws, n_per_prompt=k
+        )
+        found = [row[m].tolist() for row, m in zip(out.response_ids, out.response_mask, strict=True)]
+        return [found[first : first + k] for first in range(0, len(found), k)]
 
 
 @torch.no_grad()

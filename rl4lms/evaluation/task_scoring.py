@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rl4lms.config.compose import compose_metrics, evaluation_generation
+from rl4lms.config.compose import candidate_generation, compose_metrics, evaluation_generation
 from rl4lms.config.generation import GenerationConfig, read_generation
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.io import write_json, write_jsonl
-from rl4lms.core.result_keys import KL_PER_SEQUENCE, KL_PER_TOKEN, N_SAMPLES, REWARD, SPLIT
+from rl4lms.core.result_keys import KL_PER_SEQUENCE, KL_PER_TOKEN, N_SAMPLES, REWARD, SPLIT, TOKENS
 from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, RewardFunctionRegistry
 from rl4lms.core.work_directory import publish_directory
 from rl4lms.data_pools.text_generation_pool import Sample, check_samples
+from rl4lms.evaluation.best_of_n import best_of_n
 from rl4lms.evaluation.evaluator import EvaluationResult, evaluate_samples
 from rl4lms.evaluation.generation import Generation, TextGenerator, kl_to_reference
 from rl4lms.evaluation.reward_scores import reward_scores
@@ -41,6 +42,7 @@ class TaskScoring:
     main_metric: str
     seq2seq: bool
     version: int
+    params: Mapping[str, Any]
 
     @classmethod
     def build(
@@ -82,30 +84,62 @@ class TaskScoring:
             main_metric=evaluation["main_metric"],
             seq2seq=task["model"]["type"] == "seq2seq",
             version=task["version"],
+            params=task,
         )
 
     def score(self, model: PreTrainedModel, reference: PreTrainedModel, *, seed: int, epoch: int) -> EvaluationResult:
         """Metrics, reward, and KL from `reference`, which may be the model itself: the KL is then 0."""
-        generator = TextGenerator(
+        generator = self._generator(model, self.generation, seed)
+        set_start_token(reference, generator.generation.decoder_start_token_id)
+        generation = generator.generate(self.samples)
+        result = self._result(generation, self._rewards(generator, generation), model, epoch)
+        return result.with_metrics(self._kl(generator, generation, model, reference))
+
+    def score_best_of_n(
+        self, model: PreTrainedModel, sampling: Mapping[str, Any], *, seed: int, epoch: int
+    ) -> EvaluationResult:
+        """Metrics and reward of the best of n texts, and the tokens that they cost; sampling: `best_of_n` of the suite.
+
+        They have no KL: it would take the density of the choice, which is not that of the model.
+        """
+        generator = self._generator(model, self.generation, seed)
+        sampler = self._generator(model, self._sampling(sampling), seed)
+        chosen = best_of_n(
+            generator, sampler, self.samples, lambda each: self._rewards(generator, each), n := sampling["n"]
+        )
+        result = self._result(chosen.generation, chosen.rewards, model, epoch)
+        result = result.with_metrics({TOKENS: chosen.n_tokens / len(self.samples)})
+        return replace(result, labels={**result.labels, TOKENS: f"of n = {n} texts a sample"})
+
+    def _sampling(self, sampling: Mapping[str, Any]) -> GenerationConfig:
+        length = self.text_task.max_episode_length
+        given = candidate_generation(self.params, sampling)
+        return read_generation(given, "best_of_n", "params", episode_length=length, causal=not self.seq2seq)
+
+    def _generator(self, model: PreTrainedModel, generation: GenerationConfig, seed: int) -> TextGenerator:
+        return TextGenerator(
             model,
             self.tokenizer,
-            generation=self.generation,
+            generation=generation,
             max_prompt_length=self.text_task.max_prompt_length,
             batch_size=self.batch_size,
             seed=seed,
             prompt_truncation_side=self.text_task.prompt_truncation_side,
         )
-        set_start_token(reference, generator.generation.decoder_start_token_id)
-        generation = generator.generate(self.samples)
+
+    def _rewards(self, generator: TextGenerator, generation: Generation) -> list[float]:
+        task = replace(self.text_task, stop_ids=frozenset(generator.stop_ids))
+        return reward_scores(task, self.samples, generation, batch_size=self.batch_size)
+
+    def _result(
+        self, generation: Generation, rewards: list[float], model: PreTrainedModel, epoch: int
+    ) -> EvaluationResult:
         result = evaluate_samples(
             lambda _: generation.texts, self.samples, self.metrics, split=SPLIT, epoch=epoch, model=model
         )
         if self.main_metric not in result.metrics:
             raise ConfigError(unknown("metric", self.main_metric, result.metrics, "evaluation.main_metric"))
-        task = replace(self.text_task, stop_ids=frozenset(generator.stop_ids))
-        rewards = reward_scores(task, self.samples, generation, batch_size=self.batch_size)
-        result = result.with_scores(REWARD, rewards)
-        return result.with_metrics(self._kl(generator, generation, model, reference))
+        return result.with_scores(REWARD, rewards)
 
     def _kl(
         self, generator: TextGenerator, generation: Generation, model: PreTrainedModel, reference: PreTrainedModel

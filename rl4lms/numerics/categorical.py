@@ -15,7 +15,7 @@ def masked_logits(logits: Tensor, mask: Tensor | None, temperature: float = 1.0)
         logits = logits.float()
     if temperature != 1.0:
         logits = logits / temperature
-    return logits if mask is None else logits.masked_fill(~mask, -torch.inf)
+    return logits if mask is None else torch.where(mask, logits, -torch.inf)
 
 
 def action_logprobs(logits: Tensor, actions: Tensor) -> Tensor:
@@ -53,9 +53,9 @@ def sample_by_inverse_cdf(logits: Tensor, uniforms: Tensor) -> Tensor:
     An action of probability 0 is never taken, because its cumulative sum equals that of its predecessor. Sums are
     float64, so that small probabilities count in a vocabulary of any size. A row depends only on its own u.
     """
-    cumulative = torch.softmax(logits.double(), dim=-1).cumsum(-1)
-    threshold = (uniforms.unsqueeze(-1) * cumulative[:, -1:]).clamp(max=torch.finfo(torch.float64).max)
+    cumulative = logits.to(torch.float64, copy=True)  # one buffer for all three, because new memory costs more than exp
+    torch.softmax(cumulative, dim=-1, out=cumulative).cumsum_(-1)
+    # u is at most 1 - 2^-53, so that u * total is rounded to less than the total, and some sum exceeds it.
+    threshold = uniforms.unsqueeze(-1) * cumulative[:, -1:]
     chosen = torch.searchsorted(cumulative, threshold, right=True).squeeze(-1)
-    # If u * total is rounded up to the total, the last possible action is taken.
-    last = logits.shape[-1] - 1 - torch.isfinite(logits).flip(-1).int().argmax(-1)
-    return torch.minimum(chosen, last)
+    return chosen.clamp_(max=logits.shape[-1] - 1)  # only logits that are not numbers exceed it

@@ -7,7 +7,9 @@ and which episodes of a minibatch to differentiate. The results are summed over 
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
+import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -51,13 +53,52 @@ def shares(items: Sequence[T]) -> list[Sequence[T]]:
     return [items[a:b] for a, b in itertools.pairwise(bounds)]
 
 
+class _Frame(pickle.Pickler):
+    """Pickles an object without the tensors in it, which it collects."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file)
+        self.tensors: list[Tensor] = []
+
+    def persistent_id(self, obj: Any) -> int | None:
+        if not isinstance(obj, Tensor):
+            return None
+        self.tensors.append(obj)
+        return len(self.tensors) - 1
+
+
+class _Filled(pickle.Unpickler):
+    """Puts tensors in the places of those that `_Frame` left out."""
+
+    def __init__(self, frame: bytes, tensors: Sequence[Tensor]) -> None:
+        super().__init__(io.BytesIO(frame))
+        self.tensors = tensors
+
+    def persistent_load(self, pid: Any) -> Tensor:
+        tensor: Tensor = self.tensors[pid]
+        return tensor
+
+
 def gather(value: T) -> list[T]:
-    """The `value` of every process, by rank. Tensors in it must be on the CPU."""
+    """The `value` of every process, by rank. The tensors in it are sent as such; with nccl they must be on the GPU."""
     if world_size() == 1:
         return [value]
-    out: list[Any] = [None] * world_size()
-    dist.all_gather_object(out, value)
-    return out
+    pickler = _Frame(file := io.BytesIO())
+    pickler.dump(value)
+    own = file.getvalue(), [(tuple(x.shape), x.dtype, x.device.type) for x in pickler.tensors]
+    frames: list[Any] = [None] * world_size()
+    dist.all_gather_object(frames, own)
+    values: list[Any] = []
+    for owner, (frame, kinds) in enumerate(frames):
+        tensors = [x.contiguous() for x in pickler.tensors] if owner == rank() else [_empty(*kind) for kind in kinds]
+        for tensor in tensors:
+            dist.broadcast(tensor.view(torch.uint8) if tensor.dtype == torch.bool else tensor, owner)
+        values.append(_Filled(frame, tensors).load())
+    return values
+
+
+def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: str) -> Tensor:
+    return torch.empty(shape, dtype=dtype, device=f"cuda:{torch.cuda.current_device()}" if device == "cuda" else device)
 
 
 def sum_tensor(tensor: Tensor) -> Tensor:

@@ -6,15 +6,18 @@ import torch
 from torch import Tensor
 
 _BITS = 8
+# The product of eight bytes of 0 or 1, read as one number, with this has their bits in its highest byte: 2 ** (8 * i)
+# times 2 ** (56 - 7 * i) is 2 ** (56 + i), and every other product of two powers lies below it or is lost.
+_GATHER_BITS = sum(2 ** (56 - 7 * i) for i in range(_BITS))
 
 
 def pack_bits(mask: Tensor) -> Tensor:
     """(..., V) bool -> (..., ceil(V / 8)) uint8, least significant bit first."""
-    v = mask.shape[-1]
-    padded = torch.nn.functional.pad(mask.to(torch.uint8), (0, -v % _BITS))
-    groups = padded.reshape(*mask.shape[:-1], -1, _BITS)
-    weights = 2 ** torch.arange(_BITS, dtype=torch.uint8, device=mask.device)
-    return (groups * weights).sum(-1, dtype=torch.uint8)
+    if missing := -mask.shape[-1] % _BITS:
+        mask = torch.nn.functional.pad(mask, (0, missing))
+    groups = mask.contiguous().view(torch.int64)  # a byte each, the first one lowest
+    products: Tensor = groups * _GATHER_BITS
+    return products.view(torch.uint8)[..., _BITS - 1 :: _BITS]
 
 
 def unpack_bits(packed: Tensor, n: int) -> Tensor:

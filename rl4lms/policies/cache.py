@@ -17,7 +17,14 @@ else:
 
 
 class _Growing(DynamicLayer):
-    """A layer whose buffers have spare room. `keys` and `values` are views of their filled part."""
+    """A layer whose buffers have room for more positions. `keys` and `values` are views of their filled part.
+
+    room: the number of positions that buffers are allocated for. More positions move them.
+    """
+
+    def __init__(self, room: int = 0) -> None:
+        super().__init__()
+        self._room = room
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Append states (B, heads, t, dim). Returns all keys and values, (B, heads, length, dim)."""
@@ -25,18 +32,21 @@ class _Growing(DynamicLayer):
         end = start + key_states.shape[-2]
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-            self._buffers = [_with_room(key_states, end), _with_room(value_states, end)]
+            self._buffers = [
+                _with_room(states[..., :0, :], max(end, self._room)) for states in (key_states, value_states)
+            ]
         elif end > self._buffers[0].shape[-2]:
-            self._buffers = [_with_room(buffer[..., :start, :], end) for buffer in self._buffers]
+            longer = end + max(32, end // 4)
+            self._buffers = [_with_room(buffer[..., :start, :], longer) for buffer in self._buffers]
         for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
             buffer[..., start:end, :] = states
         return self._show(end)
 
     def batch_select_indices(self, indices: Tensor) -> None:
-        """Continue with only these rows."""
+        """Continue with only these rows; one may be named several times. Fewer rows stay in the same memory."""
         length = self.get_seq_length()
         if length:
-            self._buffers = [buffer[indices] for buffer in self._buffers]
+            self._buffers = [_with_rows(buffer, length, indices) for buffer in self._buffers]
             self._show(length)
 
     def _show(self, length: int) -> tuple[Tensor, Tensor]:
@@ -46,28 +56,40 @@ class _Growing(DynamicLayer):
 
 
 def _with_room(states: Tensor, length: int) -> Tensor:
-    """A buffer for `length` and some more positions that begins with `states`."""
+    """A buffer for `length` positions that begins with `states`."""
     shape = list(states.shape)
-    shape[-2] = length + max(32, length // 4)
+    shape[-2] = length
     buffer = states.new_empty(shape)
     buffer[..., : states.shape[-2], :] = states
     return buffer
 
 
+def _with_rows(buffer: Tensor, length: int, indices: Tensor) -> Tensor:
+    """A buffer of these rows with their first `length` positions, in the same memory if there are no more rows."""
+    rows = buffer[..., :length, :].index_select(0, indices)
+    n = len(indices)
+    buffer = buffer[:n] if n <= len(buffer) else buffer.new_empty(n, *buffer.shape[1:])
+    buffer[..., :length, :] = rows
+    return buffer
+
+
 @functools.cache
-def growing_layer() -> type[DynamicLayer]:
+def growing_layer() -> type[_Growing]:
     """The DynamicLayer of transformers with in-place growth."""
     from transformers.cache_utils import DynamicLayer as PlainLayer
 
     return type("GrowingLayer", (_Growing, PlainLayer), {})
 
 
-def decoding_cache(model: Any) -> Cache:
-    """The cache that the model would make for itself, with plain layers replaced by growing ones."""
+def decoding_cache(model: Any, room: int = 0) -> Cache:
+    """The cache that the model would make for itself, with plain layers replaced by growing ones.
+
+    room: the number of positions that these are allocated for.
+    """
     from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderCache
 
     own = DynamicCache(config=model.config)
-    own.layers = [growing_layer()() if type(layer) is DynamicLayer else layer for layer in own.layers]
+    own.layers = [growing_layer()(room) if type(layer) is DynamicLayer else layer for layer in own.layers]
     return EncoderDecoderCache(own, DynamicCache(config=model.config)) if model.config.is_encoder_decoder else own
 
 

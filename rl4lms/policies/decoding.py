@@ -19,6 +19,10 @@ from rl4lms.policies.truncation import SamplingSpec, truncation_mask
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+# Whether rows have ended is asked once in so many tokens, because each time the host waits for the device.
+STEPS_BETWEEN_LOOKS = 8
+KEPT_AT_MOST = 0.75  # Ended rows leave the batch when so few are left, because each time the caches are copied.
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -39,34 +43,61 @@ class Decoded:
 
 
 class _Record:
-    """The columns of a `Decoded` while it is filled. After a row has ended, its places stay padding."""
+    """The columns of a `Decoded` while it is filled, allocated once.
 
-    def __init__(self, logits: Tensor, spec: SamplingSpec, pad_id: int) -> None:
+    Rows are recorded on after they have ended, because to ask each time whether they have makes a GPU wait. What comes
+    after a row's first stop token becomes padding at the end.
+    """
+
+    def __init__(self, logits: Tensor, spec: SamplingSpec, stop_ids: tuple[int, ...], pad_id: int) -> None:
         shape, device = (len(logits), spec.max_new_tokens), logits.device
+        self.rows = torch.arange(len(logits), device=device)  # those that are still decoded
         self.ids = torch.full(shape, pad_id, dtype=torch.int64, device=device)
-        self.mask = torch.zeros(shape, dtype=torch.bool, device=device)
         self.logprobs, self.raw_logprobs = logits.new_zeros(shape), logits.new_zeros(shape)
         self.bits: Tensor | None = None
+        self.pad_id, self.n_written = pad_id, 0
+        self.stops = id_tensor(stop_ids, device) if spec.stop_on_eos and stop_ids else None
+        self._pending: tuple[list[Tensor], ...] = ([], [], [])  # tokens that are not in their columns yet
 
-    def write(
-        self, step: int, rows: Tensor, actions: Tensor, logits: Tensor, scaled: Tensor, mask: Tensor | None
-    ) -> None:
-        self.ids[rows, step] = actions
-        self.mask[rows, step] = True
+    def append(self, actions: Tensor, logits: Tensor, scaled: Tensor, mask: Tensor | None) -> None:
+        """The next token of each row. scaled: the logits that it was chosen by; logits: the model's own."""
         sampled = action_logprobs(scaled, actions)
-        self.logprobs[rows, step] = sampled
-        self.raw_logprobs[rows, step] = sampled if scaled is logits else action_logprobs(logits, actions)
+        raw = sampled if scaled is logits else action_logprobs(logits, actions)
         if mask is not None:
             packed = pack_bits(mask)
             if self.bits is None:
-                shape = (*self.ids.shape, packed.shape[-1])
-                self.bits = torch.full(shape, 255, dtype=torch.uint8, device=packed.device)
-            self.bits[rows, step] = packed
+                self.bits = packed.new_full((*self.ids.shape, packed.shape[-1]), 255)
+            self.bits[:, self.n_written + len(self._pending[0])].index_copy_(0, self.rows, packed)
+        for tokens, new in zip(self._pending, (actions, sampled, raw), strict=True):
+            tokens.append(new)
+
+    def write(self) -> None:
+        """Write what was appended since the last time into its columns."""
+        begin, self.n_written = self.n_written, self.n_written + len(self._pending[0])
+        for column, tokens in zip((self.ids, self.logprobs, self.raw_logprobs), self._pending, strict=True):
+            if tokens:
+                column[:, begin : self.n_written].index_copy_(0, self.rows, torch.stack(tokens, dim=1))
+        self._pending = ([], [], [])
+
+    def unfinished(self) -> Tensor:
+        """The places among `rows` of those that have not ended. A GPU is waited for."""
+        assert self.stops is not None
+        self.write()
+        ended = torch.isin(self.ids[self.rows, : self.n_written], self.stops).any(1)
+        return torch.nonzero(~ended).squeeze(1)
 
     def finish(self) -> Decoded:
-        t = max(int(self.mask.sum(1).max()), 1) if len(self.mask) else 1
-        bits = None if self.bits is None else self.bits[:, :t]
-        return Decoded(self.ids[:, :t], self.mask[:, :t], self.logprobs[:, :t], self.raw_logprobs[:, :t], bits)
+        self.write()
+        t = self.n_written
+        ids, mask = self.ids[:, :t], torch.ones_like(self.ids[:, :t], dtype=torch.bool)
+        if self.stops is not None:
+            stopped = torch.isin(ids, self.stops)
+            mask = stopped.cumsum(1) <= stopped.int()  # no stop token before
+            t = max(int(mask.sum(1).max()), 1) if len(mask) else 1
+            ids, mask = ids[:, :t], mask[:, :t]
+        logprobs, raw_logprobs = (torch.where(mask, x[:, :t], 0.0) for x in (self.logprobs, self.raw_logprobs))
+        bits = None if self.bits is None else torch.where(mask.unsqueeze(-1), self.bits[:, :t], 255)
+        return Decoded(ids.where(mask, self.pad_id), mask, logprobs, raw_logprobs, bits)
 
 
 @torch.no_grad()
@@ -86,79 +117,73 @@ def decode(
 
     prompt_ids: (G, P) int64; prompt_mask: (G, P) bool. eos_id: one or several ids of stop tokens. uniforms: (B,
     max_new_tokens) float64 in [0, 1), required if `spec.do_sample`: one random number per token, so that a row does not
-    depend on the others. A prompt is run once, and its cache is copied to its rows. Ended rows are removed from the
-    batch when they are at least half of it.
+    depend on the others. A prompt is run once, and its cache is copied to its rows. Every STEPS_BETWEEN_LOOKS tokens,
+    rows that have ended are removed from the batch when they are at least a quarter of it.
     """
-    stop_ids = token_set(eos_id)
-    stops = id_tensor(stop_ids, prompt_ids.device)
-    session = open_session(model, prompt_ids, prompt_mask)
+    n_steps, stop_ids = spec.max_new_tokens, token_set(eos_id)
+    session = open_session(model, prompt_ids, prompt_mask, n_steps)
     logits = masked_logits(session.start(), None)
-    history = first_history(model, prompt_ids, prompt_mask) if spec.reads_history else None
+    history = first_history(model, prompt_ids, prompt_mask, n_steps) if spec.reads_history else None
     if mask_session is not None:
-        mask_session.start(prompt_ids, prompt_mask)
+        mask_session.start(prompt_ids, prompt_mask, n_steps)
+    parts = [part for part in (session, mask_session, history) if part is not None]
     if n_per_prompt > 1:
         copies = torch.arange(len(prompt_ids), device=prompt_ids.device).repeat_interleave(n_per_prompt)
-        session.keep(copies)
-        logits, history = logits[copies], None if history is None else history.rows(copies)
-        if mask_session is not None:
-            mask_session.keep(copies)
-    rows = torch.arange(len(logits), device=logits.device)
-    record = _Record(logits, spec, pad_id)
-    alive = torch.ones_like(rows, dtype=torch.bool)
-    for step in range(spec.max_new_tokens):
-        progress.detail("token", step + 1, spec.max_new_tokens)
-        own = logits
-        if history is not None and spec.repetition_penalty != 1.0:
-            logits = penalise_repetition(logits, history, spec.repetition_penalty)
-        mask = truncation_mask(logits, spec, step, stop_ids, history)
-        if mask_session is not None:
-            mask = mask_session.narrow(mask, own)
-        scaled = logits if mask is None and spec.temperature == 1.0 else masked_logits(logits, mask, spec.temperature)
-        if spec.do_sample:
-            assert uniforms is not None, "sampling needs uniforms"
-            actions = sample_by_inverse_cdf(scaled, uniforms[rows, step])
-        else:
-            actions = scaled.argmax(-1)
-        live = slice(None) if bool(alive.all()) else alive
-        record.write(step, rows[live], actions[live], *_select(live, own, scaled, mask))
-        if spec.stop_on_eos and stop_ids:
-            alive = alive & ~torch.isin(actions, stops)
-        if step + 1 == spec.max_new_tokens or not bool(alive.any()):
+        logits = logits[copies]
+        for part in parts:
+            part.keep(copies)
+    record = _Record(logits, spec, stop_ids, pad_id)
+    for step in range(n_steps):
+        progress.detail("token", step + 1, n_steps)
+        scaled, mask = _distribution(logits, spec, step, stop_ids, history, mask_session)
+        actions = _choose(scaled, spec, None if uniforms is None else uniforms[:, step])
+        record.append(actions, logits, scaled, mask)
+        if step + 1 == n_steps:
             break
         if history is not None:
-            history = history.append(actions)
-        if int(alive.sum()) * 2 <= len(alive):
-            rows, actions, alive, history = _compact(rows, actions, alive, history, session, mask_session)
+            history.append(actions)
+        if record.stops is not None and (step + 1) % STEPS_BETWEEN_LOOKS == 0:
+            kept = record.unfinished()
+            if len(kept) == 0:
+                break
+            if len(kept) <= KEPT_AT_MOST * len(actions):
+                record.rows, actions = record.rows[kept], actions[kept]
+                uniforms = None if uniforms is None else uniforms[kept]
+                for part in parts:
+                    part.keep(kept)
         logits = masked_logits(session.step(actions), None)
         if mask_session is not None:
             mask_session.step(actions)
     return record.finish()
 
 
-def first_history(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Tensor) -> History:
+def _distribution(
+    logits: Tensor, spec: SamplingSpec, step: int, stop_ids: tuple[int, ...], history: History | None,
+    mask_session: LearnedMask | None,
+) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+    """The logits to choose from, -inf where masked, and the mask. `logits` itself if nothing is changed."""
+    penalised = logits
+    if history is not None and spec.repetition_penalty != 1.0:
+        penalised = penalise_repetition(logits, history, spec.repetition_penalty)
+    mask = truncation_mask(penalised, spec, step, stop_ids, history)
+    if mask_session is not None:
+        mask = mask_session.narrow(mask, logits)
+    return masked_logits(penalised, mask, spec.temperature), mask
+
+
+def _choose(scaled: Tensor, spec: SamplingSpec, uniforms: Tensor | None) -> Tensor:
+    if not spec.do_sample:
+        return scaled.argmax(-1)
+    assert uniforms is not None, "sampling needs uniforms"
+    return sample_by_inverse_cdf(scaled, uniforms)
+
+
+def first_history(model: PreTrainedModel, prompt_ids: Tensor, prompt_mask: Tensor, room: int) -> History:
     """The tokens before a response: its prompt, or the start token of an encoder-decoder's decoder."""
     if not model.config.is_encoder_decoder:
-        return History(prompt_ids, prompt_mask)
+        return History(prompt_ids, prompt_mask, room)
     start = torch.full_like(prompt_ids[:, :1], start_token(model))
-    return History(start, torch.ones_like(start, dtype=torch.bool))
-
-
-def _select(
-    live: Tensor | slice, logits: Tensor, scaled: Tensor, mask: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    selected = logits[live]
-    return selected, selected if scaled is logits else scaled[live], None if mask is None else mask[live]
-
-
-def _compact(
-    rows: Tensor, actions: Tensor, alive: Tensor, history: History | None, session: Session,
-    mask_session: LearnedMask | None,
-) -> tuple[Tensor, Tensor, Tensor, History | None]:  # fmt: skip
-    kept = torch.nonzero(alive).squeeze(1)
-    session.keep(kept)
-    if mask_session is not None:
-        mask_session.keep(kept)
-    return rows[kept], actions[kept], alive[kept], None if history is None else history.rows(kept)
+    return History(start, torch.ones_like(start, dtype=torch.bool), room)
 
 
 class LearnedMask:
@@ -177,9 +202,9 @@ class LearnedMask:
         """The actions that float32 logits (b, V) of the second model allow: (b, V) bool."""
         raise NotImplementedError
 
-    def start(self, prompt_ids: Tensor, prompt_mask: Tensor) -> None:
+    def start(self, prompt_ids: Tensor, prompt_mask: Tensor, max_new_tokens: int) -> None:
         if self.model is not None:
-            self._session = open_session(self.model, prompt_ids, prompt_mask)
+            self._session = open_session(self.model, prompt_ids, prompt_mask, max_new_tokens)
             self._logits = self._session.start().float()
 
     def step(self, tokens: Tensor) -> None:
@@ -192,11 +217,11 @@ class LearnedMask:
             self._session.keep(rows)
             self._logits = self._logits[rows]
 
-    def narrow(self, mask: Tensor | None, policy_logits: Tensor) -> Tensor | None:
+    def narrow(self, mask: Tensor | None, policy_logits: Tensor) -> Tensor:
         """`mask` combined with this one, which always allows stop tokens. A row without any action keeps `mask`."""
         learned = self.allowed(policy_logits if self._logits is None else self._logits)
         learned.index_fill_(1, id_tensor(self.stop_ids, learned.device), True)
         if mask is None:
-            return None if bool(learned.all()) else learned
+            return learned
         both = mask & learned
         return torch.where(both.any(-1, keepdim=True), both, mask)

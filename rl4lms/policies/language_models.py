@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.pretrained import from_pretrained, model_from_pretrained
 from rl4lms.numerics.categorical import action_logprobs, masked_logits
-from rl4lms.policies.cache import decoding_cache, keep_rows
+from rl4lms.policies.cache import decoding_cache, growing_layer, keep_rows
 from rl4lms.policies.sequences import Sequences, TokenView
 
 if TYPE_CHECKING:
@@ -313,31 +313,47 @@ def token_logprobs(scorer: SequenceScorer, model: Any, view: TokenView) -> Tenso
     return action_logprobs(logits, view.gather(view.sequences.response_ids))
 
 
-class CausalSession:
-    """Decoding of a decoder-only model with a cache: `start()`, then `step(tokens)`, both return (B, V) logits."""
+# Families that accept an attention mask of (B, 1, 1, length) for the next token. Of a mask of (B, length) transformers
+# asks at every token whether it has padding, which makes a GPU wait.
+_READY_MASKS = {*BLOCKS, "t5", "mt5", "bart"}
 
-    def __init__(self, model: Any, prompt_ids: Tensor, prompt_mask: Tensor) -> None:
-        self.model, self.prompt_ids, self.mask = model, prompt_ids, prompt_mask
-        self.padded = not bool(prompt_mask.all())
-        self.positions = _accepts_positions(model)
-        self.next_position = prompt_mask.sum(1, keepdim=True)
-        self.cache: Any = decoding_cache(model)
+
+def _takes_ready_masks(model: Any, cache: Any) -> bool:
+    """Whether the next token's mask may be given as (B, 1, 1, length): no window, and torch's own attention."""
+    layers = getattr(cache, "self_attention_cache", cache).layers
+    whole = all(isinstance(layer, growing_layer()) for layer in layers)
+    config = model.config
+    return whole and config.model_type in _READY_MASKS and config._attn_implementation == "sdpa"
+
+
+class CausalSession:
+    """Decoding of a decoder-only model with a cache: `start()`, then `step(tokens)`, both return (B, V) logits.
+
+    The cache, positions and masks are made once, for the prompt and max_new_tokens.
+    """
+
+    def __init__(self, model: Any, prompt_ids: Tensor, prompt_mask: Tensor, max_new_tokens: int) -> None:
+        self.model, self.prompt_ids, self.length = model, prompt_ids, 0
+        mask = nn.functional.pad(prompt_mask, (0, max_new_tokens), value=True)
+        self.mask = _mask_or_none(mask)
+        self.positions = position_ids(mask) if _accepts_positions(model) else None
+        self.cache: Any = decoding_cache(model, mask.shape[1])
+        self._ready_masks = _takes_ready_masks(model, self.cache)
 
     def start(self) -> Tensor:
-        return self._forward(self.prompt_ids, position_ids(self.mask))
+        return self._forward(self.prompt_ids, ready_mask=False)
 
     def step(self, tokens: Tensor) -> Tensor:
         """The logits after the chosen tokens (B,)."""
-        if self.padded:
-            self.mask = torch.cat([self.mask, torch.ones_like(self.mask[:, :1])], dim=1)
-        positions, self.next_position = self.next_position, self.next_position + 1
-        return self._forward(tokens.unsqueeze(1), positions)
+        return self._forward(tokens.unsqueeze(1), self._ready_masks)
 
-    def _forward(self, ids: Tensor, positions: Tensor) -> Tensor:
-        extra = {"position_ids": positions} if self.positions else {}
+    def _forward(self, ids: Tensor, ready_mask: bool) -> Tensor:
+        begin, self.length = self.length, self.length + ids.shape[1]
+        extra = {} if self.positions is None else {"position_ids": self.positions[:, begin : self.length]}
+        mask = None if self.mask is None else self.mask[:, : self.length]
         output = self.model(
             input_ids=ids,
-            attention_mask=self.mask if self.padded else None,
+            attention_mask=mask[:, None, None] if mask is not None and ready_mask else mask,
             past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=1,
@@ -350,21 +366,22 @@ class CausalSession:
     def keep(self, rows: Tensor) -> None:
         """Continue with only these rows; one may be named several times."""
         keep_rows(self.cache, rows)
-        self.mask, self.next_position = self.mask[rows], self.next_position[rows]
+        self.mask, self.positions = (None if x is None else x[rows] for x in (self.mask, self.positions))
 
 
 class Seq2SeqSession:
     """Decoding of an encoder-decoder with a cache. The encoder runs once."""
 
-    def __init__(self, model: Any, prompt_ids: Tensor, prompt_mask: Tensor) -> None:
+    def __init__(self, model: Any, prompt_ids: Tensor, prompt_mask: Tensor, max_new_tokens: int) -> None:
         from transformers.modeling_outputs import BaseModelOutput
 
         ids, mask = to_right_padding(prompt_ids, prompt_mask)
-        self.model, self.mask = model, mask
-        self.padded = not bool(mask.all())
-        encoded = model.get_encoder()(input_ids=ids, attention_mask=mask if self.padded else None)
+        self.model, self.mask = model, _mask_or_none(mask)
+        encoded = model.get_encoder()(input_ids=ids, attention_mask=self.mask)
         self.encoded: Any = BaseModelOutput(last_hidden_state=encoded.last_hidden_state)
-        self.cache: Any = decoding_cache(model)
+        self.cache: Any = decoding_cache(model, max_new_tokens)
+        if self.mask is not None and _takes_ready_masks(model, self.cache):
+            self.mask = self.mask[:, None, None]
 
     def start(self) -> Tensor:
         first = self.encoded.last_hidden_state
@@ -374,7 +391,7 @@ class Seq2SeqSession:
     def step(self, tokens: Tensor) -> Tensor:
         output = self.model(
             encoder_outputs=self.encoded,
-            attention_mask=self.mask if self.padded else None,
+            attention_mask=self.mask,
             decoder_input_ids=tokens.unsqueeze(1),
             past_key_values=self.cache,
             use_cache=True,
@@ -385,13 +402,13 @@ class Seq2SeqSession:
 
     def keep(self, rows: Tensor) -> None:
         keep_rows(self.cache, rows)
-        self.mask = self.mask[rows]
+        self.mask = None if self.mask is None else self.mask[rows]
         self.encoded.last_hidden_state = self.encoded.last_hidden_state[rows]
 
 
 Session = CausalSession | Seq2SeqSession
 
 
-def open_session(model: Any, prompt_ids: Tensor, prompt_mask: Tensor) -> Session:
+def open_session(model: Any, prompt_ids: Tensor, prompt_mask: Tensor, max_new_tokens: int) -> Session:
     kind = Seq2SeqSession if model.config.is_encoder_decoder else CausalSession
-    return kind(model, prompt_ids, prompt_mask)
+    return kind(model, prompt_ids, prompt_mask, max_new_tokens)

@@ -82,7 +82,7 @@ def _check(model: Any, scorer: SequenceScorer, sequences: Sequences, compare: _C
     what = "its numbers change with padding and with the texts beside it"
     compare(what, scorer.logits(model, alone)[0, :RESPONSE], together[1])
     with _doing(model, "decode with a cache of keys and values"):
-        session = open_session(model, sequences.prompt_ids, sequences.prompt_mask)
+        session = open_session(model, sequences.prompt_ids, sequences.prompt_mask, RESPONSE)
         steps = [session.start(), session.step(sequences.response_ids[:, 0])]
         session.keep(torch.tensor([1], device=model.device))
         last = session.step(sequences.response_ids[1:, 1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,11 +56,6 @@ class Sequences:
         rows = torch.arange(len(self), device=group.device)
         first = rows.new_full((len(found),), len(self)).scatter_reduce(0, group, rows, "amin")
         return first, group
-
-    def to(self, device: torch.device | str) -> Sequences:
-        """The same sequences on another device."""
-        columns: dict[str, Any] = {name: x if x is None else x.to(device) for name, x in vars(self).items()}
-        return Sequences(**columns)
 
 
 def join_sequences(parts: list[Sequences], pad_id: int) -> Sequences:

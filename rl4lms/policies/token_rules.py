@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Any
 
 import torch
@@ -27,23 +27,37 @@ def id_tensor(ids: tuple[int, ...], device: torch.device) -> Tensor:
     return torch.tensor(ids, dtype=torch.int64, device=device)
 
 
-@dataclass(frozen=True)
+@dataclass
 class History:
     """The tokens before the one that is chosen: the prompt (or a decoder's start token) and the response so far.
 
-    ids: (B, L) int64, padded on the left; mask: (B, L) bool, True = real.
+    ids: (B, L) int64, padded on the left; mask: (B, L) bool, True = real. room: tokens that may be appended.
     """
 
     ids: Tensor
     mask: Tensor
+    room: InitVar[int] = 0
 
-    def append(self, tokens: Tensor) -> History:
-        """The history after one more token in each row. tokens: (B,)."""
-        real = torch.ones_like(self.mask[:, :1])
-        return History(torch.cat([self.ids, tokens.unsqueeze(1)], 1), torch.cat([self.mask, real], 1))
+    def __post_init__(self, room: int) -> None:
+        if room:
+            self._buffers = [
+                torch.nn.functional.pad(self.ids, (0, room)), torch.nn.functional.pad(self.mask, (0, room), value=True),
+            ]  # fmt: skip
+            self._show(self.ids.shape[1])
 
-    def rows(self, index: Tensor) -> History:
-        return History(self.ids[index], self.mask[index])
+    def append(self, tokens: Tensor) -> None:
+        """One more token in each row, in place. tokens: (B,)."""
+        length = self.ids.shape[1]
+        self._buffers[0][:, length] = tokens
+        self._show(length + 1)
+
+    def keep(self, rows: Tensor) -> None:
+        """Continue with these rows; one may be named several times."""
+        self._buffers = [buffer[rows] for buffer in self._buffers]
+        self._show(self.ids.shape[1])
+
+    def _show(self, length: int) -> None:
+        self.ids, self.mask = (buffer[:, :length] for buffer in self._buffers)
 
     def last_words(self, n: int) -> tuple[Tensor, Tensor]:
         """All runs of n tokens, (B, W, n), in order, and whether all tokens of a run are real, (B, W)."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rl4lms.core.errors import ConfigError
+from rl4lms.numerics.categorical import masked_logits
 from rl4lms.policies.token_rules import History, TokenRules, token_set
 
 
@@ -95,12 +96,11 @@ def truncation_mask(
     mask = spec.rules.allowed(logits, step, step + 1 == spec.max_new_tokens, history, forbidden)
     if spec.top_k == 0 and spec.top_p >= 1:
         return mask
-    if mask is None:
-        mask = torch.ones_like(logits, dtype=torch.bool)
-    scaled = (logits / spec.temperature).masked_fill(~mask, -torch.inf)
+    scaled = masked_logits(logits, mask, spec.temperature)
     if spec.top_k > 0:
-        mask = mask & top_k_mask(scaled, spec.top_k)
-        scaled = scaled.masked_fill(~mask, -torch.inf)
+        top = top_k_mask(scaled, spec.top_k)
+        mask = top if mask is None else mask & top
     if spec.top_p < 1:
-        mask = mask & top_p_mask(scaled, spec.top_p)
+        top = top_p_mask(scaled if spec.top_k == 0 else masked_logits(scaled, mask), spec.top_p)
+        mask = top if mask is None else mask & top
     return mask

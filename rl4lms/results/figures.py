@@ -8,8 +8,9 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -20,11 +21,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from rl4lms.config.labels import method_label, task_label
+from rl4lms.config.compose import BEST_OF_N, algorithm_of
+from rl4lms.config.labels import families, method_label, task_label
 from rl4lms.core.result_keys import KL_PER_TOKEN, REWARD
 from rl4lms.results.averages import average_intervals
 from rl4lms.results.curves import KL_CURVE, REWARD_CURVE, seeds_mean
-from rl4lms.results.palette import Style, line_styles, styles
+from rl4lms.results.palette import Style, line_styles, panel_groups, styles
 from rl4lms.results.scores import SuiteScores
 from rl4lms.results.statistics import Interval
 from rl4lms.results.table import interval_text
@@ -34,6 +36,7 @@ PANEL = (6.4, 3.9)  # inches of a figure of one panel
 KL_LABEL = "KL to the starting model (nats per token)"
 _INK, _QUIET, _GRID, _PAPER = "#1d2126", "#59626d", "#d8dce1", "#ffffff"
 _PAGE = {_INK: "ink", _QUIET: "quiet", _GRID: "line", _PAPER: "page"}  # colour -> the report's variable
+_SPARE = 9  # entries that a legend in a panel may have
 _SMALL: dict[str, Any] = {"textcoords": "offset points", "fontsize": "small", "color": _INK}
 _RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -128,30 +131,84 @@ def _facets(names: Sequence[str], x_label: str, y_label: str) -> tuple[Drawing, 
     return figure, panels
 
 
+@dataclass(frozen=True)
+class TaskPanels:
+    """The panels of a figure: one a task, or, where many algorithms would be a crowd, one a task and family of them.
+
+    legends: family -> where its legend goes; None where one of the whole figure is to be found a place.
+    """
+
+    figure: Drawing
+    panels: Sequence[tuple[str, Sequence[str], Axes]]
+    legends: Mapping[str, Axes] | None
+
+    @classmethod
+    def of(cls, scores: SuiteScores, x_label: str, y_label: str) -> TaskPanels:
+        groups, tasks = panel_groups(scores.settings.rl_methods), scores.settings.tasks
+        if len(groups) == 1:
+            figure, axes = _facets(tasks, x_label, y_label)
+            return cls(figure, [(task, scores.settings.rl_methods, axis) for task, axis in axes.items()], None)
+        heights = [0.19 * max(map(len, groups.values())) + 1.8, *[2.4] * len(tasks)]
+        size = (3.6 * len(groups), sum(heights) + 0.6)
+        figure, axes = _drawing(size, nrows=len(heights), ncols=len(groups), height_ratios=heights)
+        figure.set_layout_engine("constrained", h_pad=0.06, w_pad=0.06)
+        figure.supxlabel(x_label, fontsize=10, color=_INK)
+        figure.supylabel(y_label, fontsize=10, color=_INK)
+        panels = []
+        for task, row in zip(tasks, axes[1:], strict=True):
+            row[0].set_title(task_label(task))
+            panels += [(task, members, axis) for members, axis in zip(groups.values(), row, strict=True)]
+        return cls(figure, panels, dict(zip(groups, axes[0], strict=True)))
+
+    def legend(self, scores: SuiteScores, handle: Callable[[str], Line2D | None], how_to_read: str) -> None:
+        """handle: a method's, None for one that is not drawn."""
+        drawn = {method: found for method in scores.settings.methods if (found := handle(method)) is not None}
+        if self.legends is None:
+            _legend(self.figure, list(drawn.values()), how_to_read)
+            return
+        self.figure.suptitle(how_to_read.replace("\n", " "), fontsize=9, color=_QUIET)
+        look: dict[str, Any] = {"alignment": "left", "title_fontproperties": {"weight": "bold", "size": 10}}
+        without = [line for method, line in drawn.items() if algorithm_of(method) is None]
+        for family, axis in self.legends.items():
+            axis.set_axis_off()
+            if without:
+                axis.add_artist(axis.legend(handles=without, loc="upper left", title="Without RL", **look))
+                without = []
+            handles = [drawn[method] for method in families(drawn)[family]]
+            axis.legend(handles=handles, loc="lower left", title=family, **look)
+
+
 @_settings()
 def learning_curves(scores: SuiteScores) -> Drawing:
     """Mean reward of the rollouts at every iteration: a panel per task, thin lines seeds, thick lines their mean."""
     looks = styles(scores.settings.methods)
-    figure, panels = _facets(scores.settings.tasks, "Iteration", "Reward of the rollouts")
-    for task, axis in panels.items():
-        draw_curves(axis, scores.curves_of(task, REWARD_CURVE), looks)
-    handles = [_handle(method, **_line(looks[method])) for method in scores.settings.rl_methods]
-    _legend(figure, handles, "Thick: mean of seeds.\nThin: each seed.")
-    return figure
+    drawing = TaskPanels.of(scores, "Iteration", "Reward of the rollouts")
+    for task, methods, axis in drawing.panels:
+        draw_curves(axis, scores.curves_of(task, REWARD_CURVE), {method: looks[method] for method in methods})
+
+    def handle(method: str) -> Line2D | None:
+        return _handle(method, **_curve(looks[method])) if algorithm_of(method) else None
+
+    drawing.legend(scores, handle, "Thick: mean of seeds.\nThin: each seed.")
+    return drawing.figure
 
 
 @_settings()
 def kl_reward(scores: SuiteScores) -> Drawing:
     """What reward costs in KL: rollouts of each seed as a thin path, its test score as the marker at the end."""
     looks = styles(scores.settings.methods)
-    figure, panels = _facets(scores.settings.tasks, KL_LABEL, "Reward")
-    for task, axis in panels.items():
-        draw_frontier(axis, scores, task, looks)
-    handles = [_handle(method, linestyle="none", **_marker(look)) for method, look in looks.items()]
-    _legend(
-        figure, handles, "Marker: a seed's test split.\nLine: its rollouts in training.\nNumber: KL beyond the panel."
-    )
-    return figure
+    drawing = TaskPanels.of(scores, KL_LABEL, "Reward")
+    for task, methods, axis in drawing.panels:
+        draw_frontier(axis, scores, task, looks, methods)
+
+    def handle(method: str) -> Line2D:
+        if method == BEST_OF_N:
+            return _handle(method, **_line(looks[method]))
+        return _handle(method, linestyle="none", **_marker(looks[method]))
+
+    text = "Marker: a seed's test split.\nLine: its rollouts in training.\nNumber: KL beyond the panel."
+    drawing.legend(scores, handle, text)
+    return drawing.figure
 
 
 @_settings()
@@ -194,7 +251,10 @@ def panel(x_label: str, y_label: str, size: tuple[float, float] = PANEL) -> Iter
 
 
 def draw_curves(axis: Axes, curves: pd.DataFrame, looks: Mapping[str, Style]) -> None:
-    """curves: of one task and metric. Each seed as a thin line, where there are several, and their mean."""
+    """curves: of one task and metric. Each seed as a thin line, where there are several, and their mean.
+
+    looks: of the methods that are drawn; the panel is as high as all curves take.
+    """
     for method, look in looks.items():
         runs, name = curves[curves["method"] == method], method_label(method)
         thin: dict[str, Any] = {"color": look.colour, "linewidth": 0.8, "alpha": 0.45}
@@ -203,27 +263,39 @@ def draw_curves(axis: Axes, curves: pd.DataFrame, looks: Mapping[str, Style]) ->
                 axis.plot(run["iteration"], run["value"], gid=f"title:{name}, seed {seed}", **thin)
         if len(runs):
             mean = seeds_mean(runs)
-            axis.plot(mean.index, mean, gid=f"title:{name}", **_line(look))
-    axis.set_ylim(_view(axis.get_ylim(), curves["value"], share=0.02))
+            places = {"markevery": max(1, math.ceil(len(mean) / 4)), "markersize": 5}
+            axis.plot(mean.index, mean, gid=f"title:{name}", **_curve(look) | places)
+    axis.set_ylim(_view(_around(curves["value"]), curves["value"], share=0.02))
     axis.locator_params(nbins=6)
     axis.locator_params(axis="x", integer=True)
 
 
-def draw_frontier(axis: Axes, scores: SuiteScores, task: str, looks: Mapping[str, Style]) -> None:
-    """Paths of the rollouts, and the test split of every seed; what lies far out stands at the edge, with its KL."""
+def draw_frontier(
+    axis: Axes, scores: SuiteScores, task: str, looks: Mapping[str, Style], shown: Sequence[str] | None = None
+) -> None:
+    """Paths of the rollouts, and the test split of every seed; what lies far out stands at the edge, with its KL.
+
+    shown: the RL methods that are drawn, beside those without RL; None is all. A panel is as wide as all take. Best of
+    n, which has no KL, is a line across.
+    """
     keys = ["method", "seed", "iteration"]
     reward, kl = (scores.curves_of(task, metric).set_index(keys)["value"] for metric in (REWARD_CURVE, KL_CURVE))
     paths = pd.DataFrame({"reward": reward, "kl": kl}).dropna().reset_index()
-    dots, seen = [], [0.0, *paths["kl"]]
+    dots, seen, rewards = [], [0.0, *paths["kl"]], [*paths["reward"]]
     for method, look in looks.items():
-        name = method_label(method)
+        name, is_shown = method_label(method), shown is None or method in shown or algorithm_of(method) is None
+        rewards += scores.values(task, method, REWARD) or ()
+        if method == BEST_OF_N:
+            mean = float(np.mean(scores.values(task, method, REWARD) or ()))
+            axis.axhline(mean, gid=f"title:{name}, test split: reward {mean:.3f}", **_line(look) | {"linewidth": 1.4})
         thin: dict[str, Any] = {"color": look.colour, "linewidth": 0.9, "alpha": 0.55}
-        for seed in scores.settings.seeds:
+        for seed in scores.settings.seeds if is_shown else ():
             path = paths[(paths["method"] == method) & (paths["seed"] == seed)]
             axis.plot(path["kl"], path["reward"], gid=f"title:{name}, rollouts of seed {seed}", **thin)
         ends = (scores.values(task, method, metric) or () for metric in (KL_PER_TOKEN, REWARD))
         for seed, x, y in zip(scores.settings.seeds, *ends, strict=False):
-            dots.append((look, x, y, f"title:{name}, test split, seed {seed}: KL {x:.4f}, reward {y:.3f}"))
+            if is_shown:
+                dots.append((look, x, y, f"title:{name}, test split, seed {seed}: KL {x:.4f}, reward {y:.3f}"))
             seen.append(x)
     _, right = _view((min(seen), max(seen)), seen, share=0.1)
     right = max(x for x in seen if x <= right) or 1.0
@@ -234,7 +306,15 @@ def draw_frontier(axis: Axes, scores: SuiteScores, task: str, looks: Mapping[str
         axis.plot([min(x, edge)], [y], linestyle="none", zorder=3, clip_on=False, gid=name, **_marker(look))
         if x > edge:
             axis.annotate(f"{x:.2g} ▸", (edge, y), xytext=(-7, 0), ha="right", va="center", **_SMALL)
+    axis.set_ylim(_around(rewards))
     axis.locator_params(nbins=5)
+
+
+def _around(values: Sequence[float] | pd.Series) -> tuple[float, float]:
+    """Limits with a margin on either side; of no values any."""
+    low, high = (float(min(values)), float(max(values))) if len(values) else (0.0, 1.0)
+    margin = 0.05 * (high - low) or 0.05
+    return low - margin, high + margin
 
 
 def _view(limits: tuple[float, float], values: Sequence[float] | pd.Series, share: float) -> tuple[float, float]:
@@ -274,14 +354,18 @@ def _line(look: Style) -> dict[str, Any]:
     return {"color": look.colour, "linestyle": look.line, "linewidth": 2.2}
 
 
+def _curve(look: Style) -> dict[str, Any]:
+    return _line(look) | _marker(look)
+
+
 def _handle(method: str, **look: Any) -> Line2D:
     return Line2D([], [], label=method_label(method), **look)
 
 
 def _legend(figure: Drawing, handles: Sequence[Line2D], how_to_read: str) -> None:
-    """In the panel that is left over, with a line on how to read the figure, or above the panels if there is none."""
+    """In the panel that is left over, with a line on how to read the figure, or above the panels if it has no place."""
     spare = next((axis for axis in figure.axes if not axis.axison), None)
-    if spare is None:
+    if spare is None or len(handles) > _SPARE:
         title = how_to_read.replace("\n", " ")
         figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 5), title=title)
     else:

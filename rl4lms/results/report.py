@@ -17,15 +17,16 @@ from rl4lms.results import figures
 from rl4lms.results.averages import average_intervals
 from rl4lms.results.curves import KL_CURVE, MAIN_METRIC_CURVE, REWARD_CURVE, seeds_mean
 from rl4lms.results.differences import flat
-from rl4lms.results.palette import styles
+from rl4lms.results.gains import REWARD_GAIN
+from rl4lms.results.palette import MARKER_PATHS, panel_groups, styles
 from rl4lms.results.report_samples import samples_json
 from rl4lms.results.scores import SuiteScores
 from rl4lms.results.suite import RunKey
 from rl4lms.results.table import NOT_MEASURED, Cell, Column, Table, decimals
 from rl4lms.results.tables import detail_table
 
-_OPEN = ("task", "naturalness", "kl_per_token", "base_perplexity", "reward_gain")  # the other tables are folded,
-_LONG = 16  # rows: and so are those with more
+_OPEN = ("task", "naturalness", "kl_per_token", "base_perplexity")  # and the gains, if they are few; others are folded
+_LONG = 16  # rows of gains, of which a run has one
 _DIVERSITY = "diversity_metrics/"
 
 
@@ -55,7 +56,6 @@ def report(
     environment.filters |= {"slug": slug, "spread": _cell}
     named = {"task": settings.tasks, "method": settings.methods, "seed": settings.seeds}
     counts = [f"{len(items)} {name}{'s' * (len(items) != 1)}" for name, items in named.items()]
-    looks = styles(settings.methods)
     sections = [
         {
             "task": task,
@@ -77,7 +77,7 @@ def report(
         open_tables=[table for table in tables if _is_open(table)],
         closed_tables=[table for table in tables if not _is_open(table)],
         figures=summary_figures(scores),
-        legend=[(i, looks[method].filled, method_label(method)) for i, method in enumerate(settings.methods)],
+        legends=_legends(scores),
         sections=sections,
         params=[(name, _as_yaml(content)) for name, content in params.items()],
         samples=Markup(samples_json(scores)),
@@ -101,9 +101,18 @@ def summary_figures(scores: SuiteScores) -> list[ReportFigure]:
     return shown
 
 
-def task_figures(scores: SuiteScores, task: str) -> list[ReportFigure]:
-    """Learning curves of the rollouts' reward and of the main metric on the validation split, and reward against KL."""
+def task_figures(scores: SuiteScores, task: str) -> list[list[ReportFigure]]:
+    """Learning curves of the rollouts' reward and of the main metric on the validation split, and reward against KL.
+
+    A row of all three, or, where many algorithms would be a crowd, a row of each with a figure a family.
+    """
+    rows = [_task_figures(scores, task, *group) for group in panel_groups(scores.settings.rl_methods).items()]
+    return rows if len(rows) == 1 else [list(row) for row in zip(*rows, strict=True)]
+
+
+def _task_figures(scores: SuiteScores, task: str, family: str, methods: Sequence[str]) -> list[ReportFigure]:
     settings, looks, where = scores.settings, styles(scores.settings.methods), task_label(task)
+    own, which = {method: looks[method] for method in methods}, f", {family.lower()}" if family else ""
     metric = settings.main_metrics[task]
     label, better = metric_label(metric), arrow(settings.higher_is_better(metric))
     kinds = {
@@ -115,16 +124,32 @@ def task_figures(scores: SuiteScores, task: str) -> list[ReportFigure]:
         curves = scores.curves_of(task, kind)
         if len(curves):
             with figures.panel("Iteration", y_label) as (figure, axis):
-                figures.draw_curves(axis, curves, looks)
-                name = f"{title}, {where}, by iteration. The numbers are in the table below."
+                figures.draw_curves(axis, curves, own)
+                name = f"{title}{which}, {where}, by iteration. The numbers are in the table below."
                 caption = "Thick: mean of the seeds. Thin: each seed." if len(settings.seeds) > 1 else "One seed."
-                shown.append(ReportFigure(title, _svg(figure, name, scores), caption))
+                shown.append(ReportFigure(title + which, _svg(figure, name, scores), caption))
     with figures.panel(figures.KL_LABEL, "Reward") as (figure, axis):
-        figures.draw_frontier(axis, scores, task, looks)
-        name = f"Reward against KL to the starting model, {where}."
+        figures.draw_frontier(axis, scores, task, looks, methods)
+        name = f"Reward against KL to the starting model{which}, {where}."
         caption = "Marker: a seed's test split. Line: its rollouts in training. A number at the edge: KL beyond it."
-        shown.append(ReportFigure("Reward against KL", _svg(figure, name, scores), caption))
+        shown.append(ReportFigure(f"Reward against KL{which}", _svg(figure, name, scores), caption))
     return shown
+
+
+def _legends(scores: SuiteScores) -> list[tuple[str, list[dict[str, Any]]]]:
+    """(what stands before it, its entries), a line each: those without RL, then the methods that share a panel."""
+    settings, looks = scores.settings, styles(scores.settings.methods)
+    slots = {method: slot for slot, method in enumerate(settings.methods)}
+    groups = panel_groups(settings.rl_methods)
+    without = [method for method in settings.methods if method not in settings.rl_methods]
+    rows = {"": [*without, *settings.rl_methods]} if len(groups) == 1 else {"Without RL": without, **groups}
+
+    def entry(method: str) -> dict[str, Any]:
+        look = looks[method]
+        path = MARKER_PATHS[look.marker]
+        return {"slot": slots[method], "look": look, "path": path, "label": method_label(method)}
+
+    return [(name, [entry(method) for method in members]) for name, members in rows.items()]
 
 
 def _svg(figure: figures.Drawing, name: str, scores: SuiteScores) -> Markup:
@@ -177,7 +202,7 @@ def _as_yaml(content: Any, *, flow: bool = False) -> str:
 
 
 def _is_open(table: Table) -> bool:
-    return table.key in _OPEN and len(table.rows) <= _LONG
+    return table.key in _OPEN or (table.key == REWARD_GAIN and len(table.rows) <= _LONG)
 
 
 def _detail_tables(scores: SuiteScores, task: str) -> list[Table]:

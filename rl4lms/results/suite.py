@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rl4lms.config.compose import algorithm_of, methods
+from rl4lms.config.labels import in_order
 from rl4lms.config.params import Params
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.result_keys import REWARD
@@ -86,7 +87,7 @@ class SuiteSettings:
         return cls(
             suite=grue["suite"],
             tasks=tuple(grue["tasks"]),
-            methods=tuple(methods(grue["algs"])),
+            methods=tuple(methods(in_order(grue["algs"]), grue["baselines"])),
             seeds=tuple(grue["seeds"]),
             main_metrics=main_metrics,
             scales=scales,

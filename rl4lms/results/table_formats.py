@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rl4lms.core.errors import one_line
@@ -15,6 +16,8 @@ if TYPE_CHECKING:  # imported when something is written: crowd work reads this m
 
 # What a spreadsheet takes for the beginning of a formula, in the wide forms of Chinese and Japanese keyboards, too.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+PAGE_ROWS = 60  # of a LaTeX table that fits a page
 
 # Tables whose rows are not methods, or whose numbers are not ours: they have no place in the CSV of methods.
 _NOT_BY_METHOD = ("reward_gain", "supervised_gain", "base_perplexity", "paper_")
@@ -60,8 +63,28 @@ def markdown_table(table: Table) -> str:
 
 
 def latex(tables: Iterable[Table]) -> str:
-    """A `table*` per table, for \\input; it needs the packages booktabs and graphicx."""
-    return "% \\usepackage{booktabs,graphicx}\n" + "\n".join(_latex_table(table) for table in tables)
+    """A `table*` per table, for \\input, or several of one that no page holds; needs booktabs and graphicx."""
+    parts = [part for table in tables for part in _pages(table)]
+    return "% \\usepackage{booktabs,graphicx}\n" + "\n".join(map(_latex_table, parts))
+
+
+def _pages(table: Table) -> list[Table]:
+    """The table, or parts of PAGE_ROWS rows, of which the first has its notes."""
+    n = math.ceil(len(table.rows) / PAGE_ROWS)
+    if n < 2:
+        return [table]
+    cuts = [slice(i * PAGE_ROWS, (i + 1) * PAGE_ROWS) for i in range(n)]
+    return [
+        replace(
+            table,
+            key=f"{table.key}-{i}",
+            title=f"{table.title.rstrip('?')}, part {i} of {n}",
+            row_keys=table.row_keys[cut],
+            rows=table.rows[cut],
+            notes=table.notes if i == 1 else (),
+        )
+        for i, cut in enumerate(cuts, 1)
+    ]
 
 
 def _latex_table(table: Table) -> str:

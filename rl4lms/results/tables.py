@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from rl4lms.config.compose import ZERO_SHOT
+from rl4lms.config.compose import BEST_OF_N, ZERO_SHOT
 from rl4lms.config.labels import arrow, method_label, metric_label, task_label
-from rl4lms.core.result_keys import BASE_PERPLEXITY, KL_PER_SEQUENCE, KL_PER_TOKEN, REWARD
+from rl4lms.core.result_keys import BASE_PERPLEXITY, KL_PER_SEQUENCE, KL_PER_TOKEN, REWARD, TOKENS
 from rl4lms.results.averages import naturalness_average, naturalness_interval, task_average, without_sample_scores
 from rl4lms.results.gains import gain_tables
 from rl4lms.results.scores import SuiteScores
@@ -21,6 +21,8 @@ _KL_NOTE = (
     "From the model that the run started from (Zero-shot for Supervised and RL, the run's own supervised model for "
     "Supervised + RL), in nats, over its generations on the test split."
 )
+_NO_KL_NOTE = "Best of n has none: that would take the density of the choice among its texts, which no model gives."
+_COST_NOTE = "Mean over the test split, stop tokens included. Every other method generates one text a sample."
 
 
 def grue_tables(scores: SuiteScores, found: pd.DataFrame) -> list[Table]:
@@ -29,6 +31,7 @@ def grue_tables(scores: SuiteScores, found: pd.DataFrame) -> list[Table]:
     tables += [metric_table(scores, metric) for metric in scores.settings.naturalness]
     tables.append(metric_table(scores, REWARD, title="Reward on the test split ↑", notes=(_REWARD_NOTE,)))
     tables += kl_tables(scores)
+    tables.append(metric_table(scores, TOKENS, title="Tokens generated a sample to choose from", notes=(_COST_NOTE,)))
     tables += gain_tables(scores, found)
     tables += [paper_table(scores, task) for task in scores.settings.paper if task in scores.settings.tasks]
     return [table for table in tables if table.rows and len(table.columns) > 1]
@@ -91,10 +94,10 @@ def metric_table(
 
 def kl_tables(scores: SuiteScores) -> list[Table]:
     """KL to the starting model and the base models' perplexity: neither a hacked reward nor a broken base can hide."""
-    start = "KL to the starting model"
+    start, notes = "KL to the starting model", (_KL_NOTE, *([_NO_KL_NOTE] * (BEST_OF_N in scores.settings.methods)))
     base = "Perplexity of the base model on held-out text of its tasks ↓"
     return [
-        metric_table(scores, KL_PER_TOKEN, key="kl_per_token", title=f"{start}, per token", notes=(_KL_NOTE,)),
+        metric_table(scores, KL_PER_TOKEN, key="kl_per_token", title=f"{start}, per token", notes=notes),
         metric_table(scores, KL_PER_SEQUENCE, key="kl_per_sequence", title=f"{start}, per sequence"),
         metric_table(scores, BASE_PERPLEXITY, key="base_perplexity", title=base, methods=(ZERO_SHOT,)),
     ]

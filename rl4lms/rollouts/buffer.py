@@ -174,6 +174,7 @@ class EpisodeRolloutBuffer(BaseBuffer):
             returns=self._returns[rows, cols],
             ref_log_prob=e.ref_logprobs[rows, cols],
             weights=weights.to(advantages.dtype),
+            n_tokens=len(rows),
         )
 
     def _get_samples(self, batch_inds: Any, env: Any = None) -> Any:

@@ -103,8 +103,8 @@ class RolloutCollector:
         if world_size() == 1:
             return [(0, self._generate(policy, iteration, prompts, decoding))]
         own = shares(prompts)[rank()]
-        wave = self._generate(policy, iteration, own, decoding).to("cpu") if own else None
-        return [(owner, each.to(policy.device)) for owner, each in enumerate(gather(wave)) if each is not None]
+        wave = self._generate(policy, iteration, own, decoding) if own else None
+        return [(owner, each) for owner, each in enumerate(gather(wave)) if each is not None]
 
     def _generate(
         self, policy: LMActorCriticPolicy, iteration: int, prompts: Sequence[int], decoding: Decoding

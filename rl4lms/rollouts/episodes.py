@@ -74,11 +74,6 @@ class EpisodeBatch:
         lists: dict[str, Any] = {name: [getattr(self, name)[i] for i in at] for name in ("prompt_index", "texts")}
         return replace(self, sequences=self.sequences.rows(index), **columns, **lists)
 
-    def to(self, device: torch.device | str) -> EpisodeBatch:
-        """The same episodes on another device."""
-        moved: dict[str, Any] = {n: x.to(device) for n, x in vars(self).items() if isinstance(x, Tensor | Sequences)}
-        return replace(self, **moved)
-
 
 def join_episodes(parts: list[EpisodeBatch], pad_id: int) -> EpisodeBatch:
     """All episodes as one batch, padded to the longest. All parts have the same columns."""
@@ -107,6 +102,7 @@ class RolloutSamples:
     advantages: whitened already if the algorithm has `normalize_advantage`; ref_log_prob: under the reference;
     weights: of each token in a loss, which is a weighted sum over the tokens of an optimiser step. The sum of the parts
     of a minibatch, or of those of all processes, is the loss of the whole (docs/numerics.md, lines 14 and 32).
+    n_tokens: the number of tokens of the whole optimiser step.
     """
 
     observations: TokenView
@@ -117,13 +113,18 @@ class RolloutSamples:
     returns: Tensor
     ref_log_prob: Tensor
     weights: Tensor
+    n_tokens: int
 
     def __len__(self) -> int:
         return self.actions.shape[0]
 
     def mean(self, values: Tensor) -> Tensor:
-        """The weighted sum of the numbers (N,) of the tokens: this part's share of their mean over the whole step."""
+        """The weighted sum of the losses (N,) of the tokens: this part's share of the loss of the whole step."""
         return (self.weights * values).sum()
+
+    def token_mean(self, values: Tensor) -> Tensor:
+        """This part's share of the mean of numbers (N,) over the tokens of the whole step, whatever the weights."""
+        return values.sum() / self.n_tokens
 
     def split(self, n_parts: int) -> list[RolloutSamples]:
         """Divide the minibatch into at most `n_parts` parts of whole episodes, or of whole groups if there are any."""
@@ -140,7 +141,7 @@ class RolloutSamples:
                 continue
             part = TokenView(view.sequences.rows(own), torch.searchsorted(own, view.rows[chosen]), view.cols[chosen])
             columns = {name: x[chosen] for name, x in vars(self).items() if isinstance(x, Tensor)}
-            parts.append(RolloutSamples(observations=part, **columns))
+            parts.append(RolloutSamples(observations=part, n_tokens=self.n_tokens, **columns))
         return parts
 
     def own_parts(self, n_micro_batches: int) -> list[RolloutSamples]:

@@ -29,7 +29,7 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
         "cls": TRPO,
         "n_steps": 128,
         "batch_size": 512,
-        "target_kl": 0.05,
+        "target_kl": 0.1,
         "learning_rate": 2e-3,
         "n_epochs": None,
     },
@@ -92,7 +92,7 @@ def test_one_token(model_dir: Any, name: str, family: str) -> None:
 def test_increasing_numbers(model_dir: Any, family: str) -> None:
     """The published synthetic task: how much of the text is a run of increasing numbers."""
     algorithm = build(model_dir(family, scale=1.0), family, eos=False, reward=Increasing(), **ALGORITHMS["ppo"])
-    means = rewards(algorithm, until=0.9)
+    means = rewards(algorithm, until=0.55)
     assert sum(means[-5:]) / 5 > sum(means[:2]) / 2 + 0.15, f"{means[0]:.3f} -> {means[-1]:.3f}"
 
 

@@ -46,7 +46,7 @@ class TargetShare(BatchedRewardFunction):
 
 
 def build(directory: Any, family: str = "gpt2", cls: Any = PPO, length: int = 8, eos: bool = True, reward: Any = None,
-          kl: float = 0.0, policy: dict | None = None, target_kl: float | None = None, **args: Any) -> Any:  # fmt: skip
+          kl: float = 0.0, policy: dict | None = None, kl_target: float | None = None, **args: Any) -> Any:  # fmt: skip
     tokenizer = word_tokenizer()
     samples = [
         (Sample(str(i), " ".join(f"w{4 + (i * k) % 50}" for k in range(1, 2 + i % 5)), [""]), 1.0) for i in range(20)
@@ -71,7 +71,7 @@ def build(directory: Any, family: str = "gpt2", cls: Any = PPO, length: int = 8,
         "policy_kwargs": {"model_name": str(directory), **(policy or {})},
         **{k: v for k, v in {**defaults, **args}.items() if v is not None or k == "max_grad_norm"},
     }
-    algorithm = wrap_onpolicy_alg(cls, kwargs, kl, target_kl=target_kl)
+    algorithm = wrap_onpolicy_alg(cls, kwargs, kl, target_kl=kl_target)
     algorithm.set_logger(Logger(folder=None, output_formats=[]))
     return algorithm
 
@@ -489,7 +489,7 @@ def test_first_episodes_do_not_depend_on_the_number_of_steps(model_dir):
 
 
 def test_adaptive_kl_moves_by_the_trained_steps(model_dir):
-    algorithm = build(model_dir("gpt2"), kl=0.2, target_kl=0.1)
+    algorithm = build(model_dir("gpt2"), kl=0.2, kl_target=0.1)
     algorithm.learn(64, log_interval=None)
     assert algorithm.kl_controller.kl_coeff == pytest.approx(0.2 * 0.98)  # KL 0 is far below target
 

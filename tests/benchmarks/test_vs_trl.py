@@ -1,4 +1,4 @@
-"""The comparisons with TRL, mostly without it: errors, and the conversation with a process that answers as its worker."""
+"""The comparisons with TRL, mostly without it: errors, and the talk with a process that answers as its worker."""
 
 from __future__ import annotations
 

@@ -96,6 +96,9 @@ FAULTS = [
     ("grue.yaml", "seeds", [], "seeds", "empty"),
     ("grue.yaml", "algs", ["ppo", "pppo"], "algs", 'unknown algorithm "pppo"'),
     ("grue.yaml", "seeds", [0, -1], "seeds[1]", ">= 0"),
+    ("grue.yaml", "baselines", ["best_of_5"], "baselines", 'unknown baseline "best_of_5". Did you mean "best_of_n"?'),
+    ("grue.yaml", "best_of_n/n", 0, "best_of_n.n", "expected an integer >= 1"),
+    ("grue.yaml", "best_of_n/top_p", 1.5, "best_of_n.top_p", "<= 1"),
     # models and data
     ("tasks/totto.yaml", "model/family", "t6", "model.family", 'unknown model family "t6"'),
     ("tasks/totto.yaml", "model/type", "causal", "model.type", "t5.type: seq2seq"),

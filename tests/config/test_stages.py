@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rl4lms.config.compose import methods
+from rl4lms.config.compose import BASELINES, methods
 from rl4lms.config.params import Params
 from rl4lms.config.params_schema import TaskParams
 from rl4lms.config.stages import STAGES, config_digest, stage_files, stage_params
@@ -56,3 +56,14 @@ def test_the_digest_sees_values_and_not_the_order_of_keys() -> None:
 
 def test_methods_come_from_the_algorithms() -> None:
     assert methods(["ppo", "nlpo"]) == ["zero_shot", "supervised", "ppo", "nlpo", "supervised_ppo", "supervised_nlpo"]
+    assert methods(["ppo"], ["best_of_n"]) == ["zero_shot", "supervised", "best_of_n", "ppo", "supervised_ppo"]
+
+
+def test_a_baseline_alone_reads_its_numbers() -> None:
+    """So its n makes no other method's scores stale."""
+    read = {
+        method: stage_files(PARAMS, "evaluate", task="imdb", method=method) for method in methods(["ppo"], BASELINES)
+    }
+    with_it = [method for method, files in read.items() if "best_of_n" in files["grue.yaml"]]
+    assert with_it == ["best_of_n"]
+    assert stage_files(PARAMS, "evaluate", task="imdb") == read["supervised_ppo"]

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("python", "snakemake", "dvc", "make", "pytest", "torchrun", "pip", "rl4lms")
 BUILTINS = ("cd", "export", "source", ".", "git", "mkdir", "cat", "ls", "cp", "apt-get")
 OURS = ("benchmarks", "tests")  # packages with modules to run; what an installed package's take is its own affair
-SETTABLE = ("suite", "tasks", "algs", "seeds", "data_dir", "container")  # workflow/rules/common.smk
+SETTABLE = ("suite", "tasks", "algs", "baselines", "seeds", "data_dir", "container")  # workflow/rules/common.smk
 
 
 @dataclass(frozen=True)

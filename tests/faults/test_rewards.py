@@ -112,11 +112,9 @@ CASES = [
     (Batched, "wrong length", "rewards for 4 texts; return one each"),
     (Batched, "hangs", "no answer within env.reward_timeout_s, 0.5 s"),
 ]
+# What else a worker sends back, tests/rewards/test_parallel.py has, without a run: a worker imports what the run does.
 WORKERS = [
     ("raises", "raised ZeroDivisionError (of what? of that), at test_rewards.py, line"),
-    ("exits", "raised SystemExit (0), at test_rewards.py, line"),
-    ("is speechless", "raised Speechless (its message cannot be read), at test_rewards.py, line"),
-    ("nan", "nan for episode"),
     ("hangs", "no answer within env.reward_timeout_s, 0.5 s"),
     ("hangs and swallows", "no answer within env.reward_timeout_s, 0.5 s"),
     ("dies", "a worker process ended with exit code -9. The same command goes on from the last checkpoint"),

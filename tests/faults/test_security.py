@@ -51,17 +51,31 @@ class Forbidden:
         raise AssertionError("a pickle was to be loaded")
 
 
+def forbid_pickles(patch: pytest.MonkeyPatch) -> None:
+    for module, name in ((pickle, "load"), (pickle, "Unpickler"), (pickle, "_Unpickler"), (torch, "load")):
+        patch.setattr(module, name, Forbidden)
+
+
 @pytest.fixture
 def no_pickles(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((pickle, "load"), (pickle, "Unpickler"), (pickle, "_Unpickler"), (torch, "load")):
-        monkeypatch.setattr(module, name, Forbidden)
+    forbid_pickles(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A suite of which no stage could load a pickle."""
+    with pytest.MonkeyPatch.context() as patch:
+        forbid_pickles(patch)
+        return suite.make(tmp_path_factory.mktemp("suite"))
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_pickles")
-def test_no_stage_loads_a_pickle_nor_leaves_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_stage_loads_a_pickle_nor_leaves_one(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every stage, and `train` once more from where SIGTERM ended it."""
-    directory = suite.make(tmp_path)
+    directory = suite.copy(finished, tmp_path / "copy")
     from rl4lms.training.on_policy import IterationCallback
 
     original = IterationCallback._after_update
@@ -278,9 +292,9 @@ MARKUP = "</script></pre><script>alert(1)</script><img src=x onerror=alert(2)><s
 
 
 @pytest.mark.slow
-def test_samples_are_text_in_the_report(tmp_path: Path) -> None:
+def test_samples_are_text_in_the_report(finished: Path, tmp_path: Path) -> None:
     """Ids, prompts, references and generations of a whole suite, replaced by markup."""
-    directory = suite.make(tmp_path)
+    directory = suite.copy(finished, tmp_path / "copy")
     report = directory / "results/tiny/grue/report.html"
     before = Tags(report.read_text())
     for path in (directory / SCORES).glob("*/seed0/test_predictions.json"):

@@ -236,6 +236,27 @@ def test_inverse_cdf_sampling_has_the_right_frequencies_and_never_leaves_the_mas
         assert sample_by_inverse_cdf(first_masked, T([u], dtype=torch.float64)).item() == 1
 
 
+def test_a_draw_is_the_first_action_whose_sum_exceeds_it():
+    """By the definition, at the size of GPT-2's vocabulary, whole and truncated; the logits stay as they are."""
+    logits = 3 * torch.randn(48, 50257, generator=torch.Generator().manual_seed(0))
+    logits[::2].masked_fill_(logits[::2] < logits[::2].topk(50).values[:, -1:], -torch.inf)
+    u = torch.rand(48, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    u[:3], u[3:6] = 0.0, 1 - 2**-53
+    given = logits.clone()
+    drawn = sample_by_inverse_cdf(logits, u)
+    assert torch.equal(logits, given)
+    for row, threshold, action in zip(logits, u, drawn, strict=True):
+        sums = torch.softmax(row.double(), 0).cumsum(0)
+        assert action == (sums > threshold * sums[-1]).int().argmax() and row[action] > -torch.inf
+    double = given[:4].double()
+    assert torch.equal(sample_by_inverse_cdf(double, u[:4]), drawn[:4]) and torch.equal(double, given[:4].double())
+
+
+def test_logits_that_are_not_numbers_give_an_action_of_the_vocabulary():
+    drawn = sample_by_inverse_cdf(torch.full((2, 5), torch.nan), T([0.1, 0.9], dtype=torch.float64))
+    assert ((drawn >= 0) & (drawn < 5)).all()
+
+
 def test_row_of_a_sampled_batch_depends_on_its_own_draw_alone():
     logits = torch.randn(5, 11, generator=torch.Generator().manual_seed(0))
     u = torch.rand(5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from rl4lms.config.layout import paths
 from rl4lms.config.params import Params
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.io import sha256_file
+from tests.pipeline import prefork
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = (
@@ -31,6 +33,8 @@ FILES = (
     "Makefile",
 )
 FOLDERS = ("data", "workflow", "params", "rl4lms", "scripts", ".dvc/plots")
+PLAN = "snakemake_plan.py"
+SCRIPTS = {"snakemake": prefork.SNAKEMAKE, PLAN: str(Path(__file__).with_name(PLAN))}
 
 
 @dataclass(frozen=True)
@@ -66,18 +70,28 @@ class Checkout:
     def run(self, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         """A command in the checkout, with this interpreter's programs first; stdout holds stderr as well."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        result = subprocess.run(
-            command,
-            cwd=self.path,
-            env={**os.environ, "PATH": path, "PYTHONPATH": "", **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=3600,
-        )
+        environment = {**os.environ, "PATH": path, "PYTHONPATH": "", **environment}
+        if command[0] in SCRIPTS:
+            result = self._forked(SCRIPTS[command[0]], *command[1:], environment=environment)
+        else:
+            result = subprocess.run(
+                command,
+                cwd=self.path,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=3600,
+            )
         if check and result.returncode:
             raise AssertionError(f"{' '.join(command)}: exit code {result.returncode}\n{result.stdout}")
         return result
+
+    def _forked(self, *argv: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        """A Python script that needs Snakemake."""
+        with tempfile.NamedTemporaryFile("r") as out:
+            code = prefork.run(list(argv), self.path, environment, Path(out.name))
+            return subprocess.CompletedProcess(argv, code, out.read())
 
     def grue(self, *options: str, cores: int = 2, **kwargs: Any) -> subprocess.CompletedProcess[str]:
         profile = ("--profile", "workflow/profiles/default", "--cores", str(cores))
@@ -95,7 +109,7 @@ class Checkout:
     def jobs(self, **config: Any) -> list[dict[str, Any]]:
         """Every job of the Snakemake DAG, see snakemake_plan.py."""
         out = self.path / ".plan.json"
-        self.run(sys.executable, str(Path(__file__).with_name("snakemake_plan.py")), str(out), json.dumps(config))
+        self.run(PLAN, str(out), json.dumps(config))
         jobs: list[dict[str, Any]] = json.loads(out.read_text())
         return jobs
 
@@ -181,13 +195,20 @@ def _downstream(graph: Any, changed: list[Any]) -> set[Any]:
     return seen
 
 
-def shrink(checkout: Checkout, *tasks: str, algs: Sequence[str] = ("ppo", "nlpo"), seeds: Sequence[int] = (0,)) -> None:
+def shrink(
+    checkout: Checkout,
+    *tasks: str,
+    algs: Sequence[str] = ("ppo", "nlpo"),
+    baselines: Sequence[str] = (),
+    seeds: Sequence[int] = (0,),
+) -> None:
     """Of the tasks only these: imdb (GPT-2 and a classifier), common_gen (T5); of the seeds one."""
     params = checkout.path / "params"
     models = load_yaml(params / "base_models.yaml")
     kept = {family: [task for task in model["tasks"] if task in tasks] for family, model in models.items()}
     _change(params / "base_models.yaml", {family: models[family] | {"tasks": kept[family]} for family in models})
-    _change(params / "grue.yaml", {"tasks": list(tasks), "seeds": list(seeds), "algs": list(algs)})
+    chosen = {"tasks": tasks, "algs": algs, "baselines": baselines, "seeds": seeds}
+    _change(params / "grue.yaml", {key: list(items) for key, items in chosen.items()})
     gone = {path.stem for path in (params / "tasks").iterdir()} - set(tasks)
     groups = ["intent", *(f"base_model_{family}" for family in kept if not kept[family])]
     dvc_file = checkout.path / "dvc.yaml"

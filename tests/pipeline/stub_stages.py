@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from rl4lms.config.compose import methods
+from rl4lms.config.compose import algorithm_of, methods
 from rl4lms.config.layout import paths
 from rl4lms.config.params import Params
 from rl4lms.config.stages import STAGES, stage_params
@@ -59,11 +59,12 @@ def tables(own: str, params: Params) -> dict[str, str]:
     """metrics.json and curves.csv, by name. own: the stage's digest."""
     grue = params.grue()
     draw = random.Random(own).random
-    scores = {f"score_{method}": round(draw(), 6) for method in methods(grue["algs"])}
+    all_methods = methods(grue["algs"], grue["baselines"])
+    scores = {f"score_{method}": round(draw(), 6) for method in all_methods}
     curves = [
         f"{task},{method},{seed},{iteration},reward,{draw():.4f}"
         for task in grue["tasks"]
-        for method in methods(grue["algs"])[2:]
+        for method in filter(algorithm_of, all_methods)
         for seed in grue["seeds"]
         for iteration in range(5)
     ]

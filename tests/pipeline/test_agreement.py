@@ -9,23 +9,29 @@ from typing import Any
 
 import pytest
 
+from rl4lms.config.compose import BASELINES
 from rl4lms.config.params import Params
 from rl4lms.config.recipes import Job, jobs
 from rl4lms.config.stages import config_digest, stage_files, stage_params
-from tests.pipeline.checkout import ROOT, Checkout, Stage
+from tests.pipeline.checkout import Checkout, Stage
 
 pytestmark = pytest.mark.slow
 
 ROWS = "data"  # of your own, which DVC watches as one directory; the shipped suite has none
-RECIPES = list(jobs(Params.open(ROOT / "params")))
 
 
 @pytest.fixture(scope="module")
 def recipes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout in which DVC has written the recipes."""
+    """A checkout in which DVC has written the recipes; its suite has the baselines as well."""
     checkout = Checkout.make(tmp_path_factory.mktemp("agreement"))
+    checkout.set_param("grue.yaml", "baselines", list(BASELINES))
     checkout.run("dvc", "repro", "--quiet", "recipes")
     return checkout.path
+
+
+@pytest.fixture(scope="module")
+def params(recipes: Path) -> Params:
+    return Params.open(recipes / "params")
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +52,9 @@ def names_of(command: str) -> tuple[str, dict[str, str]]:
     return words[0], {key: options[f"--{key}"] for key in ("task", "method", "family", "name") if f"--{key}" in options}
 
 
-def test_same_commands(pairs: list[tuple[dict[str, Any], Stage]]) -> None:
-    grue = Params.open(ROOT / "params").grue()
-    n_runs = len(grue["tasks"]) * (2 + 2 * len(grue["algs"])) * len(grue["seeds"])
+def test_same_commands(pairs: list[tuple[dict[str, Any], Stage]], params: Params) -> None:
+    grue = params.grue()
+    n_runs = len(grue["tasks"]) * (3 + 2 * len(grue["algs"])) * len(grue["seeds"])
     assert sum(job["rule"] == "evaluate" for job, _ in pairs) == n_runs
 
 
@@ -71,7 +77,7 @@ def test_same_outputs(pairs: list[tuple[dict[str, Any], Stage]]) -> None:
         seen.add(out)
 
 
-def test_same_dependencies(pairs: list[tuple[dict[str, Any], Stage]]) -> None:
+def test_same_dependencies(pairs: list[tuple[dict[str, Any], Stage]], params: Params) -> None:
     """DVC names directories where Snakemake names each file: every input lies in a dependency, none is idle."""
     for job, stage in pairs:
         used = set()
@@ -80,23 +86,22 @@ def test_same_dependencies(pairs: list[tuple[dict[str, Any], Stage]]) -> None:
             assert homes, f"{stage.name} does not depend on {file}"
             used |= homes
         kind, names = names_of(stage.command)
-        assert stage.deps - used == {recipe_of(kind, names), *([ROWS] if kind == "prepare" else [])}, stage.name
+        assert stage.deps - used == {recipe_of(params, kind, names), *([ROWS] if kind == "prepare" else [])}, stage.name
 
 
-def recipe_of(kind: str, names: dict[str, str]) -> str:
+def recipe_of(params: Params, kind: str, names: dict[str, str]) -> str:
     """The file of the recipe of a job: of all that are written, the one that this job's names call for."""
-    if kind in ("supervised", "evaluate"):
+    if kind in ("supervised", "evaluate") and names["method"] not in BASELINES:
         names = {"task": names["task"]}
     if kind == "train":
         names = {"task": names["task"], "method": names["method"].removeprefix("supervised_")}
     job = Job(kind, names)
-    assert job in RECIPES
+    assert job in list(jobs(params))
     return f"recipes/mini/{job.file}"
 
 
-def test_same_code_and_parameters(pairs: list[tuple[dict[str, Any], Stage]], recipes: Path) -> None:
+def test_same_code_and_parameters(pairs: list[tuple[dict[str, Any], Stage]], recipes: Path, params: Params) -> None:
     """What Snakemake's job depends on is what is in the file that DVC's depends on."""
-    params = Params.open(ROOT / "params")
     for job, stage in pairs:
         kind, names = names_of(stage.command)
         assert job["numbers"] == stage_params(params, kind, **names), stage.name
@@ -105,11 +110,10 @@ def test_same_code_and_parameters(pairs: list[tuple[dict[str, Any], Stage]], rec
         assert json.loads((recipes / file).read_text()) == own, stage.name
 
 
-def test_dvc_watches_all_that_recipes_are_made_of(recipes: Path) -> None:
+def test_dvc_watches_all_that_recipes_are_made_of(recipes: Path, params: Params) -> None:
     """Every file of the package, and every file of params/ that a stage of the suite reads."""
     (stage,) = [stage for stage in Checkout(recipes).stages() if stage.name == "recipes"]
-    params = Params.open(ROOT / "params")
-    read = {f"params/{file}" for job in RECIPES for file in stage_files(params, job.stage, **job.names)}
+    read = {f"params/{file}" for job in jobs(params) for file in stage_files(params, job.stage, **job.names)}
     for file in {"rl4lms/core/io.py", "params/suites/mini/grue.yaml", *read}:
         assert stage.deps & {file, *(str(parent) for parent in Path(file).parents)}, file
 

@@ -173,11 +173,21 @@ def test_any_algorithm_with_params_can_be_asked_for(checkout: Checkout) -> None:
     assert sorted(command.split("--method ")[1].split()[0] for command in commands) == ["supervised_trpo", "trpo"]
 
 
+def test_a_baseline_can_be_asked_for(checkout: Checkout) -> None:
+    """It needs the warm start and no RL; the suite's tables stay as they are."""
+    asked = {"baselines": ["best_of_n"], "algs": [], "tasks": ["imdb"], "seeds": [0]}
+    jobs = checkout.jobs(**asked)
+    (command,) = [job["command"] for job in jobs if "--method best_of_n " in job["command"]]
+    assert " --run results/mini/runs/imdb/supervised/seed0 --out results/mini/scores/imdb/best_of_n/seed0" in command
+    assert not {"train", "aggregate"} & {job["rule"] for job in jobs}
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
         ("suite=mimi", 'unknown suite "mimi". Did you mean "mini"?'),
-        ("suit=mini", "--config sets suite, tasks, algs, seeds, data_dir, container; found suit."),
+        ("suit=mini", "--config sets suite, tasks, algs, baselines, seeds, data_dir, container; found suit."),
+        ("baselines=[best_of]", "--config baselines: ['best_of'] not in suite mini, whose baselines are ['best_of_n']"),
         ("tasks=[imbd]", "--config tasks: ['imbd'] not in suite mini"),
         ("seeds=[zero]", "'zero' does not match"),
         ("seeds=[7]", "--config seeds: ['7'] not in suite mini"),

@@ -36,11 +36,15 @@ def test_it_holds_what_transformers_layer_holds() -> None:
 
 
 def test_appending_does_not_move_what_is_there() -> None:
-    layer = growing_layer()()
+    layer = growing_layer()(room=30)
     layer.update(states(10, 0), states(10, 1))
     before = layer.keys.data_ptr()
     for step in range(20):
-        layer.update(states(1, step), states(1, step))
+        layer.update(states(1, step, rows := 3 if step <= 10 else 2), states(1, step, rows))
+        if step == 10:
+            kept = layer.keys[[0, 2]]
+            layer.batch_select_indices(torch.tensor([0, 2]))
+            assert torch.equal(layer.keys, kept)
     assert layer.keys.data_ptr() == before
 
 

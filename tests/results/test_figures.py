@@ -10,14 +10,18 @@ from html.parser import HTMLParser
 
 import matplotlib as mpl
 import pytest
+from matplotlib.legend import Legend
 from PIL import Image
 
-from rl4lms.config.compose import methods
+from rl4lms.config.compose import BASELINES, methods
+from rl4lms.config.labels import FAMILIES, method_label
 from rl4lms.results import figures
 from rl4lms.results.figures import Drawing, panel
-from rl4lms.results.palette import Style, styles
+from rl4lms.results.palette import MARKER_PATHS, Style, panel_groups, styles
 from rl4lms.results.scores import SuiteScores
 from rl4lms.results.suite import SuiteSettings
+
+from .conftest import MAIN_METRICS
 
 DRAW: dict[str, Callable[[SuiteScores], Drawing]] = {
     "summary": figures.summary,
@@ -82,6 +86,23 @@ def oklab(colour: str) -> tuple[float, float, float]:
     )
 
 
+# Machado, Oliveira, Fernandes (2009), severity 1, of linear RGB.
+SEEN = {
+    "protanopia": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "deuteranopia": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.01182, 0.04294, 0.968881)),
+    "tritanopia": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.3039)),
+}
+
+
+def as_seen(colour: str, kind: str) -> str:
+    """The colour that looks to everybody as this one does to who has this colour blindness."""
+    given = [(int(colour[i : i + 2], 16) / 255) for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in given]
+    seen = [min(max(sum(a * b for a, b in zip(row, linear, strict=True)), 0.0), 1.0) for row in SEEN[kind]]
+    coded = [12.92 * c if c <= 0.0031308 else 1.055 * c ** (1 / 2.4) - 0.055 for c in seen]
+    return "#" + "".join(f"{round(255 * c):02x}" for c in coded)
+
+
 @pytest.mark.parametrize("page", ["colour", "dark"])
 def test_a_dozen_methods_are_told_apart(page: str) -> None:
     looks = styles(DOZEN)
@@ -98,6 +119,68 @@ def test_methods_beyond_the_hues_differ_by_marker() -> None:
     assert len({(style.colour, style.marker) for style in looks.values()}) == len(looks)
     warm = [style for name, style in looks.items() if name.startswith("supervised_")]
     assert all(style.filled and style.line == "-" for style in warm)
+
+
+ALL = methods([name for family in FAMILIES.values() for name in family], BASELINES)
+RL = ALL[3:]
+
+
+@pytest.mark.parametrize("page", ["colour", "dark"])
+@pytest.mark.parametrize("kind", SEEN)
+def test_methods_of_a_panel_differ_by_marker_and_by_colour_however_it_is_seen(kind: str, page: str) -> None:
+    looks = styles(ALL)
+    for members in panel_groups(RL).values():
+        assert len({(looks[method].marker, looks[method].filled) for method in members}) == len(members)
+        seen = [oklab(as_seen(getattr(looks[method], page), kind)) for method in members]
+        assert min(math.dist(*pair) for pair in itertools.combinations(seen, 2)) > 0.03
+
+
+def test_no_two_methods_are_drawn_alike() -> None:
+    looks = styles(ALL)
+    assert len(ALL) == 33
+    assert len({(style.colour, style.marker) for style in looks.values()}) == len(looks)
+    assert set(MARKER_PATHS) >= {style.marker for style in looks.values()}
+
+
+def test_a_panel_holds_no_crowd() -> None:
+    """Up to as many algorithms as there are hues share one; more are parted by family, in a fixed order."""
+    few, many = DOZEN[2:], RL
+    assert panel_groups(few) == {"": few}
+    groups = panel_groups(many)
+    assert list(groups) == list(FAMILIES)
+    assert groups["With a critic"] == [f"{s}{a}" for s in ("", "supervised_") for a in ("ppo", "nlpo", "a2c", "trpo")]
+    assert sorted(itertools.chain(*groups.values())) == sorted(many)
+    assert "mine" in panel_groups([*many, "mine"])["Others"]
+    assert panel_groups([f"own{i}" for i in range(20)]).keys() == {""}, "one family is not parted"
+
+
+@pytest.mark.slow
+def test_legends_of_all_algorithms_cover_nothing(suite_with: Callable[..., SuiteScores]) -> None:
+    tasks = ("imdb", "common_gen")
+    scores = suite_with(methods=tuple(ALL), tasks=tasks, main_metrics={task: MAIN_METRICS[task] for task in tasks})
+    for draw in (figures.learning_curves, figures.kl_reward):
+        figure = draw(scores)
+        figure.png()
+        drawn = [axis.get_window_extent() for axis in figure.axes if axis.axison]
+        legends = [child for axis in figure.axes for child in axis.get_children() if isinstance(child, Legend)]
+        boxes = [legend.get_window_extent() for legend in legends]
+        assert len(drawn) == 6 and len(boxes) == 3 + (draw is figures.kl_reward)
+        for one, other in itertools.combinations([*drawn, *boxes], 2):
+            assert not one.overlaps(other)
+        assert {text.get_text() for legend in legends for text in legend.get_texts()} == {
+            method_label(method) for method in (ALL if draw is figures.kl_reward else RL)
+        }
+
+
+def test_best_of_n_is_a_line_across_for_it_has_no_kl(suite_with: Callable[..., SuiteScores]) -> None:
+    scores = suite_with(methods=tuple(methods(["ppo"], BASELINES)))
+    looks = styles(scores.settings.methods)
+    with panel("x", "y") as (_, axis):
+        figures.draw_frontier(axis, scores, "imdb", looks)
+        own = [line for line in axis.lines if line.get_color() == looks["best_of_n"].colour]
+        (line,) = [line for line in own if len(line.get_xdata())]
+        rewards = scores.values("imdb", "best_of_n", "reward")
+        assert rewards is not None and set(line.get_ydata()) == {sum(rewards) / 2}
 
 
 def test_a_method_keeps_its_look_whatever_stands_beside_it() -> None:

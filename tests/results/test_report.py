@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from rl4lms.config.compose import BASELINES, methods
+from rl4lms.config.labels import FAMILIES
 from rl4lms.results import report_samples
+from rl4lms.results.palette import styles
 from rl4lms.results.report import changes, report, slug
 from rl4lms.results.report_samples import samples_json, split_references
 from rl4lms.results.scores import SuiteScores
@@ -235,6 +238,25 @@ def test_a_suite_of_full_size_stays_a_page(tmp_path: Path) -> None:
     page = Page(html)
     assert page.count("section", "page") == len(FULL) + 3
     assert len(html.encode()) < 2_000_000
+
+
+def test_every_colour_has_contrast_with_its_page() -> None:
+    every = methods([name for family in FAMILIES.values() for name in family], BASELINES)
+    for style in styles(every).values():
+        assert contrast(style.colour, "#ffffff") >= 3 and contrast(style.dark, "#15181c") >= 3
+
+
+@pytest.mark.slow
+def test_a_report_of_all_algorithms_parts_them_by_family(suite_with: Callable[..., SuiteScores]) -> None:
+    every = methods([name for family in FAMILIES.values() for name in family], BASELINES)
+    text = report_of(suite_with(methods=tuple(every), n_resamples=20))
+    results = text[text.index('id="results"') : text.index('id="task-imdb"')]
+    assert results.index('id="table-task"') < results.index("<details>"), "the main table is not folded"
+    task = text[text.index('id="task-imdb"') : text.index('id="task-common-gen"')]
+    assert re.findall(r'<li class="name" aria-hidden="true">(.*?)</li>', task) == ["Without RL", *FAMILIES]
+    assert task.count('<svg class="swatch') == len(every)
+    titles = re.findall(r"<figure>\n<h3>(.*?)</h3>", task)
+    assert [title.rpartition(", ")[2] for title in titles] == 3 * [family.lower() for family in FAMILIES]
 
 
 def test_a_suite_of_one_seed_and_one_task(suite_with: Callable[..., SuiteScores]) -> None:

@@ -5,11 +5,13 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rl4lms.config.compose import BASELINES, methods
 from rl4lms.core.errors import DataError
 from rl4lms.results.averages import naturalness_average, task_average
 from rl4lms.results.gains import COLUMNS, REWARD_GAIN, SUPERVISED_GAIN, gains, suite_gains, tasks_where
@@ -17,7 +19,7 @@ from rl4lms.results.scores import SuiteScores
 from rl4lms.results.statistics import Interval
 from rl4lms.results.suite import SuiteSettings
 from rl4lms.results.table import Cell, Column, Table, decimals, interval_text
-from rl4lms.results.table_formats import latex, markdown, markdown_table, method_csv, tex_escape, to_csv
+from rl4lms.results.table_formats import PAGE_ROWS, latex, markdown, markdown_table, method_csv, tex_escape, to_csv
 from rl4lms.results.tables import detail_table, task_table
 
 from .conftest import LEVELS, PERPLEXITY, tables_of
@@ -237,6 +239,33 @@ def test_markdown_names_every_table(tables: dict[str, Table]) -> None:
     for line in text.splitlines():
         if line.startswith("|"):
             assert line.endswith("|")
+
+
+def test_best_of_n_has_its_cost_in_a_table_and_no_kl(suite_with: Callable[..., SuiteScores]) -> None:
+    found = {table.key: table for table in tables_of(suite_with(methods=tuple(methods(["ppo"], BASELINES))))}
+    assert found["cost/tokens"].row_keys == ("best_of_n",)
+    assert cell(found["cost/tokens"], "best_of_n", "imdb").value == 128.0
+    assert "best_of_n" in found["task"].row_keys
+    kl = found["kl_per_token"]
+    assert "best_of_n" not in kl.row_keys
+    assert any("Best of n has none" in note for note in kl.notes)
+
+
+def test_a_suite_without_it_says_nothing_of_it(tables: dict[str, Table]) -> None:
+    assert "cost/tokens" not in tables
+    assert not any("est of n" in note for table in tables.values() for note in table.notes)
+
+
+def test_a_table_of_many_rows_is_several_pages_of_latex(tables: dict[str, Table]) -> None:
+    one = tables[REWARD_GAIN]
+    rows = (one.rows * PAGE_ROWS)[: 2 * PAGE_ROWS + 1]
+    long = replace(one, rows=rows, row_keys=tuple(map(str, range(len(rows)))))
+    text = latex([long])
+    assert text.count(r"\begin{table*}") == 3
+    assert text.count(r"\\") == len(rows) + 3, "every row once, under a head each"
+    assert len(set(re.findall(r"\\label{(.*?)}", text))) == 3
+    assert text.count("Paired bootstrap") == 1
+    assert latex([one]).count(r"\begin{table*}") == 1
 
 
 def test_latex_is_escaped_and_balanced(tables: dict[str, Table]) -> None:

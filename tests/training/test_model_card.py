@@ -37,7 +37,7 @@ def test_what_a_card_says(run_dir: Path):
     }  # fmt: skip
     for line in (
         "| base model | `tiny-gpt2` |",
-        '| data | `dummy_pool` with `{"prompt": "w5 w6"}` |',
+        '| data | `dummy_pool` with `{"n_samples": 12, "prompt": "w5 w6"}` |',
         '| reward | `increasing_numbers` with `{"min_tokens": 4}` |',
         "| seed | `3` |",
         "## Scores on the validation split, epoch 4",

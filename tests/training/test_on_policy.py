@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import pickle
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def config(model: Path, family: str = "gpt2", n_iters: int = 4, **changes: Any) 
     value = {
         "tokenizer": {"model_name": str(model)},
         "reward_fn": {"id": "increasing_numbers", "args": {"min_tokens": 4}},
-        "datapool": {"id": "dummy_pool", "args": {"prompt": "w5 w6"}},
+        "datapool": {"id": "dummy_pool", "args": {"prompt": "w5 w6", "n_samples": 12}},
         "env": {"n_envs": 2, "args": {"max_prompt_length": 8, "max_episode_length": 6, "terminate_on_eos": True}},
         "alg": {
             "id": "ppo",
@@ -249,19 +250,30 @@ def damage(path: Path, how: str) -> None:
         path.unlink()
 
 
-@pytest.mark.parametrize("how", ["flipped", "truncated", "foreign", "missing"])
-@pytest.mark.parametrize("name", ["tensors.safetensors", "state.json"])
-def test_damaged_newest_checkpoint_falls_back_to_the_one_before(model_dir, tmp_path, monkeypatch, caplog, how, name):
+@pytest.fixture(scope="module")
+def whole_and_killed(model_dir, tmp_path_factory):
+    """(a run of three iterations, the same run killed after two of them), to be copied."""
+    directory = tmp_path_factory.mktemp("killed")
     cfg = config(model_dir("gpt2"), n_iters=3)
-    run(tmp_path / "whole", cfg)
-    with monkeypatch.context() as patch:
+    run(directory / "whole", cfg)
+    with pytest.MonkeyPatch.context() as patch:
         kill_after(patch, 2)
         with pytest.raises(Killed):
-            run(tmp_path / "killed", cfg)
-    damage(sorted((tmp_path / "killed" / "checkpoints").iterdir())[-1] / name, how)
-    run(tmp_path / "killed", cfg)
+            run(directory / "killed", cfg)
+    return directory / "whole", directory / "killed"
+
+
+@pytest.mark.parametrize("how", ["flipped", "truncated", "foreign", "missing"])
+@pytest.mark.parametrize("name", ["tensors.safetensors", "state.json"])
+def test_damaged_newest_checkpoint_falls_back_to_the_one_before(
+    model_dir, tmp_path, whole_and_killed, caplog, how, name
+):
+    whole, killed = whole_and_killed
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+    damage(sorted((tmp_path / "checkpoints").iterdir())[-1] / name, how)
+    run(tmp_path, config(model_dir("gpt2"), n_iters=3))
     assert "trying the one before it" in caplog.text
-    assert contents(tmp_path / "whole") == contents(tmp_path / "killed")
+    assert contents(tmp_path) == contents(whole)
 
 
 def keeping_best(model: Path, mode: str, n_iters: int = 6) -> RunConfig:

@@ -131,17 +131,19 @@ def cut_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 
 
 # 5 steps an epoch, of which there are 2. At 4, within the first, a line of log is still gathering; 5 is its end.
+CUTS = [
+    (4, {"save_steps": 2, "logging_steps": 3}),
+    (5, {"save_steps": 5, "logging_steps": 3}),
+    (7, {"save_strategy": "epoch", "logging_steps": 5}),
+    (10, {"save_steps": 1, "logging_steps": 4}),
+    (3, {"save_strategy": "no"}),
+    (8, {"save_steps": 2, "logging_steps": 3, "max_steps": 8, "lr_scheduler_type": "cosine"}),
+    (3, {"save_steps": 1, "logging_steps": 3, "gradient_accumulation_steps": 2}),
+]
+
+
 @pytest.mark.parametrize(
-    ("step", "arguments"),
-    [
-        (4, {"save_steps": 2, "logging_steps": 3}),
-        (5, {"save_steps": 5, "logging_steps": 3}),
-        (7, {"save_strategy": "epoch", "logging_steps": 5}),
-        (10, {"save_steps": 1, "logging_steps": 4}),
-        (3, {"save_strategy": "no"}),
-        (8, {"save_steps": 2, "logging_steps": 3, "max_steps": 8, "lr_scheduler_type": "cosine"}),
-        (3, {"save_steps": 1, "logging_steps": 3, "gradient_accumulation_steps": 2}),
-    ],
+    ("family", "step", "arguments"), [("t5", *CUTS[0]), *(("gpt2", *cut) for cut in CUTS)], indirect=["family"]
 )
 def test_a_run_that_dies_resumes_to_the_same_bytes(tmp_path, monkeypatch, family, step, arguments):
     """Dropout is on, so the generators count; neither pickle nor torch.load is used on the way."""

@@ -4,7 +4,7 @@ GRUE = f"{RESULTS}/grue"
 rule aggregate:
     input:
         EVALUATED,
-        [record_files(*run) for run in RUNS if run.method != "zero_shot"],
+        [record_files(*run) for run in TRAINED_RUNS],
     output:
         [reported(file) for file in made("aggregate", GRUE)],
     log:

@@ -18,7 +18,7 @@ BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE.parent if BASE.name == "workflow" else BASE))
 
 from rl4lms.cli.suite_check import check_suite
-from rl4lms.config.compose import algorithm_of, methods
+from rl4lms.config.compose import BASELINES, algorithm_of, methods
 from rl4lms.config.params import Params
 from rl4lms.config.recipes import job_code_digest
 from rl4lms.config.stages import stage_params
@@ -27,7 +27,7 @@ from rl4lms.tasks.local_rows import local_rows
 
 validate(config, schema="../schemas/config.schema.yaml")
 OVERRIDES = workflow.config_settings.overwrite_config  # what --config and --configfile say
-SETTABLE = ["suite", "tasks", "algs", "seeds", "data_dir", "container"]
+SETTABLE = ["suite", "tasks", "algs", "baselines", "seeds", "data_dir", "container"]
 if not OVERRIDES.keys() <= set(SETTABLE):
     raise WorkflowError(
         f"--config sets {', '.join(SETTABLE)}; found {', '.join(OVERRIDES)}. Every other number is in params/."
@@ -49,12 +49,13 @@ def refused(function, *arguments):
 
 
 def chosen(key):
-    """The suite's list of tasks, algs or seeds, or what --config asks for (which gives texts).
+    """The suite's list of tasks, algs, baselines or seeds, or what --config asks for (which gives texts).
 
-    That is a part of the suite's tasks and seeds, but any algorithm that has params.
+    That is a part of the suite's tasks and seeds, but any algorithm that has params, and any baseline.
     """
     listed = PARAMS.grue()[key]
-    known = listed + [alg for alg in PARAMS.algs() if alg not in listed] if key == "algs" else listed
+    others = {"algs": PARAMS.algs(), "baselines": BASELINES}.get(key, ())
+    known = listed + [item for item in others if item not in listed]
     wanted = [str(item) for item in OVERRIDES.get(key, listed)]
     if unknown := [item for item in wanted if item not in map(str, known)]:
         raise WorkflowError(f"--config {key}: {unknown} not in suite {SUITE}, whose {key} are {known}.")
@@ -64,9 +65,10 @@ def chosen(key):
 PARAMS = refused(Params.open, "params", config["suite"])
 refused(PARAMS.grue)
 SUITE = PARAMS.suite
-TASKS, ALGS, SEEDS = chosen("tasks"), chosen("algs"), chosen("seeds")
-WHOLE = [TASKS, ALGS, SEEDS] == [PARAMS.grue()[key] for key in ("tasks", "algs", "seeds")]
-METHODS = methods(ALGS)
+PARTS = ("tasks", "algs", "baselines", "seeds")
+TASKS, ALGS, CHOSEN_BASELINES, SEEDS = map(chosen, PARTS)
+WHOLE = [TASKS, ALGS, CHOSEN_BASELINES, SEEDS] == [PARAMS.grue()[key] for key in PARTS]
+METHODS = methods(ALGS, CHOSEN_BASELINES)
 RL_METHODS = [method for method in METHODS if algorithm_of(method)]
 refused(check_suite, PARAMS, ALGS)
 RUNS = [Run(*run) for run in product(TASKS, METHODS, SEEDS)]

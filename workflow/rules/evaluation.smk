@@ -22,7 +22,7 @@ rule evaluate:
         data=lambda w, input: dirname(input.data[0]),
         base_model=lambda w, input: dirname(input.base_model[0]),
         reward_model=reward_model_option,
-        run=lambda w: run_dir(w.task, w.method, w.seed),
+        run=lambda w: run_dir(w.task, run_of(w.method), w.seed),
         out=lambda w, output: dirname(output[0]),
     message:
         "evaluate {wildcards.task} {wildcards.method} seed {wildcards.seed}"

@@ -1,7 +1,7 @@
 # Which files each stage makes, and which of another stage's it starts from.
 from os.path import basename, dirname
 
-from rl4lms.config.compose import starting_point
+from rl4lms.config.compose import run_of, starting_point
 from rl4lms.config.stages import STAGES
 
 RESULTS = f"results/{SUITE}"
@@ -59,7 +59,8 @@ def score_files(task, method, seed):
 EVALUATED = [file for run in RUNS for file in score_files(*run)]
 
 
-TRAINED = [file for run in RUNS if run.method != "zero_shot" for file in trained_files(*run)]
+TRAINED_RUNS = [run for run in RUNS if run.method == "supervised" or run.method in RL_METHODS]
+TRAINED = [file for run in TRAINED_RUNS for file in trained_files(*run)]
 
 
 def log_file(stage, *names):
@@ -81,8 +82,8 @@ def starting_model(wildcards):
 
 
 def evaluated_run(wildcards):
-    """The run's own model and last epoch, and the warm start that its KL is measured from."""
-    task, method, seed = wildcards.task, wildcards.method, wildcards.seed
+    """The model that is evaluated with its last epoch, and the warm start that its KL is measured from."""
+    task, method, seed = wildcards.task, run_of(wildcards.method), wildcards.seed
     epochs = [] if method == "zero_shot" else [f"{run_dir(task, method, seed)}/val_split_metrics.jsonl"]
     models = {method, starting_point(method)} - {"zero_shot"}
     return epochs + [file for each in sorted(models) for file in model_files(task, each, seed)]
