@@ -203,3 +203,24 @@ def test_loss_and_gradient_are_those_of_the_formula(model_dir, name):
     # Scores are float32, so that an advantage and what it weighs are equal to 1e-7.
     assert loss == pytest.approx(expected.item(), rel=1e-6, abs=1e-6)
     assert_close(found, wanted, rtol=1e-6, atol=1e-6 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize("name", ["grpo", "dr_grpo", "gspo", "rloo", "reinforce", "raft"])
+def test_what_is_logged_is_a_mean_over_tokens_whatever_the_weights(model_dir, name):
+    """Of one part and of three; the entropy counts in the loss as it is logged."""
+    policy, numbers = {"dtype": "float64"}, []
+    for ent_coef in (0.0, 0.5):
+        algorithm = moved(filled(build(model_dir("gpt2"), cls=CLASSES[name], policy=policy, ent_coef=ent_coef)))
+        algorithm.clip = (LOW, HIGH)
+        numbers += [algorithm.accumulate(whole(algorithm), algorithm.loss, n) for n in (1, 3)]
+    one, three, *with_entropy = numbers
+    assert three == pytest.approx(one, abs=1e-9)
+    for logged in with_entropy:
+        assert logged == pytest.approx({**one, "loss": one["loss"] + 0.5 * one["entropy_loss"]}, abs=1e-9)
+    minibatch = whole(algorithm)
+    output = algorithm.policy.evaluate_actions(minibatch.observations, minibatch.actions)
+    assert one["entropy_loss"] == pytest.approx(-float(output.entropy.mean().detach()), abs=1e-9)
+    if name not in ("reinforce", "raft"):
+        log_ratio = (output.log_prob - minibatch.old_log_prob).detach()
+        k3 = log_ratio.exp() - 1 - log_ratio
+        assert one["approx_kl"] == pytest.approx(float(k3.mean()), abs=1e-9)

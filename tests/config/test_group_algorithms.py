@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rl4lms.config.arguments import ALGORITHM_ARGUMENTS, GroupArguments, group_arguments
+from rl4lms.config.arguments import ALGORITHM_ARGUMENTS, WITHOUT_KL, GroupArguments, group_arguments
 from rl4lms.config.compose import compose_rl
 from rl4lms.config.params import Params
 from rl4lms.config.schema import RunConfig
@@ -22,7 +22,9 @@ SIZES = {"n_prompts": 4, "completions_per_prompt": 2}
 
 def by(on_policy: Config, algorithm: str, **args: Any) -> Config:
     """The small run by an algorithm of groups."""
-    return changed(changed(on_policy, "alg.id", algorithm), "alg.args", args)
+    coeff = 0.0 if algorithm in WITHOUT_KL else 0.1
+    parts = {"id": algorithm, "args": args, "kl_div": {"coeff": coeff}}
+    return {**on_policy, "alg": {**on_policy["alg"], **parts}}
 
 
 def test_there_are_eleven() -> None:
@@ -110,6 +112,12 @@ def test_a_group_has_two_completions_at_least(on_policy: Config, name: str) -> N
 )
 def test_what_one_of_them_refuses(on_policy: Config, name: str, args: Config, expected: str) -> None:
     assert message(by(on_policy, name, **args)).startswith(f"run.yml: {expected}")
+
+
+@pytest.mark.parametrize("name", ["raft", "dpo"])
+def test_a_penalty_that_is_not_read_is_refused(on_policy: Config, name: str) -> None:
+    told = message(changed(by(on_policy, name), "alg.kl_div.coeff", 0.1))
+    assert told == f"run.yml: alg.kl_div.coeff: {name} has no KL penalty; write 0."
 
 
 def test_the_penalty_begins_within_the_longest_response(on_policy: Config) -> None:

@@ -11,11 +11,13 @@ RUNS, ROLLOUTS, IDENTITIES, MASKS = (
     f"tests/algorithms/test_{name}.py" for name in ("groups", "group_rollouts", "group_identities", "group_masks")
 )
 CONFIG = "tests/config/test_group_algorithms.py"
+DEFINITIONS = "tests/algorithms/test_group_definitions.py"
+LOGGED = f"{DEFINITIONS}::test_what_is_logged_is_a_mean_over_tokens_whatever_the_weights"
 
 
 def formula(name: str) -> str:
     """The test of an algorithm's loss and gradient against its formula."""
-    return f"tests/algorithms/test_group_definitions.py::test_loss_and_gradient_are_those_of_the_formula[{name}]"
+    return f"{DEFINITIONS}::test_loss_and_gradient_are_those_of_the_formula[{name}]"
 
 
 GROUPS = [
@@ -120,6 +122,9 @@ GROUPS = [
     mutation(30, "prompts for the tokens of one environment", "config/compose.py",
              'args["n_steps"] * n_envs', 'args["n_steps"]',
              f"{CONFIG}::test_every_shipped_algorithm_composes_for_every_task[grpo]"),
+    mutation(31, "a KL penalty is configured for nothing", "config/schema.py",
+             "if kl_div.coeff and name in WITHOUT_KL:", "if False:",
+             f"{CONFIG}::test_a_penalty_that_is_not_read_is_refused"),
     mutation(31, "k2 without its half", "numerics/kl.py",
              "0.5 * (logprobs - ref_logprobs) ** 2", "(logprobs - ref_logprobs) ** 2",
              f"{GOLDEN}::test_kl_gradients_over_three_symbols"),
@@ -216,6 +221,12 @@ GROUPS = [
              "            columns['weights'] = columns['weights'] / columns['weights'].sum()\n"
              "            parts.append(",
              f"{RUNS}::test_micro_batches_add_up[grpo]"),
+    mutation(32, "what is logged is a mean over a part's own tokens", "rollouts/episodes.py",
+             "values.sum() / self.n_tokens", "values.sum() / len(self)", f"{LOGGED}[grpo]"),
+    mutation(32, "what is logged is weighted as the loss", "algorithms/grpo.py",
+             "batch.token_mean(kl_k3(batch", "batch.mean(kl_k3(batch", f"{LOGGED}[grpo]"),
+    mutation(32, "the entropy is weighted as the loss", "algorithms/reinforce.py",
+             "batch.token_mean(output.entropy)", "batch.mean(output.entropy)", f"{LOGGED}[reinforce]"),
     mutation(1, "responses to a shared prompt count its padding", "policies/language_models.py",
              "positions = mask.sum(1)[group].unsqueeze(1) +", "positions = 0 * group.unsqueeze(1) + mask.shape[1] +",
              f"{ROLLOUTS}::test_a_shared_prompt_is_scored_as_one_of_each_response[gpt2]"),
