@@ -18,7 +18,7 @@ from rl4lms.core.errors import ConfigError
 from rl4lms.numerics.kl import kl_k1, kl_k3
 from rl4lms.policies.sequences import all_tokens
 from rl4lms.rollouts.collector import rollout_info
-from tests.algorithms.test_groups import FAMILIES, SINGLE_NORMS, Constant, build, double, filled, moved
+from tests.algorithms.test_groups import FAMILIES, SINGLE_NORMS, Constant, build, double, filled, moved, whole
 from tests.algorithms.test_trpo import EvenShare
 
 
@@ -90,6 +90,7 @@ def test_minibatches_and_micro_batches_have_whole_groups(model_dir):
             parts = minibatch.split(2)
             found = [part.observations.sequences.groups.tolist() for part in parts]
             assert len(parts) == 2 and list(itertools.chain(*found)) == [g for g in own for _ in range(2)]
+            assert not set(found[0]) & set(found[1])
             weights = torch.cat([part.weights for part in parts])
             assert_close(weights.sort().values, minibatch.weights.sort().values, rtol=0, atol=0)
     assert orders[0] != orders[1]
@@ -115,9 +116,12 @@ class EvenPrompts(EvenShare):
         return [score if own else 0.1 for own, score in zip(useful, scores, strict=True)]
 
 
-@pytest.mark.parametrize(("n_prompts", "n_rounds"), [(4, 3), (4, 2), (7, 1)])
+@pytest.mark.parametrize(("n_prompts", "n_rounds"), [(6, 3), (8, 2), (2, 3), (7, 1)])
 def test_dynamic_sampling_is_that_of_its_definition(model_dir, n_prompts, n_rounds):
-    """Round by round, on groups that a rollout without it has: as many prompts as are missing, until all are found."""
+    """Round by round, on groups that a rollout without it has: as many prompts as are missing, until all are found.
+
+    Of 2 prompts both are useful, so that there is one round; of 6 or 8 later rounds find some, too.
+    """
     sizes = {"completions_per_prompt": 3, "reward": EvenPrompts()}
     plain = build(model_dir("gpt2"), n_prompts=3 * n_prompts, **sizes)
     everything = plain.collector.collect(plain.policy, 0)
@@ -140,7 +144,8 @@ def test_dynamic_sampling_is_that_of_its_definition(model_dir, n_prompts, n_roun
     assert numbers["rollout/n_sampled_tokens"] == n_tokens
     if n_rounds > 1:
         assert 0 < rounds == numbers["rollout/n_rounds"]
-        assert numbers["rollout/n_groups_discarded"] == n_drawn - len(kept) > 0
+        assert numbers["rollout/n_groups_discarded"] == n_drawn - len(kept)
+        assert rounds == 1 if n_prompts == 2 else kept[-1] >= n_prompts
         assert numbers["rollout/groups_without_spread"] == 0
     else:
         assert numbers["rollout/groups_without_spread"] == pytest.approx(1 - sum(useful[:7]) / 7)
@@ -194,11 +199,15 @@ def test_episodes_of_the_reference_have_the_policys_log_probabilities(model_dir)
 # -- one pass over a prompt of several responses ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("family", ["gpt2", "llama", "gpt_neox", "t5", "bart"])
+@pytest.mark.parametrize("family", ["gpt2", "llama", "gpt_neox", "t5", "bart", "gpt2 lora", "t5 lora"])
 def test_a_shared_prompt_is_scored_as_one_of_each_response(model_dir, family):
     """Log-probabilities and gradient with one pass over a prompt, and with one for each of its responses."""
-    algorithm = moved(double(model_dir(family), GRPO, family, n_prompts=5, completions_per_prompt=3))
-    policy, sequences = algorithm.policy, algorithm.rollout_buffer.episodes.sequences
+    family, _, adapters = family.partition(" ")
+    if adapters:
+        pytest.importorskip("peft")
+    policy = {"dtype": "float64", **({"lora": {"r": 2, "lora_alpha": 4.0}} if adapters else {})}
+    algorithm = filled(build(model_dir(family), family, GRPO, policy, n_prompts=5, completions_per_prompt=3))
+    policy, sequences = moved(algorithm).policy, algorithm.rollout_buffer.episodes.sequences
     assert sequences.prompts() is not None and not sequences.prompt_mask.all()
     apart = dataclasses.replace(sequences, groups=None)
     results = []
@@ -212,3 +221,33 @@ def test_a_shared_prompt_is_scored_as_one_of_each_response(model_dir, family):
     tolerance = 1e-4 if family in SINGLE_NORMS else 1e-9
     for one, other in zip(*results, strict=True):
         assert_close(one, other, rtol=tolerance, atol=tolerance * float(other.abs().max()))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_groups_scored_in_parts_are_scored_as_at_once(model_dir, monkeypatch, family):
+    """A part has whole groups: as many as the limit allows, and one at least."""
+    algorithm = build(model_dir(family), family, n_prompts=5, completions_per_prompt=3)
+    policy = algorithm.policy
+    sequences = algorithm.collector.collect(policy, 0).sequences
+    width = sequences.prompt_ids.shape[1] + 3 * sequences.response_ids.shape[1]
+    scored = []
+    for limit, sizes in ((1, [3] * 5), (2 * width, [6, 6, 3]), (2**20, [15])):
+        monkeypatch.setattr("rl4lms.policies.base.MAX_POSITIONS_ON_CPU", limit)
+        parts = policy._chunks(sequences)
+        assert torch.cat(parts).tolist() == list(range(15)) and [len(part) for part in parts] == sizes
+        scored.append((*policy.sequence_logprobs(sequences), policy.reference_logprobs(sequences)))
+    for each in scored[:2]:
+        for part, once in zip(each, scored[2], strict=True):
+            assert_close(part, once, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_half_precision_keeps_the_updates_own_log_probabilities(model_dir, family):
+    """docs/numerics.md, line 4: as for algorithms with a critic, also if prompts are shared."""
+    algorithm = filled(build(model_dir(family), family, policy={"dtype": "bfloat16"}))
+    batch = algorithm.rollout_buffer.episodes
+    assert (batch.logprobs - batch.sampler_logprobs)[batch.mask].any()
+    minibatch = whole(algorithm)
+    logprobs = algorithm.policy.evaluate_actions(minibatch.observations, minibatch.actions).log_prob
+    assert (logprobs - minibatch.old_log_prob).abs().mean() < 0.02
+    assert_close(batch.raw_logprobs, batch.ref_logprobs, rtol=0, atol=0)

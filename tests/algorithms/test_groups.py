@@ -163,3 +163,28 @@ def test_groups_without_pairs_leave_the_weights_alone(model_dir):
     before = weights(algorithm)
     algorithm.learn(algorithm.budget, log_interval=None)
     assert torch.equal(weights(algorithm), before)
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "expected"),
+    [
+        ("grpo", {"clip_range": 0.0}, r"alg\.args\.clip_range: expected a number above 0, found 0\.0"),
+        ("grpo", {"n_prompts": 0}, r"alg\.args\.n_prompts: expected a number above 0, found 0"),
+        ("rloo", {"target_kl": -1.0}, r"alg\.args\.target_kl: expected a number above 0"),
+        ("cispo", {"ratio_cap": 0.0}, r"alg\.args\.ratio_cap: expected a number above 0"),
+        ("dpo", {"beta": 0.0}, r"alg\.args\.beta: expected a number above 0"),
+        ("dpo", {"sampler": "start"}, r'alg\.args\.sampler: unknown sampler "start"'),
+        ("reinforce", {"baseline": "mean"}, r'alg\.args\.baseline: unknown baseline "mean"'),
+        ("reinforce_pp", {"baseline": "mean"}, r"alg\.args\.completions_per_prompt: 1, expected at least 2"),
+    ],
+)
+def test_wrong_arguments_are_refused_through_the_api(model_dir, name, args, expected):
+    with pytest.raises(ConfigError, match=expected):
+        build(model_dir("gpt2"), cls=CLASSES[name], **args)
+
+
+def test_rewards_of_groups_are_not_whitened(model_dir):
+    algorithm = build(model_dir("gpt2"))
+    collector = algorithm.collector
+    with pytest.raises(ConfigError, match=r"alg\.kl_div\.norm_reward: not used by an algorithm without a critic"):
+        algorithm.make_collector(collector.task, collector.scorer, collector.kl_controller, True)

@@ -147,6 +147,19 @@ def test_resume_is_exact_without_a_critic(model_dir, tmp_path, monkeypatch, case
     assert any((before[name] != after[name]).any() for name in after), "nothing was learnt: the test shows little"
 
 
+@pytest.mark.parametrize(
+    "algorithm", ["dr_grpo", "gspo", "cispo", "rloo", "reinforce", "reinforce_pp", "remax", "raft"]
+)
+def test_the_others_run_from_a_configuration_too(model_dir, tmp_path, algorithm):
+    RewardFunctionRegistry.add("even_share", EvenShare)
+    run(tmp_path, without_critic(config(model_dir("gpt2"), n_iters=1), algorithm, {}, {}))
+    rollout, update = (json.loads((tmp_path / f"{name}_info.jsonl").read_text()) for name in ("rollout", "training"))
+    assert rollout["rollout/n_episodes"] == 9 and rollout["rollout/value_mean"] == 0
+    assert rollout["rollout/n_sampled_tokens"] >= rollout["rollout/n_steps"]
+    assert update["train/n_updates"] == 2 and "train/value_loss" not in update
+    assert (tmp_path / "model" / "model.safetensors").exists()
+
+
 def check_resume(cfg: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(tmp_path / "whole", cfg)
     with monkeypatch.context() as patch:
