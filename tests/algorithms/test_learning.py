@@ -96,6 +96,22 @@ def test_increasing_numbers(model_dir: Any, family: str) -> None:
     assert sum(means[-5:]) / 5 > sum(means[:2]) / 2 + 0.15, f"{means[0]:.3f} -> {means[-1]:.3f}"
 
 
+@pytest.mark.parametrize("family", ["gpt2", "t5"])
+@pytest.mark.slow
+def test_the_margin_of_offline_dpo_rises(model_dir: Any, family: str) -> None:
+    """On pairs that the model at the start made: new ones in each iteration, so that it is no memory of them."""
+    offline = {**GROUPS, "cls": DPO, "sampler": "reference", "n_epochs": 1}
+    algorithm = build(model_dir(family, scale=1.0), family, eos=False, reward=EvenShare(), **offline)
+    margins, accuracies = [], []
+    for _ in range(40):
+        algorithm.learn(algorithm.budget, log_interval=None, reset_num_timesteps=False)
+        logged = algorithm.logger.name_to_value
+        margins.append(logged["train/reward_margin"])
+        accuracies.append(logged["train/reward_accuracy"])
+    assert abs(margins[0]) < 1e-6 and min(margins[-5:]) > 0.3, margins
+    assert sum(accuracies[-10:]) / 10 > 0.75, accuracies
+
+
 @pytest.mark.slow
 def test_single_episodes_are_told_apart(model_dir: Any) -> None:
     """The published `batch_size: 64` with episodes of 64 steps: a minibatch is one episode, and still it learns.
