@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from rl4lms.config.arguments import WITHOUT_KL
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.core.tables import RewardFunctionRegistry
@@ -121,6 +122,8 @@ def without_critic(cfg: RunConfig, algorithm: str, args: dict[str, Any], policy:
     value = with_policy(cfg, **policy).to_dict()
     value["alg"] |= {"id": algorithm, "args": {**GROUPS, **args}}
     value["alg"]["policy"]["args"]["value_model"] = "none"
+    if algorithm in WITHOUT_KL:
+        value["alg"]["kl_div"] = {"coeff": 0.0}
     return RunConfig.from_dict({**value, "reward_fn": {"id": "even_share"}})
 
 
