@@ -17,6 +17,7 @@ from rl4lms.core.seals import SEAL
 from rl4lms.tracking.tracker import Tracker
 
 PARAMS = Params.open(Path(__file__).resolve().parents[2] / "params", "tiny")
+METHODS = sorted(start + alg for alg in PARAMS.algs() for start in ("", "supervised_"))
 
 
 @pytest.fixture
@@ -93,8 +94,7 @@ def test_a_failed_run_leaves_no_output_and_is_gone_on_with(
         (
             "method",
             "zero_shot",
-            '--method: unknown method "zero_shot". Known: a2c, nlpo, ppo, supervised_a2c, supervised_nlpo, '
-            "supervised_ppo, supervised_trpo, trpo.",
+            f'--method: unknown method "zero_shot". Known: {", ".join(METHODS)}.',
         ),
         (
             "task",

@@ -144,17 +144,18 @@ def test_every_shipped_algorithm_composes_for_every_task(name: str) -> None:
     for suite in ("mini", "tiny", "real"):
         params = Params.open(PARAMS, suite)
         for task in params.grue()["tasks"]:
-            rl = params.rl(task)
+            rl, own = params.rl(task), params.alg(name).get("tasks", {}).get(task, {})
             for start, changes in (("", {}), ("supervised_", rl.get("supervised", {}))):
                 run = compose_rl(params, task, start + name, 0, data_dir="D", model_dir="M", reward_model_dir="R")
                 config = RunConfig.from_dict(run, f"{suite}, {task}, {start}{name}")
                 assert config.notices == ()
                 args = config.alg.args
                 if isinstance(args, GroupArguments):
-                    n_steps = (rl["args"] | changes.get("args", {}))["n_steps"]
+                    of_task = own.get("supervised", {}) if start else {}
+                    said = rl["args"] | changes.get("args", {}) | own.get("args", {}) | of_task.get("args", {})
                     responses = args.completions_per_prompt + (config.alg.id == "remax")  # and a greedy one
                     n_tokens = responses * config.alg.policy.generation.max_new_tokens
-                    expected = max(1, round(n_steps * config.env.n_envs / n_tokens))
+                    expected = max(1, round(said["n_steps"] * config.env.n_envs / n_tokens))
                     assert args.n_prompts == expected, (suite, task, start)
 
 
