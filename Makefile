@@ -9,7 +9,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 ENVIRONMENT := $(VENV)/.installed
 
-.PHONY: env test test-long test-system test-gpu test-network lint format type docs pictures release bench
+.PHONY: env test test-long test-system test-gpu test-network lint format type docs pictures release bench tune study
 
 help::
 	@echo "make env       the environment, in $(VENV); every target makes it first, but those that only look (VENV=)"
@@ -21,6 +21,8 @@ help::
 	@echo "make lint type docs    what CI checks besides; make format rewrites"
 	@echo "make pictures  of a finished suite's report and of the terminal, for docs/ (needs Chromium)"
 	@echo "make release   record, and copy tables and plots to docs/results/; VERSION=1.2.0 tags what is committed"
+	@echo "make tune      the settings of the study (docs/study.md): eight points of each algorithm, by validation"
+	@echo "make study     the study: algorithms over seeds, from one warm start, at one budget"
 	@echo "make bench     speed and memory of the learning core"
 
 env: $(ENVIRONMENT)
@@ -63,3 +65,10 @@ release: $(if $(VERSION),$(ENVIRONMENT),record)
 
 bench: $(ENVIRONMENT)
 	python -m benchmarks.ppo
+
+tune: $(ENVIRONMENT)
+	$(SNAKEMAKE) train_all --config suite=tuning
+	python scripts/choose_settings.py tuning
+
+study:
+	$(MAKE) grue SUITE=study

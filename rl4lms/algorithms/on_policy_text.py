@@ -71,6 +71,8 @@ class TextRollouts(OnPolicyAlgorithm):
     collector: RolloutCollector
     tracker: Tracker | None = None
     iteration: int = 0
+    n_sampled_tokens: int = 0  # of all iterations: every token that the sampler emitted, discarded ones included
+    ended: bool = False  # set where training is to end before the next rollout
     whitens_itself: ClassVar[bool] = False  # True for a class whose `train()` was written for SB3's buffer
     kl_in_reward: bool = True  # False if the KL to the reference is in the loss (docs/numerics.md, line 31)
     by_reference: bool = False  # whether the frozen reference makes the episodes
@@ -133,9 +135,11 @@ class TextRollouts(OnPolicyAlgorithm):
         self._current_progress_remaining = 1.0 - steps_before / total_timesteps
 
     def collect_rollouts(self, env: VecEnv, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
-        """Fill the buffer with the episodes of an iteration."""
-        self.policy.before_rollout(self.iteration)
+        """Fill the buffer with the episodes of an iteration. Returns False, which ends `learn`, once `ended` is set."""
         callback.on_rollout_start()
+        if self.ended:
+            return False
+        self.policy.before_rollout(self.iteration)
         self.policy.set_training_mode(False)
         rollout_buffer.reset()
         batch = self.collector.collect(self.policy, self.iteration)
@@ -148,6 +152,7 @@ class TextRollouts(OnPolicyAlgorithm):
             self.tracker.log_rollout(self.iteration, info)
         self.kl_controller.step(info["rollout/kl_mean"])
         self.num_timesteps += self.budget
+        self.n_sampled_tokens += int(info["rollout/n_sampled_tokens"])
         self.iteration += 1
         callback.update_locals(locals())
         callback.on_rollout_end()

@@ -39,7 +39,7 @@ def check_suite(params: Params, algs: Iterable[str] = ()) -> None:
     """algs: algorithms that are asked for beside the suite's. Raises ConfigError for the first fault, in one line."""
     grue = params.grue()
     where = f"{params.directory}/grue.yaml"
-    for key in ("tasks", "algs", "baselines", "seeds"):
+    for key in ("tasks", "algs", "baselines", "seeds", "starts"):
         _check_list(grue[key], f"{where}: {key}", may_be_empty=key in ("algs", "baselines"))
     for baseline in grue["baselines"]:
         if baseline not in BASELINES:
@@ -51,7 +51,7 @@ def check_suite(params: Params, algs: Iterable[str] = ()) -> None:
     # An algorithm that is not run still shows the evaluation.
     run = list(dict.fromkeys([*grue["algs"], *algs])) or params.algs()[:1]
     for task in grue["tasks"]:
-        _check_task(params, task, methods(run), grue["seeds"])
+        _check_task(params, task, methods(run, starts=grue["starts"]), grue["seeds"])
     SuiteSettings.from_params(params)
 
 
@@ -126,7 +126,7 @@ def _check_source(model: Mapping[str, Any], where: str) -> None:
 
 
 def _check_data(params: Params, task: str, where: str) -> None:
-    if task not in TASKS.ids() and not (params.directory / "tasks" / f"{task}.yaml").is_file():
+    if task not in TASKS.ids() and task not in params.tasks():
         raise ConfigError(TASKS.unknown(task, where))
     data = params.task(task)["data"]
     if task not in TASKS.ids():

@@ -18,10 +18,14 @@ WARM_START = f"{SUPERVISED}_"
 LEARNED = ("learned_reward", "intent_accuracy")  # ids that need a classifier, as reward and as metric
 
 
-def methods(algs: Iterable[str], baselines: Iterable[str] = ()) -> list[str]:
-    """All methods of a suite: those without RL, then each algorithm from the base model and from the warm start."""
+STARTS = (ZERO_SHOT, SUPERVISED)  # the models that RL may start from: the base model and the warm start
+
+
+def methods(algs: Iterable[str], baselines: Iterable[str] = (), starts: Iterable[str] = STARTS) -> list[str]:
+    """All methods of a suite: those without RL, then each algorithm from each of its starts."""
     names = list(algs)
-    return [ZERO_SHOT, SUPERVISED, *baselines, *names, *(WARM_START + name for name in names)]
+    prefixes = [prefix for start, prefix in ((ZERO_SHOT, ""), (SUPERVISED, WARM_START)) if start in starts]
+    return [ZERO_SHOT, SUPERVISED, *baselines, *(prefix + name for prefix in prefixes for name in names)]
 
 
 def algorithm_of(method: str) -> str | None:
@@ -81,7 +85,7 @@ def compose_rl(
 ) -> dict[str, Any]:
     """One RL run: params/algs/<alg>.yaml, the task's `rl` over it, and what the algorithm says of that task over both.
 
-    For a warm start each has its `supervised` over it.
+    For a warm start each has its `supervised` over it. The values of a point of a search are over all of these.
     """
     p = task_params(params, task)
     alg, merged = _algorithm(params, p, task, method)
@@ -113,6 +117,7 @@ def compose_rl(
         "train_evaluation": {
             "eval_batch_size": p["evaluation"]["eval_batch_size"],
             "n_iters": merged["n_iters"],
+            "n_tokens": merged["n_tokens"],
             "eval_every": p["evaluation"]["eval_every"],
             "save_every": p["evaluation"]["save_every"],
             "keep_best": p["evaluation"]["keep_best"],
@@ -147,6 +152,7 @@ def _algorithm(
             alg.get("supervised", {}),
             *(part for each in changes for part in (each, each.get("supervised", {}))),
         ]
+    changes.append(alg.get("point", {}))
     merged: dict[str, Any] = {k: alg.get(k, {}) for k in ("args", "kl_div", "policy")} | {
         "generation": task_params["generation"],
         "env_args": task_params["env"].get("args", {}),
@@ -154,7 +160,10 @@ def _algorithm(
     }
     for change in changes:
         merged = merge(merged, {k: _said(change[k]) for k in merged if change.get(k)})
-    return alg, merged | {"n_iters": [each["n_iters"] for each in changes if each.get("n_iters")][-1]}
+    lengths = {
+        key: next((each[key] for each in reversed(changes) if each.get(key)), None) for key in ("n_iters", "n_tokens")
+    }
+    return alg, merged | lengths
 
 
 def _budget(algorithm: str, args: Mapping[str, Any], n_envs: int, generation: Mapping[str, Any]) -> dict[str, Any]:

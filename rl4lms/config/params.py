@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from rl4lms.config.params_schema import (
     TaskParams,
 )
 from rl4lms.config.reader import Name, read
+from rl4lms.config.search import point
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.code_imports import source_of
 from rl4lms.core.errors import ConfigError, unknown
@@ -53,7 +55,26 @@ class Params:
         suites = {default, *(p.name for p in (root / "suites").glob("*") if p.is_dir() and is_safe(p.name))}
         if name not in suites:
             raise ConfigError(unknown("suite", name, suites, str(root / "suites")))
-        return cls(root, name)
+        params = cls(root, name)
+        params.folders  # noqa: B018 - finds a circle of suites
+        return params
+
+    @cached_property
+    def folders(self) -> list[Path]:
+        """Where the suite's files lie, the first under all others: params/, suites that it extends, and its own."""
+        names: list[str] = []
+        name: str | None = self.suite
+        while name is not None:
+            own = self.directory / "suites" / name / "grue.yaml"
+            if name in names:
+                raise ConfigError(f"{own}: extends: {' -> '.join([*reversed(names), name])} goes in a circle.")
+            names.append(name)
+            following = load_yaml(own).get("extends") if own.exists() else None
+            if following is not None and not (self.directory / "suites" / str(following)).is_dir():
+                known = [path.name for path in (self.directory / "suites").glob("*")]
+                raise ConfigError(unknown("suite", following, known, f"{own}: extends"))
+            name = following
+        return [self.directory, *(self.directory / "suites" / name for name in reversed(names))]
 
     def changed(self, subject: str, changes: Mapping[str, Any]) -> Params:
         """The same with changes of what `subject` names: a file, "FILE ENTRY" for an entry of it, or RUN.
@@ -89,13 +110,35 @@ class Params:
             sys.path.append(str(path.resolve().parent))
         return path.stem
 
+    def tasks(self) -> list[str]:
+        """The tasks that have params, whether or not the suite has them."""
+        return sorted({path.stem for folder in self.folders for path in (folder / "tasks").glob("*.yaml")})
+
     def algs(self) -> list[str]:
-        """The algorithms that have params, whether or not the suite runs them by itself."""
-        return sorted(path.stem for path in (self.directory / "algs").glob("*.yaml") if is_safe(path.stem))
+        """The algorithms that have params, whether or not the suite runs them by itself, and the points of searches."""
+        files = {path.stem for folder in self.folders for path in (folder / "algs").glob("*.yaml")}
+        names = sorted(name for name in files if is_safe(name))
+        searches = ((name, self._alg(name).get("search")) for name in names)
+        return names + [f"{name}.{k}" for name, search in searches if search for k in range(search["n_points"])]
 
     def alg(self, name: str) -> dict[str, Any]:
-        """An algorithm's file as it is written, checked, without defaults: the run that it is part of has them."""
-        return self._file(f"algs/{check_name(name, 'algorithm')}.yaml", AlgParams, written=True)
+        """An algorithm's file as it is written, checked, without defaults: the run that it is part of has them.
+
+        "point" holds what differs in a point of its search: of <algorithm>.<k> the k-th, else the one that is chosen.
+        """
+        file, separator, k = name.partition(".")
+        alg = self._alg(file)
+        search = alg.pop("search", None) or {"n_points": 0, "chosen": None}
+        if not separator:
+            if search.get("chosen") is None:
+                return alg
+            k = str(search["chosen"])
+        if not k.isdecimal() or int(k) >= search["n_points"]:
+            raise ConfigError(unknown("algorithm", f"{file}.{k}", self.algs(), f"{self.directory}/algs"))
+        return alg | {"point": override({}, point(search["values"], int(k)))}
+
+    def _alg(self, file: str) -> dict[str, Any]:
+        return self._file(f"algs/{check_name(file, 'algorithm')}.yaml", AlgParams, written=True)
 
     def rl(self, task: str) -> dict[str, Any]:
         """`rl` of a task's file as it is written, for the same reason."""
@@ -135,17 +178,16 @@ class Params:
         return deepcopy(self._files[file][0 if written else 1])
 
     def _read(self, file: str, schema: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        base, overlay = self.directory / file, self.directory / "suites" / self.suite / file
-        if not base.exists():
-            known = [p.stem for p in base.parent.glob("*.yaml")]
-            raise ConfigError(unknown("file", base.stem, known, str(base.parent)))
-        merged = load_yaml(base)
-        source = str(base)
-        if overlay.exists():
+        found = [folder / file for folder in self.folders if (folder / file).exists()]
+        if not found:
+            known = {path.stem for folder in self.folders for path in (folder / file).parent.glob("*.yaml")}
+            raise ConfigError(unknown("file", Path(file).stem, sorted(known), str((self.directory / file).parent)))
+        merged = load_yaml(found[0])
+        for overlay in found[1:]:
             changes = load_yaml(overlay)
             read(schema, changes, "", str(overlay), partial=True)
             merged = merge(merged, changes)
-            source = f"{base} with {overlay}"
+        source = " with ".join(map(str, found))
         given = self.changes.get(file, {})
         merged, source = override(merged, given), noted(source, given)
         checked = read(schema, merged, "", source)

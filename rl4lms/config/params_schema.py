@@ -67,6 +67,7 @@ class RLOverrides:
     env_args: Annotated[Arguments, "Over the task's env.args, in training."] = field(default_factory=dict)
     reward_args: Annotated[Arguments, "Over the task's reward_fn.args, in training."] = field(default_factory=dict)
     n_iters: Annotated[Count | None, "In place of the task's rl.n_iters."] = None
+    n_tokens: Annotated[Count | None, "In place of the task's rl.n_tokens."] = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class RLParams:
     """Reinforcement learning on a task, over the algorithm's file."""
 
     n_iters: Annotated[Count, "Iterations: rollouts of about args.n_steps * env.n_envs tokens, each with its update."]
+    n_tokens: Annotated[Count | None, "Sampled tokens at which training ends before n_iters; null sets no end."] = None
     args: Annotated[Arguments, "Over the algorithm's args."] = field(default_factory=dict)
     kl_div: Annotated[Arguments, Part(KLConfig), "Over its kl_div."] = field(default_factory=dict)
     policy: Annotated[PolicyParams, "Over its policy."] = field(default_factory=PolicyParams)
@@ -122,6 +124,25 @@ class TaskOverrides(RLOverrides):
 
 
 @dataclass(frozen=True)
+class SearchedParams:
+    """A value that a search varies, between two ends."""
+
+    low: Annotated[Positive, "Its smallest value."]
+    high: Annotated[Positive, "Its largest value."]
+    log: Annotated[bool, "Spread evenly by logarithm."] = False
+    whole: Annotated[bool, "Round to whole numbers."] = False
+
+
+@dataclass(frozen=True)
+class SearchParams:
+    """Points of a search, each a method of its own: <alg>.0 is the algorithm with the values of the first point."""
+
+    n_points: Annotated[Count, "Points of a Halton sequence, the same ones for every algorithm of as many values."]
+    values: Annotated[dict[str, SearchedParams], "What varies, by its dotted key, such as args.learning_rate."]
+    chosen: Annotated[Natural | None, "The point whose values the algorithm itself takes; null: none of them."] = None
+
+
+@dataclass(frozen=True)
 class AlgParams:
     """params/algs/<alg>.yaml."""
 
@@ -133,6 +154,7 @@ class AlgParams:
         default_factory=RLOverrides
     )
     tasks: Annotated[dict[str, TaskOverrides], "What changes on single tasks, by task."] = field(default_factory=dict)
+    search: Annotated[SearchParams | None, "Settings of the algorithm that are compared; null has none."] = None
 
 
 @dataclass(frozen=True)
@@ -263,6 +285,10 @@ class GrueParams:
     )
     best_of_n: Annotated[BestOfNParams, "The baseline of that name."] = field(default_factory=BestOfNParams)
     kernels: Annotated[Kernels, "Arithmetic that is equal on every CPU with AVX2, or each CPU's own."] = "portable"
+    starts: Annotated[
+        list[Literal["zero_shot", "supervised"]], "Models that RL starts from: the base model, the warm start."
+    ] = field(default_factory=lambda: ["zero_shot", "supervised"])
+    extends: Annotated[Name | None, "Another suite, whose files this one changes; null changes params/ itself."] = None
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def jobs(params: Params) -> Iterator[Job]:
     grue, families, classifiers = params.grue(), params.base_models(), params.reward_models()
     prepared = [*grue["tasks"], *(task for family in families.values() for task in family["tasks"])]
     prepared += [entry["task"] for entry in classifiers.values()]
-    known = {path.stem for path in (params.directory / "tasks").glob("*.yaml")}
+    known = set(params.tasks())
     yield from (Job("prepare", {"task": task}) for task in dict.fromkeys(prepared) if task in known)
     yield from (Job("base-model", {"family": family}) for family in families)
     yield from (Job("reward-model", {"name": name}) for name in classifiers)

@@ -346,8 +346,9 @@ class _Reading:
             if given.get(name) is None:
                 raise missing(int, join(path, name), self.source)
         section: TrainEvaluationConfig = self._read(TrainEvaluationConfig, given, path)
-        if section.keep_best is not None and not on_policy:
-            raise self._wrong(join(path, "keep_best"), "not used by alg.id supervised; remove it.")
+        for name in ("keep_best", "n_tokens") if not on_policy else ():
+            if given.get(name) is not None:
+                raise self._wrong(join(path, name), "not used by alg.id supervised; remove it.")
         generation = self._generation(decoding, f"{path}.generation_kwargs", length=length, causal=causal)
         for name, instead in _OF_ON_POLICY.items() if not on_policy else ():
             if name in given:

@@ -165,6 +165,11 @@ class TrainEvaluationConfig:
     n_iters: Annotated[Count | None, "Iterations: rollouts, each with its update; required but in supervised runs."] = (
         None
     )
+    n_tokens: Annotated[
+        Count | None,
+        "Tokens: training ends after the iteration in which the sampler has emitted as many, whatever became of them; "
+        "null leaves the end to n_iters.",
+    ] = None
     eval_every: Annotated[
         Count | None, "Iterations between evaluations; in supervised runs epochs, where null is every one."
     ] = None

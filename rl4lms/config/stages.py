@@ -75,7 +75,7 @@ STAGES = {
         "aggregate",
         "make the benchmark's tables, plots and report",
         {
-            "grue.yaml": ("tasks", "algs", "baselines", "seeds", "aggregate"),
+            "grue.yaml": ("tasks", "algs", "baselines", "starts", "seeds", "aggregate"),
             "tasks/{tasks}.yaml": ("version", "reward_fn", "evaluation"),
         },
         (

@@ -87,7 +87,7 @@ class SuiteSettings:
         return cls(
             suite=grue["suite"],
             tasks=tuple(grue["tasks"]),
-            methods=tuple(methods(in_order(grue["algs"]), grue["baselines"])),
+            methods=tuple(methods(in_order(grue["algs"]), grue["baselines"], grue["starts"])),
             seeds=tuple(grue["seeds"]),
             main_metrics=main_metrics,
             scales=scales,

@@ -73,6 +73,7 @@ class OnPolicyTrainer:
         self.evaluation = config.train_evaluation
         assert self.evaluation.n_iters is not None and self.evaluation.eval_every is not None
         self.n_iters: int = self.evaluation.n_iters
+        self.n_tokens = self.evaluation.n_tokens
         self.eval_every: int = self.evaluation.eval_every
         self.best: dict[str, Any] | None = None  # iteration and value of the best evaluation, with keep_best
         self.writes = rank() == 0  # only the first process of a launch writes files
@@ -113,7 +114,7 @@ class OnPolicyTrainer:
         if done == 0:
             self.tracker.load_state_dict({})  # removes lines of a run that was killed before its first checkpoint
             self.evaluate_splits(0, ends=True)
-        if done < self.n_iters:
+        if not self.is_finished:
             with Preemption() as preemption:
                 self.algorithm.learn(
                     (self.n_iters - done) * self.algorithm.budget,
@@ -152,6 +153,12 @@ class OnPolicyTrainer:
             self.best = {"iteration": epoch, "value": value}
 
     @property
+    def is_finished(self) -> bool:
+        """Whether the iterations, or the tokens that may be sampled, are used up."""
+        spent = self.n_tokens is not None and self.algorithm.n_sampled_tokens >= self.n_tokens
+        return bool(spent or self.algorithm.iteration >= self.n_iters)
+
+    @property
     def is_best(self) -> bool:
         """Whether the evaluation after the last iteration is the best so far."""
         return self.best is not None and self.best["iteration"] == self.algorithm.iteration
@@ -167,6 +174,7 @@ class OnPolicyTrainer:
             "digest": self.digest,
             "num_timesteps": self.algorithm.num_timesteps,
             "n_updates": self.algorithm._n_updates,
+            "n_sampled_tokens": self.algorithm.n_sampled_tokens,
             "kl_controller": self.algorithm.kl_controller.state_dict(),
             "optimizer": rest,
             "tracker": self.tracker.state_dict(),
@@ -186,7 +194,7 @@ class OnPolicyTrainer:
         algorithm, policy = self.algorithm, self.algorithm.policy
         load_training(policy, policy.optimizer, "policy", tensors, state["optimizer"], FROZEN)
         algorithm.num_timesteps, algorithm._n_updates = state["num_timesteps"], state["n_updates"]
-        algorithm.iteration = state["iteration"]
+        algorithm.iteration, algorithm.n_sampled_tokens = state["iteration"], state["n_sampled_tokens"]
         algorithm.kl_controller.load_state_dict(state["kl_controller"])
         self.tracker.load_state_dict(state["tracker"])
         load_generator_state(state["generators"])
@@ -238,7 +246,7 @@ class IterationCallback(BaseCallback):
         logged.clear()
         trainer.tracker.log_training(iteration - 1, info)
         self._log_time(iteration)
-        last = iteration == trainer.n_iters
+        last = trainer.algorithm.ended = trainer.is_finished
         if last or iteration % trainer.eval_every == 0:
             trainer.evaluate_splits(iteration, ends=last)
         if last or terminated or trainer.is_best or iteration % trainer.evaluation.save_every == 0:

@@ -35,7 +35,7 @@ CAUSAL: dict[str, Any] = {
     "evaluation": {"do_sample": True, "temperature": 0.7, "top_k": 8, "top_p": 0.8, "min_length": 1,
                    "max_new_tokens": 4, "no_repeat_ngram_size": 2, "repetition_penalty": 1.2,
                    "post_processing_fn": {"id": "shout_in_a_run"}},
-    "train_evaluation": {"eval_batch_size": 3, "n_iters": 1, "eval_every": 1, "save_every": 7,
+    "train_evaluation": {"eval_batch_size": 3, "n_iters": 1, "n_tokens": 5, "eval_every": 1, "save_every": 7,
                          "keep_best": {"metric": "synthetic/increasing_numbers_in_text"}},
 }  # fmt: skip
 SEQ2SEQ: dict[str, Any] = {

@@ -389,3 +389,31 @@ def test_logging_more_changes_nothing(model_dir, tmp_path):
     run(tmp_path / "a", cfg)
     train_on_policy(cfg, tmp_path / "b", tracker=Tracker(tmp_path / "b", quiet=False))
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "grpo"])
+def test_training_ends_after_the_iteration_in_which_the_tokens_are_spent(model_dir, tmp_path, monkeypatch, algorithm):
+    value = config(model_dir("gpt2"), n_iters=9).to_dict()
+    if algorithm == "grpo":
+        value["alg"] |= {"id": "grpo", "args": {"n_prompts": 2, "completions_per_prompt": 2, "learning_rate": 1e-3}}
+        value["alg"]["policy"]["args"]["value_model"] = "none"
+    value["train_evaluation"]["n_tokens"] = 60
+    cfg = RunConfig.from_dict(value)
+    run(tmp_path / "whole", cfg)
+    sampled = [
+        json.loads(line)["rollout/n_sampled_tokens"]
+        for line in (tmp_path / "whole" / "rollout_info.jsonl").read_text().splitlines()
+    ]
+    assert sum(sampled[:-1]) < 60 <= sum(sampled) and len(sampled) < 9
+    last = json.loads((tmp_path / "whole" / "val_split_metrics.jsonl").read_text().splitlines()[-1])
+    assert last["epoch"] == len(sampled)  # the end is evaluated, though eval_every does not fall on it
+
+    kill_after(monkeypatch, 1)
+    with pytest.raises(Killed):
+        run(tmp_path / "resumed", cfg)
+    monkeypatch.undo()
+    run(tmp_path / "resumed", cfg)
+    assert contents(tmp_path / "resumed") == contents(tmp_path / "whole")
+    before = contents(tmp_path / "whole")
+    run(tmp_path / "whole", cfg)  # finished: nothing is sampled again
+    assert contents(tmp_path / "whole") == before

@@ -68,7 +68,7 @@ SUITE = PARAMS.suite
 PARTS = ("tasks", "algs", "baselines", "seeds")
 TASKS, ALGS, CHOSEN_BASELINES, SEEDS = map(chosen, PARTS)
 WHOLE = [TASKS, ALGS, CHOSEN_BASELINES, SEEDS] == [PARAMS.grue()[key] for key in PARTS]
-METHODS = methods(ALGS, CHOSEN_BASELINES)
+METHODS = methods(ALGS, CHOSEN_BASELINES, PARAMS.grue()["starts"])
 RL_METHODS = [method for method in METHODS if algorithm_of(method)]
 refused(check_suite, PARAMS, ALGS)
 RUNS = [Run(*run) for run in product(TASKS, METHODS, SEEDS)]

@@ -1,0 +1,89 @@
+"""Choose each algorithm's point of its search, by validation, and write it into the params of the suite it is for.
+
+    python scripts/choose_settings.py tuning
+
+The suite `tuning` has the points <algorithm>.<k> as methods and extends the suite that takes the chosen ones. A point's
+score is the mean over tasks and seeds of (validation after training - validation of the start) / the task's constant,
+`aggregate.gain_scale`. The highest wins, and of equals the first. All go into docs/results/<extended>/tuning.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from rl4lms.config.compose import algorithm_of
+from rl4lms.config.params import Params
+from rl4lms.core.errors import DataError, UserError
+from rl4lms.core.io import read_jsonl, write_text
+from rl4lms.results.suite import SuiteSettings
+
+_CHOSEN = re.compile(r"^  chosen: .*\n", re.MULTILINE)
+
+
+def validated(params: Params, results: Path) -> pd.DataFrame:
+    """One row for each task, method and seed: algorithm, point, validation before and after, and the scaled gain."""
+    settings, scale = SuiteSettings.from_params(params), params.grue()["aggregate"]["gain_scale"]
+    rows = []
+    for task, method, seed in settings.runs:
+        name = algorithm_of(method)
+        if name is None:
+            continue
+        file = results / "runs" / task / method / f"seed{seed}" / "val_split_metrics.jsonl"
+        if not file.is_file():
+            raise DataError(f"{file}: no such file; train the suite first (make tune).")
+        metric = settings.main_metrics[task]
+        values = [row["metrics"][metric] for row in read_jsonl(file, ["epoch", "metrics"])]
+        sign = 1 if settings.higher_is_better(metric) else -1
+        algorithm, _, k = name.partition(".")
+        gain = sign * (values[-1] - values[0]) / scale[task]
+        rows.append((algorithm, int(k), task, seed, values[0], values[-1], gain))
+    return pd.DataFrame(rows, columns=["algorithm", "point", "task", "seed", "before", "after", "gain"])
+
+
+def choose(table: pd.DataFrame) -> pd.Series:
+    """Algorithm -> the point with the highest mean gain over tasks and seeds, of equals the first."""
+    means = table.groupby(["algorithm", "point"])["gain"].mean()
+    return means.groupby("algorithm").idxmax().map(lambda pair: pair[1])
+
+
+def write_choice(file: Path, k: int, gain: float) -> None:
+    """Set `search.chosen` of an algorithm's file, and leave its other lines as they are."""
+    text = _CHOSEN.sub("", file.read_text(encoding="utf-8"))
+    line = f"  chosen: {k}  # of suite tuning, with the highest mean gain, {gain:.3f}\n"
+    write_text(file, re.sub(r"^search:\n", f"search:\n{line}", text, count=1, flags=re.MULTILINE))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("suite", help="the suite of the points")
+    suite = parser.parse_args().suite
+    try:
+        params = Params.open("params", suite)
+        table = validated(params, Path("results", suite))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    extended = params.folders[-2]
+    points = {name: params.alg(name)["point"] for name in params.grue()["algs"]}
+    keys = pd.json_normalize([{"algorithm": name, **point} for name, point in points.items()])
+    keys[["algorithm", "point"]] = keys["algorithm"].str.split(".", expand=True)
+    target = Path("docs/results", extended.name, "tuning.csv")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    full = table.merge(keys.astype({"point": int}), on=["algorithm", "point"])
+    write_text(target, full.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    means = table.pivot_table("gain", ["algorithm", "point"], "task")
+    means["mean"] = table.groupby(["algorithm", "point"])["gain"].mean()
+    print(means.round(3).to_string())
+    for algorithm, k in choose(table).items():
+        write_choice(extended / "algs" / f"{algorithm}.yaml", k, means.loc[(algorithm, k), "mean"])
+        print(f"{algorithm}: point {k} {points[f'{algorithm}.{k}']}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
