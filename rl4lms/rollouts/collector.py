@@ -245,6 +245,7 @@ def rollout_info(batch: EpisodeBatch, kl_coeff: float, by_reference: bool = Fals
         **{f"rollout/reward_{name}": mean(part) for name, part in batch.score_parts.items()},
         "rollout/ep_kl_rew_mean": float(penalty.mean()),
         "rollout/ep_len_mean": float(lengths.mean()),
+        "rollout/ep_len_std": float(lengths.std(correction=0)),
         "rollout/kl_mean": float(masked_mean(kl, mask)),
         "rollout/kl_k3_mean": float(masked_mean(kl_k3(*pair), mask)),
         "rollout/kl_coeff": float(kl_coeff),
