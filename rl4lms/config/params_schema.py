@@ -257,6 +257,9 @@ class AggregateParams:
     paper: Annotated[dict[str, dict[str, dict[str, float]]], "The paper's numbers: task, method, result."] = field(
         default_factory=dict
     )
+    gain_scale: Annotated[dict[str, Positive], "The gain in its main metric that counts as 1, by task."] = field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True)
