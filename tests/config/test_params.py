@@ -18,7 +18,7 @@ from rl4lms.core.tables import DataPoolRegistry
 from rl4lms.tasks.task import task_of
 
 ROOT = Path(__file__).resolve().parents[2] / "params"
-SUITES = ("mini", "tiny", "real", "paper", "study", "tuning")
+SUITES = ("mini", "tiny", "real", "paper", "study", "tuning", "study_gpu")
 
 
 @pytest.fixture
@@ -122,8 +122,7 @@ def test_faults_name_file_and_key(directory: Path) -> None:
     rewrite(overlay, "n_iters: 3", "n_itres: 3")
     assert error_of(params).startswith(f'{overlay}: rl: unknown key "n_itres". Did you mean "n_iters"? Known: ')
     assert error_of(params, "imbd") == (
-        f'{directory}/tasks: unknown file "imbd". Did you mean "imdb"? Known: '
-        "cnn_dailymail, common_gen, daily_dialog, imdb, iwslt2017, narrative_qa, totto."
+        f'{directory}/tasks: unknown file "imbd". Did you mean "imdb"? Known: {", ".join(params.tasks())}.'
     )
     (directory / "tasks/totto.yaml").write_text("version: [1\n")
     assert "tasks/totto.yaml, line " in error_of(params, "totto")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rl4lms.config.compose import methods
+from rl4lms.config.compose import algorithm_of, methods
 from rl4lms.config.params import Params
 from tests.pipeline.checkout import ROOT, Checkout, shrink
 
@@ -25,15 +25,17 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 def expected_jobs(suite: str) -> Counter[str]:
     params = Params.open(ROOT / "params", suite)
     grue = params.grue()
-    tasks, n_seeds, n_algs = grue["tasks"], len(grue["seeds"]), len(grue["algs"])
+    tasks, n_seeds = grue["tasks"], len(grue["seeds"])
+    run = methods(grue["algs"], grue["baselines"], grue["starts"])
+    families = {params.task(task)["model"]["family"] for task in tasks}
     return Counter(
         {
-            "prepare": len(tasks),
-            "base_model": len({params.task(task)["model"]["family"] for task in tasks}),
+            "prepare": len({*tasks, *(task for family in families for task in params.base_model(family)["tasks"])}),
+            "base_model": len(families),
             "reward_model": sum(entry["task"] in tasks for entry in params.reward_models().values()),
             "supervised": len(tasks) * n_seeds,
-            "train": len(tasks) * 2 * n_algs * n_seeds,
-            "evaluate": len(tasks) * len(methods(grue["algs"])) * n_seeds,
+            "train": len(tasks) * sum(algorithm_of(method) is not None for method in run) * n_seeds,
+            "evaluate": len(tasks) * len(run) * n_seeds,
             "aggregate": 1,
         }
     )
@@ -45,6 +47,12 @@ def due(checkout: Checkout, **config: object) -> Counter[str]:
 
 def test_a_fresh_clone_plans_every_job(checkout: Checkout) -> None:
     assert due(checkout) == expected_jobs("mini")
+
+
+def test_without_a_target_the_benchmark_is_planned(checkout: Checkout) -> None:
+    plan = checkout.run("snakemake", "-n", "--config", "suite=tiny").stdout
+    counted = dict(re.findall(r"^(\w+) +(\d+)$", plan.split("Job stats:")[1].split("total")[0], re.MULTILINE))
+    assert {rule: int(n) for rule, n in counted.items()} == {**expected_jobs("tiny"), "all": 1}
 
 
 def test_a_suite_of_one_task_prepares_what_its_family_reads(checkout: Checkout) -> None:
@@ -77,7 +85,7 @@ def real_rows(directory: Path) -> Path:
     return directory
 
 
-@pytest.mark.parametrize("suite", ["tiny", "real", "paper"])
+@pytest.mark.parametrize("suite", ["tiny", "real", "paper", "study", "tuning", "study_gpu", "tuning_gpu"])
 def test_every_suite_is_planned_under_its_own_results(checkout: Checkout, suite: str, tmp_path: Path) -> None:
     jobs = checkout.jobs(suite=suite, **({"data_dir": str(real_rows(tmp_path))} if suite == "real" else {}))
     assert Counter(job["rule"] for job in jobs) == expected_jobs(suite)
