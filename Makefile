@@ -4,6 +4,8 @@ PYTHON ?= python3.11
 VENV ?= .venv
 TEST_JOBS ?= 2
 VERSION ?=
+STUDY ?= study
+TUNING ?= tuning
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
@@ -21,8 +23,8 @@ help::
 	@echo "make lint type docs    what CI checks besides; make format rewrites"
 	@echo "make pictures  of a finished suite's report and of the terminal, for docs/ (needs Chromium)"
 	@echo "make release   record, and copy tables and plots to docs/results/; VERSION=1.2.0 tags what is committed"
-	@echo "make tune      the settings of the study (docs/study.md): eight points of each algorithm, by validation"
-	@echo "make study     the study: algorithms over seeds, from one warm start, at one budget"
+	@echo "make tune      the settings of the study (docs/study.md): eight points of each algorithm (TUNING=$(TUNING))"
+	@echo "make study     the study: algorithms over seeds, from one warm start, at one budget (STUDY=$(STUDY))"
 	@echo "make bench     speed and memory of the learning core"
 
 env: $(ENVIRONMENT)
@@ -67,8 +69,8 @@ bench: $(ENVIRONMENT)
 	python -m benchmarks.ppo
 
 tune: $(ENVIRONMENT)
-	$(SNAKEMAKE) train_all --config suite=tuning
-	python scripts/choose_settings.py tuning
+	$(SNAKEMAKE) train_all --config suite=$(TUNING)
+	python scripts/choose_settings.py $(TUNING)
 
 study:
-	$(MAKE) grue SUITE=study
+	$(MAKE) grue SUITE=$(STUDY)
