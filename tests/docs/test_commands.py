@@ -24,6 +24,7 @@ ACCOUNT = (
     (r"python -m rl4lms init grid|cd grid|mkdir params/suites/first|snakemake .* suite=first", OWN_TASK),
     (r"make env|\. \.venv/bin/activate", ONLY_PARSED + "installs; .ci/run does it on a fresh clone"),
     (r"make (grue|test|times)", ONLY_PARSED + "minutes; .ci/run and the release run them"),
+    (r"python scripts/choose_settings.py \w+", "tests/scripts/test_choose_settings.py"),
     (r"make record|make adopt", "tests/pipeline/test_record_adopt.py"),
     (r"make experiments.*|snakemake -n grue_all|git .*", DVC_PAGE),
     (r"dvc (exp apply|metrics diff|plots diff|remote add|push|pull|checkout).*", DVC_PAGE),
