@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from rl4lms.core.errors import DataError
+from rl4lms.core.seeding import numpy_generator
 from rl4lms.results.statistics import Floats, t_interval
 
 EXACT = 14  # pairs up to which every one of the 2^n patterns is taken; beyond, patterns are drawn
@@ -83,12 +85,15 @@ def flip_interval(differences: Floats, *, level: float, n_flips: int, rng: np.ra
     return bounds[0], bounds[1]
 
 
-def detectable_factor(n: int, alpha: float, n_flips: int, rng: np.random.Generator) -> float:
-    """The difference, in standard deviations of n paired differences, that the test finds at `alpha` with POWER.
+@lru_cache(maxsize=64)
+def detectable_factor(n: int, alpha: float, n_flips: int, seed: int) -> float:
+    """The difference, in sample deviations of n paired differences, that as many new ones show at `alpha` with POWER.
 
     A normal sample shifted by x is found exactly if x exceeds minus the lower bound of its interval at 1 - alpha, so
-    this is a quantile of those bounds over simulated samples. Infinite where no p of n pairs is as small as alpha.
+    this is a quantile of those bounds, each over the deviation of another sample: what is known of the scatter is an
+    estimate. Infinite where no p of n pairs is as small as alpha.
     """
+    rng = numpy_generator(seed, "detectable", n)
     flipped = np.concatenate([signs < 0 for signs in _patterns(n, n_flips, rng)])
     rank, flipped = _rank(flipped, n, alpha)
     if rank < 1:
@@ -97,7 +102,7 @@ def detectable_factor(n: int, alpha: float, n_flips: int, rng: np.random.Generat
     shares = flipped / flipped.sum(axis=1, keepdims=True)
     blocks = np.array_split(samples, math.ceil(len(flipped) * _N_SIMULATED / _BLOCK), axis=1)
     low = np.concatenate([np.partition(shares @ block, rank - 1, axis=0)[rank - 1] for block in blocks])
-    return round(float(np.quantile(-low, POWER)), 6)
+    return round(float(np.quantile(-low / np.roll(samples.std(axis=0, ddof=1), 1), POWER)), 6)
 
 
 def _rank(flipped: np.ndarray, n: int, alpha: float) -> tuple[int, np.ndarray]:
