@@ -15,8 +15,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TABLES = ("grue.md", "grue.csv", "scores.csv", "significance.csv", "curves.csv", "metrics.json")
-PLOTS = ("summary.png", "learning_curves.png", "kl_reward.png")
+GAINS = ("statistics.csv", "contrasts.csv", "pairs.csv", "profiles.csv")
+TABLES = ("grue.md", "grue.csv", "scores.csv", "significance.csv", *GAINS, "curves.csv", "metrics.json")
+PLOTS = ("summary.png", "statistics.png", "learning_curves.png", "kl_reward.png")
 MAX_BYTES = 1_000_000
 WRITTEN = ("docs/results", "dvc.lock", "recipes")  # by the release; may differ from the commit
 
@@ -67,7 +68,9 @@ def readme(suite: str, commit: str, table: str) -> str:
 Of commit `{commit}`, made by `make grue` and copied here by `make release`. The exact inputs and outputs of every stage
 are in `dvc.lock`.
 
-- `grue.csv`: what the table below says; `scores.csv`: every metric of every run; `significance.csv`: the comparisons
+- `grue.csv`: what the table below says; `scores.csv`: every metric of every run; `significance.csv`: each checkpoint
+  beside the one that it started from
+- `statistics.csv`, `contrasts.csv`, `pairs.csv`, `profiles.csv`: what methods gain over their warm start
 - `curves.csv`: rollouts and validation by iteration; `metrics.json`: the headline numbers
 
 {plots}

@@ -108,7 +108,7 @@ def compare(
 ) -> Comparison:
     """What differs between two runs, and which differences of score are real; printed, it is a text of 80 columns.
 
-    split: whose scores; None is test if both have it, else val. seed: of the bootstrap. Raises DataError.
+    split: whose scores; None is test if both have it, else val. seed: of the test. Raises DataError.
     """
     first, second = (each.path if isinstance(each, Run) else Path(each) for each in (a, b))
     return compared(first, second, split, seed=seed)

@@ -26,8 +26,10 @@ from rl4lms.core.work_directory import input_digests, publish_directory
 from rl4lms.results import figures, gains
 from rl4lms.results.averages import task_average
 from rl4lms.results.consistency import check_identity
+from rl4lms.results.normalised_gains import SuiteStatistics
 from rl4lms.results.report import report
 from rl4lms.results.scores import SuiteScores
+from rl4lms.results.statistics_figures import statistics_figure
 from rl4lms.results.suite import RunKey, SuiteSettings
 from rl4lms.results.table import Table
 from rl4lms.results.table_formats import latex, markdown, markdown_table, method_csv, to_csv
@@ -91,20 +93,27 @@ def write(out: Path, scores: SuiteScores, params: Mapping[str, Any]) -> list[Tab
     settings = scores.settings
     progress.phase("tables")
     found = gains.suite_gains(scores)
-    tables = grue_tables(scores, found)
+    statistics = SuiteStatistics.of(scores.frame, settings)
+    tables = grue_tables(scores, statistics, found)
     with publish_directory(out) as scratch:
         write_json(scratch / "metrics.json", headline(scores, found))
         write_text(scratch / "scores.csv", to_csv(scores.frame))
         write_text(scratch / "curves.csv", to_csv(scores.curves))
         write_text(scratch / "significance.csv", to_csv(found, gains.COLUMNS))
+        write_text(scratch / "statistics.csv", to_csv(statistics.estimates))
+        write_text(scratch / "contrasts.csv", to_csv(statistics.contrasts))
+        write_text(scratch / "pairs.csv", to_csv(statistics.pairs))
+        write_text(scratch / "profiles.csv", to_csv(statistics.profiles))
         write_text(scratch / "grue.csv", method_csv(tables, settings.methods))
         write_text(scratch / "grue.md", markdown(tables, f"GRUE, suite {settings.suite}"))
         write_text(scratch / "grue.tex", latex(tables))
         progress.phase("figures")
         for draw in (figures.summary, figures.learning_curves, figures.kl_reward):
             (scratch / f"{draw.__name__}.png").write_bytes(draw(scores).png())
+        (scratch / "statistics.png").write_bytes(statistics_figure(statistics, settings).png())
         progress.phase("report")
-        write_text(scratch / "report.html", report(scores, tables, params, configurations(scores)))
+        html = report(scores, statistics, tables, params, configurations(scores))
+        write_text(scratch / "report.html", html)
     return tables
 
 

@@ -235,9 +235,9 @@ class PreferenceModelParams(TrainedParams):
 
 @dataclass(frozen=True)
 class BootstrapParams:
-    n_resamples: Annotated[Count, "Resamples of an interval."]
-    confidence: Annotated[Share, "Level of the intervals."]
-    seed: Annotated[Seed, "Of the resamples."] = 0
+    n_resamples: Annotated[Count, "Resamples of an interval, and patterns of signs of a test."]
+    confidence: Annotated[Share, "Level of the intervals; a test's is 1 minus it."]
+    seed: Annotated[Seed, "Of what is drawn."] = 0
 
 
 @dataclass(frozen=True)
@@ -251,15 +251,30 @@ class MetricParams:
 
 
 @dataclass(frozen=True)
+class ContrastParams:
+    """A question that is asked of the suite before it is run; all of them together are its primary family."""
+
+    name: Annotated[str, "What the tables call it."]
+    method: Annotated[Name, "Method of the suite whose gain is asked about."]
+    against: Annotated[Name, "Method that it is compared with."]
+    question: Annotated[str, "What it would answer, in words."]
+
+
+@dataclass(frozen=True)
 class AggregateParams:
-    bootstrap: Annotated[BootstrapParams, "Intervals."]
+    bootstrap: Annotated[BootstrapParams, "Intervals and tests."]
     metrics: Annotated[dict[str, MetricParams], "Metrics of the tables, by result."]
     paper: Annotated[dict[str, dict[str, dict[str, float]]], "The paper's numbers: task, method, result."] = field(
         default_factory=dict
     )
-    gain_scale: Annotated[dict[str, Positive], "The gain in its main metric that counts as 1, by task."] = field(
-        default_factory=dict
-    )
+    gain_scale: Annotated[
+        dict[str, Positive],
+        "Gain of a task's main metric over its warm start that counts as 1; of a task without one, best - worst.",
+    ] = field(default_factory=dict)
+    contrasts: Annotated[
+        list[ContrastParams],
+        "Primary family: at most 8 questions, fixed before the suite is run; those whose methods it has are asked.",
+    ] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -79,8 +79,9 @@ STAGES = {
             "tasks/{tasks}.yaml": ("version", "reward_fn", "evaluation"),
         },
         (
-            "metrics.json", "scores.csv", "curves.csv", "significance.csv", "grue.csv", "grue.md", "grue.tex",
-            "learning_curves.png", "kl_reward.png", "summary.png", "report.html",
+            "metrics.json", "scores.csv", "curves.csv", "significance.csv", "statistics.csv", "contrasts.csv",
+            "pairs.csv", "profiles.csv", "grue.csv", "grue.md", "grue.tex", "learning_curves.png", "kl_reward.png",
+            "summary.png", "statistics.png", "report.html",
         ),
     ),
 }  # fmt: skip

@@ -14,7 +14,8 @@ from rl4lms.config.labels import metric_label
 from rl4lms.results.differences import Difference, differences
 from rl4lms.results.run_directory import RunDirectory
 from rl4lms.results.score_differences import LEVEL, ScoreDifference, ScoreTable, common_split, score_table
-from rl4lms.results.statistics import Interval, PairedTest
+from rl4lms.results.sign_flips import PairedTest
+from rl4lms.results.statistics import Interval
 from rl4lms.results.table import decimals, interval_text
 
 WIDTH = 80
@@ -51,15 +52,16 @@ class Comparison:
 
 
 def compared(
-    path_a: Path, path_b: Path, split: str | None = None, *, n_resamples: int = 10_000, seed: int = 0
+    path_a: Path, path_b: Path, split: str | None = None, *, n_flips: int = 10_000, seed: int = 0
 ) -> Comparison:
     """The comparison of the runs in two directories.
 
-    split: whose scores, by default test where both runs have it, else val; n_resamples, seed: of the bootstrap.
+    split: whose scores, by default test where both runs have it, else val; n_flips, seed: patterns of
+    signs that the test draws, of more than 14 samples.
     """
     a, b = RunDirectory.open(path_a), RunDirectory.open(path_b)
     common = common_split(a, b, split)
-    scores = None if common is None else score_table(a, b, common, n_resamples=n_resamples, seed=seed)
+    scores = None if common is None else score_table(a, b, common, n_flips=n_flips, seed=seed)
     return Comparison(str(path_a), str(path_b), differences(a, b), scores)
 
 
@@ -118,9 +120,10 @@ def _scores(table: ScoreTable) -> list[str]:
         lines += _tested(row)
     if tested:
         note = (
-            f"[ ]: {LEVEL:.0%} bootstrap intervals over samples. p: paired bootstrap over samples, two-sided, adjusted "
-            f"for {len(tested)} metrics by Holm's method. A difference is called real where p < {1 - LEVEL:.2g}: "
-            "between these two models on these samples, which says nothing of the methods that made them."
+            f"±: half of the {LEVEL:.0%} t interval over samples. p: two-sided, by flipping the signs of differences "
+            f"per sample, adjusted for {len(tested)} metrics by Holm's method. A difference is called real where p < "
+            f"{1 - LEVEL:.2g}: between these two models on these samples, which says nothing of the methods that made "
+            "them."
         )
         lines += ["", *textwrap.wrap(note, WIDTH)]
     if any(not row.tests_the_values for row in tested):
@@ -144,7 +147,7 @@ def _tested(row: ScoreDifference) -> list[str]:
 
 
 def _interval(test: PairedTest, digits: int) -> str:
-    return interval_text(Interval(test.difference, test.low, test.high, test.n, "bootstrap"), digits)
+    return interval_text(Interval(test.difference, test.low, test.high, test.n, "t"), digits)
 
 
 def _value(value: float | None, interval: Interval | None, digits: int) -> str:

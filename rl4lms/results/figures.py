@@ -1,24 +1,15 @@
-"""Figures of finished runs: learning curves, the price of reward in KL, and averages with their intervals.
-
-Drawn by matplotlib without its global state, as PNG for files and as SVG for the report; equal input gives equal bytes.
-"""
+"""Figures of finished runs: learning curves, the price of reward in KL, and averages with their intervals."""
 
 from __future__ import annotations
 
-import io
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from rl4lms.config.compose import BEST_OF_N, algorithm_of
@@ -26,105 +17,51 @@ from rl4lms.config.labels import families, method_label, task_label
 from rl4lms.core.result_keys import KL_PER_TOKEN, REWARD
 from rl4lms.results.averages import average_intervals
 from rl4lms.results.curves import KL_CURVE, REWARD_CURVE, seeds_mean
+from rl4lms.results.drawing import (
+    INK,
+    QUIET,
+    SMALL,
+    Drawing,
+    curve_look,
+    drawing_settings,
+    legend_handle,
+    line_look,
+    marker_look,
+    new_drawing,
+    panel,
+)
 from rl4lms.results.palette import Style, line_styles, panel_groups, styles
 from rl4lms.results.scores import SuiteScores
 from rl4lms.results.statistics import Interval
 from rl4lms.results.table import interval_text
 
-DPI = 120
-PANEL = (6.4, 3.9)  # inches of a figure of one panel
+__all__ = [
+    "KL_LABEL",
+    "Drawing",
+    "draw_curves",
+    "draw_frontier",
+    "draw_intervals",
+    "kl_reward",
+    "learning_curves",
+    "panel",
+    "run_figure",
+    "summary",
+]
+
 KL_LABEL = "KL to the starting model (nats per token)"
-_INK, _QUIET, _GRID, _PAPER = "#1d2126", "#59626d", "#d8dce1", "#ffffff"
-_PAGE = {_INK: "ink", _QUIET: "quiet", _GRID: "line", _PAPER: "page"}  # colour -> the report's variable
 _SPARE = 9  # entries that a legend in a panel may have
-_SMALL: dict[str, Any] = {"textcoords": "offset points", "fontsize": "small", "color": _INK}
-_RC: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.edgecolor": _QUIET,
-    "axes.labelcolor": _INK,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": _GRID,
-    "grid.linewidth": 0.7,
-    "text.color": _INK,
-    "xtick.color": _QUIET,
-    "ytick.color": _QUIET,
-    "legend.frameon": False,
-    "svg.fonttype": "none",
-}
-
-
-@contextmanager
-def _settings(**changes: Any) -> Iterator[None]:
-    """matplotlib's defaults and this module's settings, whatever a user's are; nothing global changes."""
-    with mpl.rc_context():
-        mpl.rcParams.update(mpl.rcParamsDefault)
-        mpl.rcParams.update(_RC | changes)
-        yield
-
-
-class Drawing(Figure):
-    """A figure that a notebook shows, and that writes itself as bytes or text."""
-
-    def png(self) -> bytes:
-        """Without metadata or alpha channel, and with at most 256 colours."""
-        from PIL import Image
-
-        drawn, packed = io.BytesIO(), io.BytesIO()
-        with _settings():
-            self.savefig(drawn, format="png", dpi=DPI)
-        image = Image.open(drawn).convert("RGB")
-        image = image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-        image.save(packed, format="png", optimize=True)
-        return packed.getvalue()
-
-    _repr_png_ = png
-
-    def svg(self, name: str, colours: Mapping[str, str]) -> str:
-        """An element for a page, in whose colours it is drawn: `colours` maps colours of methods to its variables.
-
-        name: what a screen reader says; figures of one page need different ones. What a `gid` says is told at the
-        pointer.
-        """
-        drawn = io.StringIO()
-        with _settings(**{"svg.hashsalt": name}):
-            self.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
-        text = drawn.getvalue()
-        text = re.sub(
-            r"<metadata>.*?</metadata>\s*|<style.*?</style>\s*", "", text[text.index("<svg") :], flags=re.DOTALL
-        )
-        head = rf'<svg class="chart" viewBox="\1" role="img" aria-label="{escape(name)}">'
-        text = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', lambda match: match.expand(head), text, count=1)
-        text = re.sub(r"<g id=(['\"])title:(.*?)\1>", r"<g><title>\2</title>", text)
-        text = re.sub(r' id="(?![mp][0-9a-f]{10}")[^"]*"', "", text)  # only markers and clip paths are referred to
-        text = re.sub(r"font-family: [^;\"]*(; )?", "", text).replace("xlink:href", "href")
-        for colour, variable in {**_PAGE, **colours}.items():
-            text = text.replace(colour, f"var(--{variable})")
-        return re.sub(r"\s*\n\s*", "\n", text)
-
-
-def _drawing(size: tuple[float, float], **grid: Any) -> tuple[Drawing, Any]:
-    figure = Drawing(figsize=size, layout="constrained", facecolor=_PAPER)
-    return figure, figure.subplots(squeeze=False, **grid)
 
 
 def _facets(names: Sequence[str], x_label: str, y_label: str) -> tuple[Drawing, dict[str, Axes]]:
     """A panel per name, four to a row; a panel that is left over is kept for the legend."""
     n_columns = max(1, min(4, len(names)))
     n_rows = math.ceil(len(names) / n_columns) or 1
-    figure, axes = _drawing((max(3.0 * n_columns, 5.0), 2.6 * n_rows + 0.5), nrows=n_rows, ncols=n_columns)
+    figure, axes = new_drawing((max(3.0 * n_columns, 5.0), 2.6 * n_rows + 0.5), nrows=n_rows, ncols=n_columns)
     figure.set_layout_engine("constrained", h_pad=0.08, w_pad=0.06, hspace=0.04)
     for axis in axes.flat[len(names) :]:
         axis.set_axis_off()
-    figure.supxlabel(x_label, fontsize=10, color=_INK)
-    figure.supylabel(y_label, fontsize=10, color=_INK)
+    figure.supxlabel(x_label, fontsize=10, color=INK)
+    figure.supylabel(y_label, fontsize=10, color=INK)
     panels = dict(zip(names, axes.flat, strict=False))
     for name, axis in panels.items():
         axis.set_title(task_label(name))
@@ -150,10 +87,10 @@ class TaskPanels:
             return cls(figure, [(task, scores.settings.rl_methods, axis) for task, axis in axes.items()], None)
         heights = [0.19 * max(map(len, groups.values())) + 1.8, *[2.4] * len(tasks)]
         size = (3.6 * len(groups), sum(heights) + 0.6)
-        figure, axes = _drawing(size, nrows=len(heights), ncols=len(groups), height_ratios=heights)
+        figure, axes = new_drawing(size, nrows=len(heights), ncols=len(groups), height_ratios=heights)
         figure.set_layout_engine("constrained", h_pad=0.06, w_pad=0.06)
-        figure.supxlabel(x_label, fontsize=10, color=_INK)
-        figure.supylabel(y_label, fontsize=10, color=_INK)
+        figure.supxlabel(x_label, fontsize=10, color=INK)
+        figure.supylabel(y_label, fontsize=10, color=INK)
         panels = []
         for task, row in zip(tasks, axes[1:], strict=True):
             row[0].set_title(task_label(task))
@@ -166,7 +103,7 @@ class TaskPanels:
         if self.legends is None:
             _legend(self.figure, list(drawn.values()), how_to_read)
             return
-        self.figure.suptitle(how_to_read.replace("\n", " "), fontsize=9, color=_QUIET)
+        self.figure.suptitle(how_to_read.replace("\n", " "), fontsize=9, color=QUIET)
         look: dict[str, Any] = {"alignment": "left", "title_fontproperties": {"weight": "bold", "size": 10}}
         without = [line for method, line in drawn.items() if algorithm_of(method) is None]
         for family, axis in self.legends.items():
@@ -178,7 +115,7 @@ class TaskPanels:
             axis.legend(handles=handles, loc="lower left", title=family, **look)
 
 
-@_settings()
+@drawing_settings()
 def learning_curves(scores: SuiteScores) -> Drawing:
     """Mean reward of the rollouts at every iteration: a panel per task, thin lines seeds, thick lines their mean."""
     looks = styles(scores.settings.methods)
@@ -187,13 +124,13 @@ def learning_curves(scores: SuiteScores) -> Drawing:
         draw_curves(axis, scores.curves_of(task, REWARD_CURVE), {method: looks[method] for method in methods})
 
     def handle(method: str) -> Line2D | None:
-        return _handle(method, **_curve(looks[method])) if algorithm_of(method) else None
+        return legend_handle(method, **curve_look(looks[method])) if algorithm_of(method) else None
 
     drawing.legend(scores, handle, "Thick: mean of seeds.\nThin: each seed.")
     return drawing.figure
 
 
-@_settings()
+@drawing_settings()
 def kl_reward(scores: SuiteScores) -> Drawing:
     """What reward costs in KL: rollouts of each seed as a thin path, its test score as the marker at the end."""
     looks = styles(scores.settings.methods)
@@ -203,51 +140,42 @@ def kl_reward(scores: SuiteScores) -> Drawing:
 
     def handle(method: str) -> Line2D:
         if method == BEST_OF_N:
-            return _handle(method, **_line(looks[method]))
-        return _handle(method, linestyle="none", **_marker(looks[method]))
+            return legend_handle(method, **line_look(looks[method]))
+        return legend_handle(method, linestyle="none", **marker_look(looks[method]))
 
     text = "Marker: a seed's test split.\nLine: its rollouts in training.\nNumber: KL beyond the panel."
     drawing.legend(scores, handle, text)
     return drawing.figure
 
 
-@_settings()
+@drawing_settings()
 def summary(scores: SuiteScores) -> Drawing:
-    """Normalised scores averaged across tasks, task and naturalness metrics apart, with bootstrap intervals."""
+    """Normalised scores averaged across tasks, task and naturalness metrics apart, with intervals over seeds."""
     settings, panels = scores.settings, average_intervals(scores)
     size = (4.4 * len(panels) + 1.6, 0.42 * len(settings.methods) + 1.3)
-    figure, axes = _drawing(size, ncols=len(panels), sharey=True)
+    figure, axes = new_drawing(size, ncols=len(panels), sharey=True)
     for axis, (title, row) in zip(axes.flat, panels.items(), strict=True):
         axis.set_title(title)
         draw_intervals(axis, row, styles(settings.methods))
-    label = f"Normalised score, mean over {len(settings.tasks)} tasks and {settings.level:.0%} bootstrap interval"
+    label = f"Normalised score, mean over {len(settings.tasks)} tasks and {settings.level:.0%} t interval"
     if not settings.tells_methods_apart:
         label += f" of {len(settings.seeds)} runs each, too few to tell methods apart"
-    figure.supxlabel(label, fontsize=9, color=_INK)
+    figure.supxlabel(label, fontsize=9, color=INK)
     return figure
 
 
-@_settings()
+@drawing_settings()
 def run_figure(curves: pd.DataFrame, panels: Mapping[str, Sequence[str]]) -> Drawing:
     """Curves of one run (`RunDirectory.curves`) by iteration. panels: title -> columns that are drawn in it."""
     figure, axes = _facets(list(panels), "Iteration", "")
     for columns, axis in zip(panels.values(), axes.values(), strict=True):
         for column, look in zip(columns, line_styles(len(columns)), strict=True):
             points = curves[column].dropna()
-            axis.plot(points.index, points, marker=look.marker, markersize=4, label=column, **_line(look))
+            axis.plot(points.index, points, marker=look.marker, markersize=4, label=column, **line_look(look))
         axis.locator_params(axis="x", integer=True)
         if len(columns) > 1:
             axis.legend(fontsize="small")
     return figure
-
-
-@contextmanager
-def panel(x_label: str, y_label: str, size: tuple[float, float] = PANEL) -> Iterator[tuple[Drawing, Axes]]:
-    """A figure of one panel, with the larger letters that the report shows it in."""
-    with _settings(**{"font.size": 12, "axes.grid": True}):
-        figure, axes = _drawing(size)
-        axes[0, 0].set(xlabel=x_label, ylabel=y_label)
-        yield figure, axes[0, 0]
 
 
 def draw_curves(axis: Axes, curves: pd.DataFrame, looks: Mapping[str, Style]) -> None:
@@ -264,7 +192,7 @@ def draw_curves(axis: Axes, curves: pd.DataFrame, looks: Mapping[str, Style]) ->
         if len(runs):
             mean = seeds_mean(runs)
             places = {"markevery": max(1, math.ceil(len(mean) / 4)), "markersize": 5}
-            axis.plot(mean.index, mean, gid=f"title:{name}", **_curve(look) | places)
+            axis.plot(mean.index, mean, gid=f"title:{name}", **curve_look(look) | places)
     axis.set_ylim(_view(_around(curves["value"]), curves["value"], share=0.02))
     axis.locator_params(nbins=6)
     axis.locator_params(axis="x", integer=True)
@@ -287,7 +215,8 @@ def draw_frontier(
         rewards += scores.values(task, method, REWARD) or ()
         if method == BEST_OF_N:
             mean = float(np.mean(scores.values(task, method, REWARD) or ()))
-            axis.axhline(mean, gid=f"title:{name}, test split: reward {mean:.3f}", **_line(look) | {"linewidth": 1.4})
+            told = f"title:{name}, test split: reward {mean:.3f}"
+            axis.axhline(mean, gid=told, **line_look(look) | {"linewidth": 1.4})
         thin: dict[str, Any] = {"color": look.colour, "linewidth": 0.9, "alpha": 0.55}
         for seed in scores.settings.seeds if is_shown else ():
             path = paths[(paths["method"] == method) & (paths["seed"] == seed)]
@@ -303,9 +232,9 @@ def draw_frontier(
     axis.set_xlim(min(seen) - 0.04 * right, right * (1.25 if far else 1.04))
     for look, x, y, name in dots:
         edge = axis.get_xlim()[1]
-        axis.plot([min(x, edge)], [y], linestyle="none", zorder=3, clip_on=False, gid=name, **_marker(look))
+        axis.plot([min(x, edge)], [y], linestyle="none", zorder=3, clip_on=False, gid=name, **marker_look(look))
         if x > edge:
-            axis.annotate(f"{x:.2g} ▸", (edge, y), xytext=(-7, 0), ha="right", va="center", **_SMALL)
+            axis.annotate(f"{x:.2g} ▸", (edge, y), xytext=(-7, 0), ha="right", va="center", **SMALL)
     axis.set_ylim(_around(rewards))
     axis.locator_params(nbins=5)
 
@@ -333,33 +262,15 @@ def draw_intervals(axis: Axes, row: Mapping[str, Interval], looks: Mapping[str, 
     for y, (method, interval) in enumerate(row.items()):
         look, text = looks[method], interval_text(interval, 3)
         axis.plot([interval.low, interval.high], [y, y], color=look.colour, linewidth=2.2, solid_capstyle="butt")
-        axis.plot([interval.mean], [y], gid=f"title:{method_label(method)}: {text}", **_marker(look))
-        axis.annotate(text, (interval.mean, y), xytext=(0, 6), ha="center", va="bottom", **_SMALL)
+        axis.plot([interval.mean], [y], gid=f"title:{method_label(method)}: {text}", **marker_look(look))
+        axis.annotate(text, (interval.mean, y), xytext=(0, 6), ha="center", va="bottom", **SMALL)
     axis.set_yticks(range(len(row)), [method_label(method) for method in row])
-    axis.tick_params(axis="y", labelcolor=_INK, length=0)
+    axis.tick_params(axis="y", labelcolor=INK, length=0)
     axis.set_ylim(len(row) - 0.5, -0.8)
     axis.margins(x=0.22)
     axis.locator_params(axis="x", nbins=5)
     axis.grid(visible=False, axis="y")
     axis.spines["left"].set_visible(False)
-
-
-def _marker(look: Style) -> dict[str, Any]:
-    face = look.colour if look.filled else _PAPER
-    edge = {"markersize": 6, "markeredgewidth": 1.4}
-    return {"marker": look.marker, "color": look.colour, "markerfacecolor": face, **edge}
-
-
-def _line(look: Style) -> dict[str, Any]:
-    return {"color": look.colour, "linestyle": look.line, "linewidth": 2.2}
-
-
-def _curve(look: Style) -> dict[str, Any]:
-    return _line(look) | _marker(look)
-
-
-def _handle(method: str, **look: Any) -> Line2D:
-    return Line2D([], [], label=method_label(method), **look)
 
 
 def _legend(figure: Drawing, handles: Sequence[Line2D], how_to_read: str) -> None:

@@ -18,14 +18,23 @@ from rl4lms.results.averages import average_intervals
 from rl4lms.results.curves import KL_CURVE, MAIN_METRIC_CURVE, REWARD_CURVE, seeds_mean
 from rl4lms.results.differences import flat
 from rl4lms.results.gains import REWARD_GAIN
+from rl4lms.results.normalised_gains import SuiteStatistics
 from rl4lms.results.palette import MARKER_PATHS, panel_groups, styles
 from rl4lms.results.report_samples import samples_json
 from rl4lms.results.scores import SuiteScores
+from rl4lms.results.statistics_figures import PANELS
 from rl4lms.results.suite import RunKey
 from rl4lms.results.table import NOT_MEASURED, Cell, Column, Table, decimals
 from rl4lms.results.tables import detail_table
 
-_OPEN = ("task", "naturalness", "kl_per_token", "base_perplexity")  # and the gains, if they are few; others are folded
+_OPEN = (
+    "task",
+    "gains",
+    "contrasts",
+    "naturalness",
+    "kl_per_token",
+    "base_perplexity",
+)  # and the gains, if they are few; others are folded
 _LONG = 16  # rows of gains, of which a run has one
 _DIVERSITY = "diversity_metrics/"
 
@@ -41,6 +50,7 @@ class ReportFigure:
 
 def report(
     scores: SuiteScores,
+    statistics: SuiteStatistics,
     tables: Sequence[Table],
     params: Mapping[str, Any],
     configs: Mapping[RunKey, Mapping[str, Any]],
@@ -76,7 +86,7 @@ def report(
         script=Markup(_resource("report.js")),
         open_tables=[table for table in tables if _is_open(table)],
         closed_tables=[table for table in tables if not _is_open(table)],
-        figures=summary_figures(scores),
+        figures=[*summary_figures(scores), *statistics_figures(scores, statistics)],
         legends=_legends(scores),
         sections=sections,
         params=[(name, _as_yaml(content)) for name, content in params.items()],
@@ -85,19 +95,28 @@ def report(
 
 
 def summary_figures(scores: SuiteScores) -> list[ReportFigure]:
-    """Normalised scores averaged across tasks with bootstrap intervals, task and naturalness metrics apart."""
+    """Normalised scores averaged across tasks with intervals over seeds, task and naturalness metrics apart."""
     settings = scores.settings
-    caption = (
-        f"Normalised score, mean over {len(settings.tasks)} tasks with its {settings.level:.0%} bootstrap interval."
-    )
+    caption = f"Normalised score, mean over {len(settings.tasks)} tasks with its {settings.level:.0%} t interval."
     if not settings.tells_methods_apart:
-        caption += f" It speaks of these runs: {len(settings.seeds)} a method and task cannot tell methods apart."
+        caption += f" {len(settings.seeds)} runs a method and task cannot tell methods apart."
     shown = []
     for title, row in average_intervals(scores).items():
         with figures.panel("", "", (6.4, 0.5 * len(row) + 0.8)) as (figure, axis):
             figures.draw_intervals(axis, row, styles(settings.methods))
             said = "; ".join(f"{method_label(method)} {interval.mean:.3f}" for method, interval in row.items())
             shown.append(ReportFigure(f"{title}, average", _svg(figure, f"{title}: {said}", scores), caption))
+    return shown
+
+
+def statistics_figures(scores: SuiteScores, statistics: SuiteStatistics) -> list[ReportFigure]:
+    """The panels of statistics.png, each as a figure of its own."""
+    shown = []
+    for each in PANELS:
+        with figures.panel("", "", (6.4, each.height(scores.settings))) as (figure, axis):
+            each.draw(axis, statistics, scores.settings)
+            svg = _svg(figure, f"{each.title}. The numbers are in the tables.", scores)
+            shown.append(ReportFigure(each.title, svg, each.caption))
     return shown
 
 

@@ -1,4 +1,4 @@
-"""The scores of two runs with intervals, and a paired bootstrap over the samples that both were scored on."""
+"""The scores of two runs with intervals, and a paired test over the samples that both were scored on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from rl4lms.core.result_keys import N_SAMPLES
 from rl4lms.core.seeding import numpy_generator
 from rl4lms.results.consistency import check_identity, check_means, equal, shown_means
 from rl4lms.results.run_directory import RunDirectory, score_columns
-from rl4lms.results.statistics import ALPHA, Interval, PairedTest, holm, mean_interval, paired_test
+from rl4lms.results.sign_flips import PairedTest, paired_tests
+from rl4lms.results.statistics import ALPHA, Interval, holm, t_interval
 
 LEVEL = 1.0 - ALPHA
 
@@ -111,14 +112,14 @@ class _Side:
         place = {sample: i for i, sample in enumerate(self.rows)}
         return self.columns[metric][[place[sample] for sample in samples]]
 
-    def interval(self, metric: str, n_resamples: int, rng: np.random.Generator) -> Interval | None:
+    def interval(self, metric: str) -> Interval | None:
         scores, value = self.columns.get(metric), self.metrics.get(metric)
         if scores is None or value is None or not equal(float(scores.mean()), value):
             return None
-        return mean_interval(scores, level=LEVEL, n_resamples=n_resamples, rng=rng)
+        return t_interval(scores, level=LEVEL)
 
 
-def score_table(a: RunDirectory, b: RunDirectory, split: str, *, n_resamples: int, seed: int) -> ScoreTable:
+def score_table(a: RunDirectory, b: RunDirectory, split: str, *, n_flips: int, seed: int) -> ScoreTable:
     """Every metric of either run, those with scores per sample first."""
     one, other = _Side.read(a, split), _Side.read(b, split)
     paired = [s for s, row in one.rows.items() if s in other.rows and _same_prompt(row, other.rows[s])]
@@ -128,20 +129,16 @@ def score_table(a: RunDirectory, b: RunDirectory, split: str, *, n_resamples: in
     for side in (one, other):
         side.check_means(shown)
 
-    def draw(*keys: str) -> np.random.Generator:
-        return numpy_generator(seed, "compare", *keys)
-
-    tests = {
-        name: paired_test(
-            other.of(name, paired), one.of(name, paired), level=LEVEL, n_resamples=n_resamples, rng=draw("paired", name)
-        )
-        for name in names
-        if paired and name in one.columns and name in other.columns
-    }
-    adjusted = holm({name: test.p_two_sided for name, test in tests.items()})
+    tested = [name for name in names if paired and name in one.columns and name in other.columns]
+    tests: dict[str, PairedTest] = {}
+    if tested:
+        gaps = [other.of(name, paired) - one.of(name, paired) for name in tested]
+        rng = numpy_generator(seed, "compare", len(paired))
+        tests = dict(zip(tested, paired_tests(gaps, level=LEVEL, n_flips=n_flips, rng=rng), strict=True))
+    adjusted = holm({name: test.p for name, test in tests.items()})
     found = []
     for name in sorted(names, key=lambda name: name not in tests):
-        interval_a, interval_b = (s.interval(name, n_resamples, draw("interval", name)) for s in (one, other))
+        interval_a, interval_b = one.interval(name), other.interval(name)
         values = (one.metrics.get(name), other.metrics.get(name))
         found.append(ScoreDifference(name, *values, interval_a, interval_b, tests.get(name), adjusted.get(name)))
     return ScoreTable(split, len(one.rows), len(other.rows), len(paired), found)

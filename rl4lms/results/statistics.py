@@ -1,4 +1,4 @@
-"""Intervals and tests for scores: over test samples, over runs (seeds), and over tasks.
+"""Intervals of a mean over samples or over seeds, Student's t, and Holm's adjustment.
 
 numpy only. Every function draws from the generator it is given (`core.seeding.numpy_generator`), so a number depends on
 its keys and its data, never on which other number was computed before it.
@@ -7,7 +7,7 @@ its keys and its data, never on which other number was computed before it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,28 +25,14 @@ _BLOCK = 1 << 22  # sample indices drawn at a time: 32 MB, whatever the size of 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with the bounds around it. kind: "t", "bootstrap", "range" (lowest and highest run) or "point"."""
+    """A mean with the bounds around it. kind: "t", "bootstrap", "pivotal", "range" (lowest and
+    highest run) or "point"."""
 
     mean: float
     low: float
     high: float
     n: int
     kind: str
-
-
-@dataclass(frozen=True)
-class PairedTest:
-    """Difference of two systems on the same samples: a - b, its interval, and the p-values of "no difference".
-
-    p_greater: one-sided, against "a is better"; p_two_sided: against any difference.
-    """
-
-    difference: float
-    low: float
-    high: float
-    p_greater: float
-    p_two_sided: float
-    n: int
 
 
 def _scores(values: ArrayLike, what: str) -> Floats:
@@ -88,34 +74,6 @@ def mean_interval(values: ArrayLike, *, level: float, n_resamples: int, rng: np.
     return Interval(mean, low, high, int(scores.size), "bootstrap")
 
 
-def paired_test(a: ArrayLike, b: ArrayLike, *, level: float, n_resamples: int, rng: np.random.Generator) -> PairedTest:
-    """Paired bootstrap over samples (Berg-Kirkpatrick et al. 2012, aclanthology D12-1091, algorithm 1).
-
-    a, b: (n,) scores of two systems on the same n samples in the same order. With d = a - b and d* a resampled mean,
-    p_greater = (1 + #{d* - mean(d) >= mean(d)}) / (1 + n_resamples): how often the same data, centred on no
-    difference, shows a gain as large. Two-sided, both sides of the inequality are absolute values.
-    """
-    left, right = _scores(a, "paired test"), _scores(b, "paired test")
-    if left.shape != right.shape:
-        raise DataError(f"paired test: {left.size} and {right.size} scores; expected the same samples in both.")
-    difference = left - right
-    observed = float(difference.mean())
-    means = resampled_means(difference, n_resamples, rng)
-    # Ties are decided in favour of "no difference"; the tolerance keeps them ties under rounding.
-    centred, tolerance = means - observed, 1e-12 * float(np.abs(difference).max())
-    as_large = int((centred >= observed - tolerance).sum())
-    as_far = int((np.abs(centred) >= abs(observed) - tolerance).sum())
-    low, high = percentile_bounds(means, level)
-    return PairedTest(
-        difference=observed,
-        low=low,
-        high=high,
-        p_greater=(1 + as_large) / (1 + n_resamples),
-        p_two_sided=(1 + as_far) / (1 + n_resamples),
-        n=int(difference.size),
-    )
-
-
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     """Holm's step-down adjustment (Scandinavian Journal of Statistics 6, 1979): the k-th smallest of n times n - k + 1.
 
@@ -128,47 +86,20 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return adjusted
 
 
-def stratified_interval(
-    strata: Sequence[ArrayLike], *, level: float, n_resamples: int, rng: np.random.Generator
-) -> Interval:
-    """Average of the strata's means, with a bootstrap that resamples inside each stratum and never across.
-
-    strata: one array (runs, samples) per task; rows are seeds, columns the test samples that all seeds share (one
-    column where a metric has a corpus value alone). Runs and samples are resampled independently of each other
-    (Owen 2007, "the pigeonhole bootstrap"), so both the choice of seed and that of test rows show in the interval.
-    n counts the runs.
-    """
-    blocks = [np.asarray(stratum, dtype=np.float64) for stratum in strata]
-    if not blocks or any(block.ndim != 2 or block.size == 0 for block in blocks):
-        raise DataError("stratified bootstrap: expected a non-empty (runs, samples) table for every task.")
-    mean = float(np.mean([block.mean() for block in blocks]))
-    n_runs = sum(block.shape[0] for block in blocks)
-    if all(block.size == 1 for block in blocks):
-        return Interval(mean, mean, mean, n_runs, "point")
-    total = np.zeros(n_resamples)
-    for block in blocks:
-        total += _crossed_means(block, n_resamples, rng)
-    low, high = percentile_bounds(total / len(blocks), level)
-    return Interval(mean, low, high, n_runs, "bootstrap")
-
-
-def _crossed_means(block: Floats, n_resamples: int, rng: np.random.Generator) -> Floats:
-    """(runs, samples) -> (n_resamples,): means over resampled runs of means over resampled samples."""
-    n_runs, n_samples = block.shape
-    runs = rng.integers(0, n_runs, size=(n_resamples, n_runs))
-    by_run = [block[:, i].mean(axis=2) for i in _sample_indices(rng, n_samples, n_resamples)]  # each (runs, b)
-    means: Floats = np.take_along_axis(np.concatenate(by_run, axis=1).T, runs, axis=1).mean(axis=1)
-    return means
-
-
 def seeds_interval(values: ArrayLike, *, level: float) -> Interval:
     """Mean over runs with a Student-t interval where there are at least 5, else with the lowest and highest run."""
     scores = _scores(values, "interval over seeds")
+    if 1 < scores.size < MIN_SEEDS:
+        return Interval(float(scores.mean()), float(scores.min()), float(scores.max()), int(scores.size), "range")
+    return t_interval(scores, level=level)
+
+
+def t_interval(values: ArrayLike, *, level: float) -> Interval:
+    """Mean of independent values and its Student-t interval. One value has no spread: kind "point"."""
+    scores = _scores(values, "interval")
     mean, n = float(scores.mean()), int(scores.size)
     if n == 1:
         return Interval(mean, mean, mean, 1, "point")
-    if n < MIN_SEEDS:
-        return Interval(mean, float(scores.min()), float(scores.max()), n, "range")
     half = student_t_quantile((1.0 + level) / 2.0, n - 1) * float(scores.std(ddof=1)) / math.sqrt(n)
     return Interval(mean, mean - half, mean + half, n, "t")
 

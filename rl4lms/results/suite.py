@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rl4lms.config.compose import algorithm_of, methods
+from rl4lms.config.compose import BASELINES, SUPERVISED, algorithm_of, methods, starting_point
 from rl4lms.config.labels import in_order
 from rl4lms.config.params import Params
 from rl4lms.core.errors import ConfigError, DataError, unknown
@@ -20,6 +20,8 @@ from rl4lms.tasks.task import task_of
 # Below, seeds say too little to tell methods apart: a t interval over them is wider than any score, so the range is
 # shown instead, and nothing is marked as the best.
 MIN_SEEDS = 5
+
+MAX_CONTRASTS = 8  # of the primary family: each more of them makes all of them harder to find
 
 RunKey = tuple[str, str, int]  # task, method, seed
 
@@ -41,15 +43,30 @@ class MetricScale:
 
     def normalise(self, values: ArrayLike) -> NDArray[np.float64]:
         """Scores of `values`, same shape. Raises DataError for a value without a logarithm where `log`."""
+        worst, best = self.transformed([self.worst, self.best])
+        scores: NDArray[np.float64] = (self.transformed(values) - worst) / (best - worst)
+        return scores
+
+    def transformed(self, values: ArrayLike) -> NDArray[np.float64]:
+        """`values`, or their logarithms where `log`."""
         array = np.asarray(values, dtype=np.float64)
-        worst, best = self.worst, self.best
-        if self.log:
-            if (array <= 0).any():
-                raise DataError(f"normalisation: {float(array.min())} has no logarithm; expected a value above 0.")
-            # numpy's logarithm takes another kernel, and other last digits, on CPUs with AVX-512.
-            array = np.array([math.log(value) for value in array.flat]).reshape(array.shape)
-            worst, best = math.log(worst), math.log(best)
-        return (array - worst) / (best - worst)
+        if not self.log:
+            return array
+        if (array <= 0).any():
+            raise DataError(f"normalisation: {float(array.min())} has no logarithm; expected a value above 0.")
+        # numpy's logarithm takes another kernel, and other last digits, on CPUs with AVX-512.
+        logarithms: NDArray[np.float64] = np.array([math.log(value) for value in array.flat]).reshape(array.shape)
+        return logarithms
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A question of the primary family: does `method` gain more than `against`?"""
+
+    name: str
+    method: str
+    against: str
+    question: str
 
 
 @dataclass(frozen=True)
@@ -57,7 +74,8 @@ class SuiteSettings:
     """The numbers of params/ that aggregation reads, checked against each other.
 
     main_metrics: task -> result key. scales: result key -> its constants. naturalness: result keys of the naturalness
-    metrics, in the order of params/grue.yaml. paper: task -> method -> result key -> published value.
+    metrics, in the order of params/grue.yaml. paper: task -> method -> result key -> published value. gain_scales: task
+    -> the gain of its main metric that counts as 1. contrasts: the primary family.
     """
 
     suite: str
@@ -71,10 +89,12 @@ class SuiteSettings:
     level: float
     bootstrap_seed: int
     paper: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    gain_scales: Mapping[str, float] = field(default_factory=dict)
+    contrasts: tuple[Contrast, ...] = ()
 
     @classmethod
     def from_params(cls, params: Params) -> SuiteSettings:
-        """Raises ConfigError for a main metric without a scale, or a scale without a width."""
+        """Raises ConfigError for a main metric without a scale, a scale without a width, or an unsound contrast."""
         grue = params.grue()
         aggregate, where = grue["aggregate"], f"{params.directory}/grue.yaml: aggregate.metrics"
         main_metrics = {task: params.task(task)["evaluation"]["main_metric"] for task in grue["tasks"]}
@@ -84,10 +104,11 @@ class SuiteSettings:
         for task, key in main_metrics.items():
             if key not in scales:
                 raise ConfigError(unknown("metric", key, scales, f"{where}: main metric of task {task}"))
+        suite_methods = tuple(methods(in_order(grue["algs"]), grue["baselines"], grue["starts"]))
         return cls(
             suite=grue["suite"],
             tasks=tuple(grue["tasks"]),
-            methods=tuple(methods(in_order(grue["algs"]), grue["baselines"], grue["starts"])),
+            methods=suite_methods,
             seeds=tuple(grue["seeds"]),
             main_metrics=main_metrics,
             scales=scales,
@@ -96,6 +117,8 @@ class SuiteSettings:
             level=aggregate["bootstrap"]["confidence"],
             bootstrap_seed=aggregate["bootstrap"].get("seed", 0),
             paper=aggregate.get("paper", {}) if grue["suite"] == "paper" else {},
+            gain_scales=_gain_scales(aggregate["gain_scale"], params),
+            contrasts=_contrasts(aggregate["contrasts"], suite_methods, params),
         )
 
     @property
@@ -105,6 +128,16 @@ class SuiteSettings:
     @property
     def rl_methods(self) -> tuple[str, ...]:
         return tuple(method for method in self.methods if algorithm_of(method) is not None)
+
+    @property
+    def warm_methods(self) -> tuple[str, ...]:
+        """The warm start, and the methods that start from it."""
+        return tuple(m for m in self.methods if m == SUPERVISED or starting_point(m) == SUPERVISED)
+
+    def gain_scale(self, task: str) -> float:
+        """The gain of the task's main metric (of its logarithm, where its scale is one) that counts as 1."""
+        worst, best = (scale := self.scales[self.main_metrics[task]]).transformed([scale.worst, scale.best])
+        return self.gain_scales.get(task, abs(float(best - worst)))
 
     @property
     def tells_methods_apart(self) -> bool:
@@ -125,3 +158,30 @@ def _scale(entry: Mapping[str, float | bool], where: str) -> MetricScale:
     if scale.log and min(scale.worst, scale.best) <= 0:
         raise ConfigError(f"{where}: worst {scale.worst}, best {scale.best}; expected numbers above 0 with log: true.")
     return scale
+
+
+def _gain_scales(given: Mapping[str, float], params: Params) -> dict[str, float]:
+    for task in given:
+        if task not in (known := params.tasks()):
+            raise ConfigError(unknown("task", task, known, f"{params.directory}/grue.yaml: aggregate.gain_scale"))
+    return dict(given)
+
+
+def _contrasts(
+    given: Sequence[Mapping[str, str]], suite_methods: Sequence[str], params: Params
+) -> tuple[Contrast, ...]:
+    """Those of whose two methods the suite has both; a method that no suite could have is refused."""
+    where, names = f"{params.directory}/grue.yaml: aggregate.contrasts", [entry["name"] for entry in given]
+    known = methods(params.algs(), BASELINES)
+    if len(given) > MAX_CONTRASTS:
+        raise ConfigError(f"{where}: {len(given)} contrasts; expected at most {MAX_CONTRASTS}.")
+    for entry in given:
+        name = entry["name"]
+        if names.count(name) > 1:
+            raise ConfigError(f"{where}: {name} is there twice; name it once.")
+        for key in ("method", "against"):
+            if entry[key] not in known:
+                raise ConfigError(unknown("method", entry[key], known, f"{where}: {name}.{key}"))
+        if entry["method"] == entry["against"]:
+            raise ConfigError(f"{where}: {name}: {entry['method']} against itself; expected two methods.")
+    return tuple(Contrast(**entry) for entry in given if {entry["method"], entry["against"]} <= set(suite_methods))

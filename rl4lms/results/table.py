@@ -13,7 +13,7 @@ NOT_MEASURED = "–"
 
 @dataclass(frozen=True)
 class Cell:
-    """text: what is shown; value: what it sorts by; low, high: bounds where it has some; best: of its column."""
+    """text: what is shown; value: what it sorts by; low, high: bounds where it has some; best: in bold."""
 
     text: str
     value: float | str | None = None
@@ -50,14 +50,11 @@ class Table:
 
 @dataclass(frozen=True)
 class MethodColumn:
-    """A column of a method table: method -> interval, None where nothing was measured.
-
-    higher_is_better: which mean is marked as the best; None marks none.
-    """
+    """A column of a method table: method -> interval, None where nothing was measured. best: the marked methods."""
 
     column: Column
     by_method: Mapping[str, Interval | None]
-    higher_is_better: bool | None = None
+    best: frozenset[str] = frozenset()
 
 
 def decimals(values: Sequence[float]) -> int:
@@ -67,7 +64,7 @@ def decimals(values: Sequence[float]) -> int:
 
 
 def interval_text(interval: Interval, digits: int) -> str:
-    """0.512 ± 0.004 (t), 0.512 (0.508–0.516) (range), 0.512 [0.501, 0.523] (bootstrap); without a width, the mean."""
+    """0.512 ± 0.004 (t), 0.512 (0.508–0.516) (range), 0.512 [0.501, 0.523] (others); without a width, the mean."""
     mean, low, high = (f"{x:.{digits}f}" for x in (interval.mean, interval.low, interval.high))
     if interval.kind == "point" or low == high:
         return mean
@@ -79,7 +76,7 @@ def interval_text(interval: Interval, digits: int) -> str:
 def method_table(
     key: str, title: str, columns: Sequence[MethodColumn], notes: Sequence[str], methods: Sequence[str]
 ) -> Table:
-    """A row per method of which anything was measured; the best mean of each column is marked."""
+    """A row per method of which anything was measured."""
     shown = [m for m in methods if any(column.by_method.get(m) for column in columns)]
     cells = [_cells(column, shown) for column in columns]
     rows = tuple((Cell(method_label(m), m), *(by_method[m] for by_method in cells)) for m in shown)
@@ -90,9 +87,5 @@ def method_table(
 def _cells(column: MethodColumn, methods: Sequence[str]) -> dict[str, Cell]:
     intervals = {m: interval for m in methods if (interval := column.by_method.get(m)) is not None}
     digits = decimals([interval.mean for interval in intervals.values()])
-    means = {m: round(interval.mean, digits) for m, interval in intervals.items()}
-    best = None
-    if column.higher_is_better is not None and len(set(means.values())) > 1:
-        best = max(means.values()) if column.higher_is_better else min(means.values())
-    shown = {m: (interval_text(i, digits), i.mean, i.low, i.high, means[m] == best) for m, i in intervals.items()}
+    shown = {m: (interval_text(i, digits), i.mean, i.low, i.high, m in column.best) for m, i in intervals.items()}
     return {m: Cell(*shown[m]) if m in shown else Cell(NOT_MEASURED) for m in methods}

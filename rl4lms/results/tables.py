@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from rl4lms.config.compose import BEST_OF_N, ZERO_SHOT
 from rl4lms.config.labels import arrow, method_label, metric_label, task_label
 from rl4lms.core.result_keys import BASE_PERPLEXITY, KL_PER_SEQUENCE, KL_PER_TOKEN, REWARD, TOKENS
-from rl4lms.results.averages import naturalness_average, naturalness_interval, task_average, without_sample_scores
+from rl4lms.results.averages import (
+    measured_naturalness,
+    naturalness_average,
+    naturalness_interval,
+    naturalness_scores,
+    task_average,
+    task_scores,
+)
 from rl4lms.results.gains import gain_tables
+from rl4lms.results.normalised_gains import SuiteStatistics
 from rl4lms.results.scores import SuiteScores
-from rl4lms.results.statistics import Interval
+from rl4lms.results.seed_statistics import not_worse
+from rl4lms.results.statistics import Floats, Interval
+from rl4lms.results.statistics_tables import statistics_tables
 from rl4lms.results.suite import MIN_SEEDS, SuiteSettings
 from rl4lms.results.table import NOT_MEASURED, Cell, Column, MethodColumn, Table, method_table
 
@@ -25,9 +36,9 @@ _NO_KL_NOTE = "Best of n has none: that would take the density of the choice amo
 _COST_NOTE = "Mean over the test split, stop tokens included. Every other method generates one text a sample."
 
 
-def grue_tables(scores: SuiteScores, found: pd.DataFrame) -> list[Table]:
-    """All tables of a suite, in the order in which they are shown. found: its gains."""
-    tables = [task_table(scores), naturalness_table(scores)]
+def grue_tables(scores: SuiteScores, statistics: SuiteStatistics, found: pd.DataFrame) -> list[Table]:
+    """All tables of a suite, in the order in which they are shown. found: what its checkpoints gain."""
+    tables = [task_table(scores), *statistics_tables(statistics, scores.settings), naturalness_table(scores)]
     tables += [metric_table(scores, metric) for metric in scores.settings.naturalness]
     tables.append(metric_table(scores, REWARD, title="Reward on the test split ↑", notes=(_REWARD_NOTE,)))
     tables += kl_tables(scores)
@@ -42,15 +53,12 @@ def task_table(scores: SuiteScores) -> Table:
     settings = scores.settings
     columns = []
     for task, metric in settings.main_metrics.items():
-        better = settings.higher_is_better(metric)
-        head = Column(task, task_label(task), f"{metric_label(metric)} {arrow(better)}".strip())
-        columns.append(MethodColumn(head, scores.over_seeds(task, metric), _marked(scores, better)))
+        detail = f"{metric_label(metric)} {arrow(settings.higher_is_better(metric))}".strip()
+        columns.append(_metric_column(scores, Column(task, task_label(task), detail), task, metric))
     averages = {method: task_average(scores, method) for method in settings.methods}
-    columns.append(MethodColumn(Column("average", "Average", "normalised ↑"), averages, _marked(scores, True)))
+    best = _best(scores, {method: task_scores(scores, method) for method in settings.methods})
+    columns.append(MethodColumn(Column("average", "Average", "normalised ↑"), averages, best))
     notes = [_spread_note(scores), _average_note(settings)]
-    if corpus := without_sample_scores(scores):
-        names = ", ".join(task_label(task) for task in corpus)
-        notes.append(f"{names}: the corpus value is no mean over samples, so that bootstrap resamples only its seeds.")
     notes += _metric_notes(scores, settings.main_metrics.items())
     return method_table("task", "Task metrics", columns, notes, settings.methods)
 
@@ -62,10 +70,13 @@ def naturalness_table(scores: SuiteScores) -> Table:
     for task in settings.tasks:
         values = {method: naturalness_interval(scores, task, method) for method in settings.methods}
         if any(values.values()):
-            columns.append(MethodColumn(Column(task, task_label(task), "normalised ↑"), values, _marked(scores, True)))
+            raw = {method: naturalness_scores(scores, task, method) for method in settings.methods}
+            head = Column(task, task_label(task), "normalised ↑")
+            columns.append(MethodColumn(head, values, _best(scores, raw)))
     if columns:
         averages = {method: naturalness_average(scores, method) for method in settings.methods}
-        columns.append(MethodColumn(Column("average", "Average", "normalised ↑"), averages, _marked(scores, True)))
+        best = _best(scores, {method: measured_naturalness(scores, method) for method in settings.methods})
+        columns.append(MethodColumn(Column("average", "Average", "normalised ↑"), averages, best))
     measured = ", ".join(metric_label(metric) for metric in settings.naturalness)
     notes = [f"Mean of the normalised naturalness metrics that a task has, of {measured}; each has its table below."]
     return method_table("naturalness", "Naturalness", columns, [*notes, _spread_note(scores)], settings.methods)
@@ -84,9 +95,9 @@ def metric_table(
     better = scores.settings.higher_is_better(metric)
     columns = []
     for task in scores.settings.tasks:
-        values = scores.over_seeds(task, metric)
-        if any(values.values()):
-            columns.append(MethodColumn(Column(task, task_label(task)), values, _marked(scores, better)))
+        column = _metric_column(scores, Column(task, task_label(task)), task, metric)
+        if any(column.by_method.values()):
+            columns.append(column)
     notes = [*notes, *_metric_notes(scores, [(column.column.key, metric) for column in columns])]
     head = title or f"{metric_label(metric)} {arrow(better)}".strip()
     return method_table(key or metric, head, columns, notes, methods or scores.settings.methods)
@@ -111,7 +122,7 @@ def detail_table(scores: SuiteScores, task: str) -> Table:
     rows = []
     for metric in metrics:
         better = settings.higher_is_better(metric)
-        values = MethodColumn(Column(metric, metric), scores.over_seeds(task, metric), _marked(scores, better))
+        values = _metric_column(scores, Column(metric, metric), task, metric)
         row = method_table(metric, metric, [values], [], settings.methods)
         cells = dict(zip(row.row_keys, (cells[1] for cells in row.rows), strict=True))
         head = Cell(f"{metric_label(metric)} {arrow(better)}".strip(), metric)
@@ -140,9 +151,23 @@ def _point(value: float | None) -> Interval | None:
     return None if value is None else Interval(value, value, value, 1, "point")
 
 
-def _marked(scores: SuiteScores, better: bool | None) -> bool | None:
-    """Which way is better where the best is marked, which takes seeds enough to tell methods apart."""
-    return better if scores.settings.tells_methods_apart else None
+def _metric_column(scores: SuiteScores, head: Column, task: str, metric: str) -> MethodColumn:
+    values = {method: scores.values(task, method, metric) for method in scores.settings.methods}
+    raw = {method: None if given is None else np.array(given) for method, given in values.items()}
+    better = scores.settings.higher_is_better(metric)
+    return MethodColumn(head, scores.over_seeds(task, metric), _best(scores, raw, better))
+
+
+def _best(scores: SuiteScores, raw: Mapping[str, Floats | None], better: bool | None = True) -> frozenset[str]:
+    """The methods of a column that cannot be told from its best; none where no other is left, or seeds are too few.
+
+    raw: (tasks, seeds) or (seeds,) values; better: whether higher ones are, None where no direction is known.
+    """
+    if better is None or not scores.settings.tells_methods_apart:
+        return frozenset()
+    measured = {method: np.atleast_2d(values) for method, values in raw.items() if values is not None}
+    found = not_worse(measured, higher_is_better=better, level=scores.settings.level)
+    return found if len(found) < len(measured) else frozenset()
 
 
 def _spread_note(scores: SuiteScores, along: str = "column") -> str:
@@ -152,20 +177,22 @@ def _spread_note(scores: SuiteScores, along: str = "column") -> str:
     if n < MIN_SEEDS:
         return (
             f"Mean over {n} seeds (lowest and highest in brackets: the range of these runs, not an interval that "
-            f"another would fall into). {n} seeds cannot tell methods apart; the best of a {along} is marked from "
-            f"{MIN_SEEDS} on."
+            f"another would fall into). {n} seeds cannot tell methods apart; what is best in a {along} is marked "
+            f"from {MIN_SEEDS} on."
         )
     level = f"{scores.settings.level:.0%}"
-    return f"Mean over {n} seeds ± half its {level} Student-t interval; the best mean of a {along} in bold."
+    return (
+        f"Mean over {n} seeds ± half its {level} Student-t interval. In bold: what cannot be told from the best of a "
+        f"{along} (one-sided paired t tests over seeds against the best mean, all at once with {level}), where "
+        "something can."
+    )
 
 
 def _average_note(settings: SuiteSettings) -> str:
-    n_tasks, n_seeds = len(settings.tasks), len(settings.seeds)
-    few = "" if n_seeds >= MIN_SEEDS else " It speaks of these runs; of other seeds it says too little."
     return (
-        f"Average: main metrics scaled by the constants of params/grue.yaml, mean over {n_tasks} tasks, with a "
-        f"{settings.level:.0%} interval of a bootstrap stratified by task over seeds and test samples "
-        f"({settings.n_resamples} resamples, n = {n_tasks * n_seeds} runs a method).{few}"
+        f"Average: main metrics scaled by the constants of params/grue.yaml, mean over {len(settings.tasks)} tasks ± "
+        f"half its {settings.level:.0%} t interval, from the scatter of seeds within tasks: of these tasks, and other "
+        "seeds."
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from rl4lms.config.compose import algorithm_of, methods, starting_point
 from rl4lms.core.seeding import numpy_generator
 from rl4lms.results.gains import suite_gains
+from rl4lms.results.normalised_gains import SuiteStatistics
 from rl4lms.results.scores import SuiteScores
 from rl4lms.results.suite import MetricScale, SuiteSettings
 from rl4lms.results.table import Table
@@ -56,7 +57,8 @@ FULL = {
 
 
 def tables_of(scores: SuiteScores) -> list[Table]:
-    return grue_tables(scores, suite_gains(scores))
+    statistics = SuiteStatistics.of(scores.frame, scores.settings)
+    return grue_tables(scores, statistics, suite_gains(scores))
 
 
 def make_settings(**changes: Any) -> SuiteSettings:

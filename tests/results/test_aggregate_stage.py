@@ -23,8 +23,9 @@ pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OUTPUTS = {
-    "metrics.json", "scores.csv", "curves.csv", "significance.csv", "grue.csv", "grue.md", "grue.tex",
-    "summary.png", "learning_curves.png", "kl_reward.png", "report.html",
+    "metrics.json", "scores.csv", "curves.csv", "significance.csv", "statistics.csv", "contrasts.csv", "pairs.csv",
+    "profiles.csv", "grue.csv", "grue.md", "grue.tex", "summary.png", "statistics.png", "learning_curves.png",
+    "kl_reward.png", "report.html",
 }  # fmt: skip
 
 
@@ -39,7 +40,9 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> Path:
     overlay = directory / "suites" / "synthetic"
     overlay.mkdir(parents=True)
     changes = {"tasks": list(MAIN_METRICS), "algs": ["ppo"], "seeds": [0, 1]}
-    (overlay / "grue.yaml").write_text(yaml.safe_dump({**changes, "aggregate": {"bootstrap": {"n_resamples": 200}}}))
+    family = [{"name": "rl", "method": "supervised_ppo", "against": "supervised", "question": "Does PPO gain?"}]
+    aggregate = {"bootstrap": {"n_resamples": 200}, "contrasts": family}
+    (overlay / "grue.yaml").write_text(yaml.safe_dump({**changes, "aggregate": aggregate}))
     return directory
 
 

@@ -16,7 +16,7 @@ from .two_runs import BLEU, CONFIG, METEOR, MakeRun, put, rows_of, shared_scores
 
 
 def compare(capsys: pytest.CaptureFixture[str], *arguments: Path | str) -> str:
-    assert main(["compare", *map(str, arguments), "--resamples", "500"]) == 0
+    assert main(["compare", *map(str, arguments), "--flips", "500"]) == 0
     return capsys.readouterr().out
 
 
@@ -136,7 +136,7 @@ def test_models_are_compared_by_the_params_of_their_stage(tmp_path: Path, capsys
         ),
         (["{run}", "{half}", "--split", "test"], "no scores of the split test; there are: none."),
         (["{run}", "{broken}"], "config.json: not valid JSON"),
-        (["{run}", "{run}", "--resamples", "0"], "--resamples 0: expected a whole number of at least 1."),
+        (["{run}", "{run}", "--flips", "0"], "--flips 0: expected a whole number of at least 1."),
     ],
 )
 def test_refusals(
@@ -172,6 +172,6 @@ def test_it_needs_no_params_and_nothing_heavy(make_run: MakeRun, tmp_path: Path)
     loaded = f"[m for m in {heavy} if m in sys.modules]"
     code = f"import sys\nfrom rl4lms.cli.main import main\nmain(sys.argv[1:])\nprint({loaded})"
     run = make_run("ppo")
-    command = [sys.executable, "-c", code, "compare", str(run), str(run), "--resamples", "10"]
+    command = [sys.executable, "-c", code, "compare", str(run), str(run), "--flips", "10"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

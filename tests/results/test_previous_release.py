@@ -34,7 +34,7 @@ def test_compare_reads_it(run: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     other = Path(shutil.copytree(run, tmp_path / "other"))
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps({**config, "seed": 4}))
-    assert main(["compare", str(run), str(other), "--resamples", "200"]) == 0
+    assert main(["compare", str(run), str(other), "--flips", "200"]) == 0
     said = capsys.readouterr().out
     assert "Scores on the split test: 4 samples" in said and METRIC in said
     assert any(line.split() == ["seed", "3", "4"] for line in said.splitlines())

@@ -12,6 +12,7 @@ import pytest
 from rl4lms.config.compose import BASELINES, methods
 from rl4lms.config.labels import FAMILIES
 from rl4lms.results import report_samples
+from rl4lms.results.normalised_gains import SuiteStatistics
 from rl4lms.results.palette import styles
 from rl4lms.results.report import changes, report, slug
 from rl4lms.results.report_samples import samples_json, split_references
@@ -62,7 +63,13 @@ class Page(HTMLParser):
 
 def report_of(scores: SuiteScores) -> str:
     configs = {key: {**CONFIG, "seed": key[2]} for key in scores.settings.runs if key[1] != "zero_shot"}
-    return report(scores, tables_of(scores), {"grue.yaml": {"note": HOSTILE, "path": "a&b"}}, configs)
+    return report(
+        scores,
+        SuiteStatistics.of(scores.frame, scores.settings),
+        tables_of(scores),
+        {"grue.yaml": {"note": HOSTILE, "path": "a&b"}},
+        configs,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +165,7 @@ def test_samples_keep_within_their_bounds(scores: SuiteScores, monkeypatch: pyte
 
 def test_charts_draw_every_method_and_say_what_they_are(html: str, page: Page, scores: SuiteScores) -> None:
     charts = [a for tag, a in page.attributes if tag == "svg" and a.get("class") == "chart"]
-    assert len(charts) == 2 + 3 * len(scores.settings.tasks)
+    assert len(charts) == 5 + 3 * len(scores.settings.tasks)
     assert all(a.get("role") == "img" and a.get("aria-label") for a in charts)
     for slot in range(len(scores.settings.methods)):
         assert f"var(--m{slot})" in html
@@ -263,7 +270,7 @@ def test_a_suite_of_one_seed_and_one_task(suite_with: Callable[..., SuiteScores]
     small = suite_with(tasks=("imdb",), seeds=(0,), main_metrics={"imdb": "semantic/learned_automodel_metric"})
     text = report_of(small)
     assert "1 task, 4 methods, 1 seed; scores on the test split." in text
-    assert Page(text).count("svg", "chart") == 5
+    assert Page(text).count("svg", "chart") == 8
 
 
 def test_templates_are_found_beside_the_module() -> None:

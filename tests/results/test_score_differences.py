@@ -17,7 +17,7 @@ from .two_runs import BLEU, DISTINCT, METEOR, MakeRun, put, rows_of, shared_scor
 
 def rows(make_run: MakeRun, gain: float, n: int = 100, n_b: int | None = None) -> dict[str, ScoreDifference]:
     a, b = (RunDirectory.open(make_run(m, g, n=k)) for m, g, k in (("ppo", 0.0, n), ("nlpo", gain, n_b or n)))
-    return {row.metric: row for row in score_table(a, b, "test", n_resamples=2000, seed=0).rows}
+    return {row.metric: row for row in score_table(a, b, "test", n_flips=2000, seed=0).rows}
 
 
 @pytest.mark.parametrize(("gain", "verdict"), [(0.02, "b higher"), (-0.02, "b lower"), (0.0, "no")])
@@ -52,7 +52,7 @@ def test_only_samples_that_both_have_with_the_same_prompt_are_paired(make_run: M
     predictions = rows_of(shared_scores(100) + 0.05)
     predictions[0]["prompt_text"] = "another"
     put(RunDirectory.open(b).scores / "test_predictions.json", predictions[::-1])
-    table = score_table(RunDirectory.open(a), RunDirectory.open(b), "test", n_resamples=500, seed=0)
+    table = score_table(RunDirectory.open(a), RunDirectory.open(b), "test", n_flips=500, seed=0)
     assert (table.n_a, table.n_b, table.n_paired) == (60, 100, 59)
     row = next(row for row in table.rows if row.metric == METEOR)
     assert row.test is not None and row.test.n == 59
@@ -65,12 +65,12 @@ def test_scores_that_disagree_with_what_is_shown_of_them_are_named(make_run: Mak
     path = b.scores / "test_predictions.json"
     good = b.predictions("test")
     put(path, [{**row, BLEU: 1.0} if i == 7 else row for i, row in enumerate(good)])
-    score_table(a, b, "test", n_resamples=50, seed=0)
+    score_table(a, b, "test", n_flips=50, seed=0)
     put(path, [{**row, METEOR: 1.5} if i == 7 else row for i, row in enumerate(good)])
     with pytest.raises(
         DataError, match=r"nlpo/seed0/test_predictions\.json: the 100 scores of lexical/meteor have the mean"
     ):
-        score_table(a, b, "test", n_resamples=50, seed=0)
+        score_table(a, b, "test", n_flips=50, seed=0)
 
 
 def test_scores_of_another_run_are_named_wherever_the_directories_lie(make_run: MakeRun) -> None:
@@ -78,20 +78,20 @@ def test_scores_of_another_run_are_named_wherever_the_directories_lie(make_run: 
     path, run = a.scores / "test_split_metrics.jsonl", {"task": "common_gen", "method": "ppo", "seed": 0}
     put(a.scores / "manifest.json", run)
     put(path, {**a.line("test"), **run})
-    score_table(a, b, "test", n_resamples=50, seed=0)
+    score_table(a, b, "test", n_flips=50, seed=0)
     put(path, {**a.line("test"), "seed": 1})
     with pytest.raises(DataError, match=r"test_split_metrics\.jsonl: seed is 1; expected 0"):
-        score_table(a, b, "test", n_resamples=50, seed=0)
+        score_table(a, b, "test", n_flips=50, seed=0)
 
 
 def test_the_other_way_round_turns_the_signs(make_run: MakeRun) -> None:
     a, b = RunDirectory.open(make_run("ppo")), RunDirectory.open(make_run("nlpo", 0.03))
-    one, other = (score_table(x, y, "test", n_resamples=2000, seed=0).rows for x, y in ((a, b), (b, a)))
+    one, other = (score_table(x, y, "test", n_flips=2000, seed=0).rows for x, y in ((a, b), (b, a)))
     for row, turned in zip(one, other, strict=True):
         if row.test is not None and turned.test is not None:
             assert turned.test.difference == -row.test.difference
             assert turned.p == row.p
-    assert one == score_table(a, b, "test", n_resamples=2000, seed=0).rows
+    assert one == score_table(a, b, "test", n_flips=2000, seed=0).rows
 
 
 def test_holm_by_hand() -> None:
@@ -124,6 +124,6 @@ def test_of_pairs_of_equal_systems_about_one_in_twenty_is_called_different(make_
                 run.scores / "test_predictions.json",
                 [{k: v for k, v in r.items() if k != BLEU} for r in rows_of(values)],
             )
-        table = score_table(a, b, "test", n_resamples=400, seed=i)
+        table = score_table(a, b, "test", n_flips=400, seed=i)
         false += next(row for row in table.rows if row.metric == METEOR).verdict != "no"
     assert 1 <= false <= 21

@@ -1,4 +1,4 @@
-"""Hand values, slow definitions and invariances of intervals and tests."""
+"""Hand values, slow definitions and invariances of intervals."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ from rl4lms.core.seeding import numpy_generator
 from rl4lms.results import statistics as bootstrap
 from rl4lms.results.statistics import (
     mean_interval,
-    paired_test,
     percentile_bounds,
     resampled_means,
     seeds_interval,
-    stratified_interval,
     student_t_cdf,
     student_t_quantile,
+    t_interval,
 )
 
 
@@ -117,112 +116,6 @@ def test_draws_do_not_depend_on_the_size_of_the_blocks(monkeypatch: pytest.Monke
     np.testing.assert_array_equal(resampled_means(values, 500, rng("blocks")), whole)
 
 
-def naive_paired_p(
-    a: np.ndarray, b: np.ndarray, n_resamples: int, generator: np.random.Generator
-) -> tuple[float, float]:
-    """One resample at a time, straight from the definition."""
-    difference = a - b
-    observed = difference.mean()
-    greater = far = 0
-    for _ in range(n_resamples):
-        mean = difference[generator.integers(0, len(a), size=len(a))].mean()
-        greater += mean - observed >= observed
-        far += abs(mean - observed) >= abs(observed)
-    return (1 + greater) / (1 + n_resamples), (1 + far) / (1 + n_resamples)
-
-
-@pytest.mark.parametrize("shift", [-0.1, 0.0, 0.05, 0.3])
-def test_paired_p_values_equal_the_slow_definition(shift: float) -> None:
-    b = rng("b").uniform(size=50)
-    a = b + shift + 0.3 * rng("noise").standard_normal(50)
-    test = paired_test(a, b, level=0.95, n_resamples=400, rng=rng("p"))
-    assert (test.p_greater, test.p_two_sided) == naive_paired_p(a, b, 400, rng("p"))
-    assert test.difference == pytest.approx((a - b).mean())
-    assert test.low < test.difference < test.high
-
-
-def test_equal_systems_have_p_one() -> None:
-    same = rng("same").uniform(size=30)
-    test = paired_test(same, same, level=0.95, n_resamples=200, rng=rng())
-    assert (test.difference, test.p_greater, test.p_two_sided) == (0.0, 1.0, 1.0)
-
-
-def test_a_constant_gain_has_the_smallest_p() -> None:
-    b = rng("b").uniform(size=30)
-    test = paired_test(b + 0.1, b, level=0.95, n_resamples=200, rng=rng())
-    assert test.p_greater == test.p_two_sided == 1 / 201
-
-
-def test_a_loss_is_no_gain() -> None:
-    b = rng("b").uniform(size=30)
-    test = paired_test(b - 0.1, b, level=0.95, n_resamples=200, rng=rng())
-    assert test.p_greater == 1.0
-    assert test.p_two_sided == 1 / 201
-
-
-def test_swapping_the_systems_turns_the_sign_alone() -> None:
-    a, b = rng("a").uniform(size=40), rng("b").uniform(size=40)
-    one = paired_test(a, b, level=0.95, n_resamples=300, rng=rng())
-    other = paired_test(b, a, level=0.95, n_resamples=300, rng=rng())
-    assert other.difference == -one.difference
-    assert other.p_two_sided == one.p_two_sided
-    assert (other.low, other.high) == pytest.approx((-one.high, -one.low))
-
-
-def test_p_is_uniform_where_there_is_no_difference() -> None:
-    p_values = []
-    for trial in range(300):
-        a, b = (rng(name, trial).standard_normal(40) for name in "ab")
-        p_values.append(paired_test(a, b, level=0.95, n_resamples=200, rng=rng("null", trial)).p_two_sided)
-    assert 0.02 < np.mean(np.array(p_values) < 0.05) < 0.1
-    assert 0.42 < np.mean(np.array(p_values) < 0.5) < 0.58
-
-
-def naive_stratified(strata: list[np.ndarray], n_resamples: int, generator: np.random.Generator) -> np.ndarray:
-    """A loop over resamples; independent draws, so it agrees in distribution and not number by number."""
-    means = []
-    for _ in range(n_resamples):
-        tasks = []
-        for table in strata:
-            runs = generator.integers(0, table.shape[0], size=table.shape[0])
-            samples = generator.integers(0, table.shape[1], size=table.shape[1])
-            tasks.append(np.mean([table[r, s] for r in runs for s in samples]))
-        means.append(np.mean(tasks))
-    return np.array(means)
-
-
-def test_stratified_interval_agrees_with_the_slow_definition() -> None:
-    strata = [
-        0.3 + 0.1 * rng("x").standard_normal((2, 15)),
-        0.8 + 0.2 * rng("y").standard_normal((3, 6)),
-        np.array([[0.1], [0.2]]),
-    ]
-    interval = stratified_interval(strata, level=0.9, n_resamples=4000, rng=rng("fast"))
-    low, high = percentile_bounds(naive_stratified(strata, 1500, rng("slow")), 0.9)
-    assert interval.mean == pytest.approx(np.mean([table.mean() for table in strata]))
-    assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.006)
-    assert (interval.n, interval.kind) == (7, "bootstrap")
-
-
-def test_tasks_weigh_the_same_whatever_their_number_of_samples() -> None:
-    strata = [np.zeros((2, 1000)), np.ones((2, 3))]
-    interval = stratified_interval(strata, level=0.95, n_resamples=100, rng=rng())
-    assert (interval.mean, interval.low, interval.high) == (0.5, 0.5, 0.5)
-
-
-def test_resampling_never_crosses_tasks() -> None:
-    # Constant within each task: crossing would give the interval a width.
-    strata = [np.full((2, 5), value) for value in (0.1, 0.5, 0.9)]
-    interval = stratified_interval(strata, level=0.95, n_resamples=200, rng=rng())
-    assert interval.low == pytest.approx(0.5)
-    assert interval.high == pytest.approx(0.5)
-
-
-def test_single_values_have_no_interval() -> None:
-    interval = stratified_interval([[[0.2]], [[0.4]]], level=0.95, n_resamples=10, rng=rng())
-    assert (interval.mean, interval.kind) == (pytest.approx(0.3), "point")
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -231,9 +124,7 @@ def test_single_values_have_no_interval() -> None:
             lambda: mean_interval([1.0, float("nan")], level=0.95, n_resamples=10, rng=rng()),
             "1 of 2 values are not finite",
         ),
-        (lambda: paired_test([1, 2], [1], level=0.95, n_resamples=10, rng=rng()), "same samples"),
-        (lambda: stratified_interval([], level=0.95, n_resamples=10, rng=rng()), "for every task"),
-        (lambda: stratified_interval([[1.0, 2.0]], level=0.95, n_resamples=10, rng=rng()), "runs, samples"),
+        (lambda: t_interval([[1.0, 2.0]], level=0.95), "non-empty"),
     ],
 )
 def test_bad_input_is_one_clear_line(call, message: str) -> None:  # type: ignore[no-untyped-def]

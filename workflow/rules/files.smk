@@ -10,6 +10,7 @@ _CAPTIONS = {
     "learning_curves.png": ("learning_curves", "Plots"),
     "kl_reward.png": ("kl_reward", "Plots"),
     "summary.png": ("summary", "Plots"),
+    "statistics.png": ("statistics", "Plots"),
     "report.html": ("report", "Report"),
 }
 
