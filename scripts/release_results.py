@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-GAINS = ("statistics.csv", "contrasts.csv", "pairs.csv", "profiles.csv")
+GAINS = ("statistics.csv", "contrasts.csv", "pairs.csv", "profiles.csv", "training.csv")
 TABLES = ("grue.md", "grue.csv", "scores.csv", "significance.csv", *GAINS, "curves.csv", "metrics.json")
 PLOTS = ("summary.png", "statistics.png", "learning_curves.png", "kl_reward.png")
 MAX_BYTES = 1_000_000

@@ -34,6 +34,7 @@ from rl4lms.results.suite import RunKey, SuiteSettings
 from rl4lms.results.table import Table
 from rl4lms.results.table_formats import latex, markdown, markdown_table, method_csv, to_csv
 from rl4lms.results.tables import grue_tables
+from rl4lms.results.training_facts import training_facts, training_tables
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,8 @@ def read_files(scores: SuiteScores) -> list[Path]:
     """What the tables and figures are made of."""
     files = []
     for run in (each.directory for each in scores.runs.values()):
-        files += [run.run / name for name in ("config.json", "rollout_info.jsonl", "val_split_metrics.jsonl")]
+        logs = ("rollout_info.jsonl", "training_info.jsonl", "val_split_metrics.jsonl")
+        files += [run.run / name for name in ("config.json", *logs)]
         files += [run.scores / name for name in ("metrics.json", f"{SPLIT}_predictions.json")]
     return files
 
@@ -94,7 +96,8 @@ def write(out: Path, scores: SuiteScores, params: Mapping[str, Any]) -> list[Tab
     progress.phase("tables")
     found = gains.suite_gains(scores)
     statistics = SuiteStatistics.of(scores.frame, settings)
-    tables = grue_tables(scores, statistics, found)
+    facts = training_facts(scores)
+    tables = [*grue_tables(scores, statistics, found), *training_tables(scores, facts)]
     with publish_directory(out) as scratch:
         write_json(scratch / "metrics.json", headline(scores, found))
         write_text(scratch / "scores.csv", to_csv(scores.frame))
@@ -104,6 +107,7 @@ def write(out: Path, scores: SuiteScores, params: Mapping[str, Any]) -> list[Tab
         write_text(scratch / "contrasts.csv", to_csv(statistics.contrasts))
         write_text(scratch / "pairs.csv", to_csv(statistics.pairs))
         write_text(scratch / "profiles.csv", to_csv(statistics.profiles))
+        write_text(scratch / "training.csv", to_csv(facts))
         write_text(scratch / "grue.csv", method_csv(tables, settings.methods))
         write_text(scratch / "grue.md", markdown(tables, f"GRUE, suite {settings.suite}"))
         write_text(scratch / "grue.tex", latex(tables))

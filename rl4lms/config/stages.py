@@ -80,8 +80,8 @@ STAGES = {
         },
         (
             "metrics.json", "scores.csv", "curves.csv", "significance.csv", "statistics.csv", "contrasts.csv",
-            "pairs.csv", "profiles.csv", "grue.csv", "grue.md", "grue.tex", "learning_curves.png", "kl_reward.png",
-            "summary.png", "statistics.png", "report.html",
+            "pairs.csv", "profiles.csv", "training.csv", "grue.csv", "grue.md", "grue.tex", "learning_curves.png",
+            "kl_reward.png", "summary.png", "statistics.png", "report.html",
         ),
     ),
 }  # fmt: skip

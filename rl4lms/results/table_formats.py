@@ -20,7 +20,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uf
 PAGE_ROWS = 60  # of a LaTeX table that fits a page
 
 # Tables whose rows are not methods, or whose numbers are not ours: they have no place in the CSV of methods.
-_NOT_BY_METHOD = ("reward_gain", "supervised_gain", "contrasts", "improvement", "base_perplexity", "paper_")
+_NOT_BY_METHOD = ("reward_gain", "supervised_gain", "contrasts", "improvement", "base_perplexity", "paper_", "training")
 
 _TEX = {
     "\\": r"\textbackslash{}",

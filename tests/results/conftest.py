@@ -118,14 +118,16 @@ def write_run(runs: Path, settings: SuiteSettings, task: str, method: str, seed:
 
 
 def write_curves(directory: Path, main: str, first: float, last: float, rng: Any, n_iters: int = 10) -> None:
-    rollouts, epochs = [], []
+    rollouts, updates, epochs = [], [], []
     for k in range(n_iters):
         share = k / (n_iters - 1)
         reward = first + (last - first) * share**0.6 + 0.01 * rng.standard_normal()
         rollouts.append({"iteration": k, "rollout/ep_rew_mean": reward, "rollout/kl_mean": 0.04 * share})
+        updates.append({"iteration": k, "train/n_minibatches": 4, "train/clip_fraction": 0.1 * share})
         if k % 5 == 0 or k == n_iters - 1:
             epochs.append({"epoch": k, "metrics": {main: reward}})
     (directory / "rollout_info.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rollouts))
+    (directory / "training_info.jsonl").write_text("".join(json.dumps(row) + "\n" for row in updates))
     (directory / "val_split_metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in epochs))
 
 

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).resolve().parents[2]
 OUTPUTS = {
     "metrics.json", "scores.csv", "curves.csv", "significance.csv", "statistics.csv", "contrasts.csv", "pairs.csv",
-    "profiles.csv", "grue.csv", "grue.md", "grue.tex", "summary.png", "statistics.png", "learning_curves.png",
-    "kl_reward.png", "report.html",
+    "profiles.csv", "training.csv", "grue.csv", "grue.md", "grue.tex", "summary.png", "statistics.png",
+    "learning_curves.png", "kl_reward.png", "report.html",
 }  # fmt: skip
 
 
