@@ -74,6 +74,8 @@ def run(args: argparse.Namespace) -> None:
             _check_results(args, tree)
         if draw.cells:
             _make_again(args, tree, draw, rows, main_metrics)
+        else:
+            log.info("no cell was made again: a forgery that contradicts nothing would not be found (--cells)")
     log.info("%s: holds.", args.folder)
 
 

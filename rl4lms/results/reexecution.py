@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,26 +109,31 @@ def _numbers(results: Path, cell: SuiteCell, rows: Rows, most: int = 3) -> Itera
 def check_curves(folder: Path, results: Path, cells: Sequence[SuiteCell]) -> Iterator[str]:
     """Findings where a drawn cell's rows of curves.csv have a value that its run, made again, did not log then."""
     names = {(cell.task, cell.method, str(cell.seed)): cell for cell in cells}
-    logged: dict[SuiteCell, dict[int, set[float]]] = {}
-    for row in csv.DictReader((folder / "curves.csv").read_text(encoding="utf-8").splitlines()):
+    path = folder / "curves.csv"
+    logged: dict[SuiteCell, dict[str, set[str]]] = {}
+    for row in csv.DictReader(path.read_text(encoding="utf-8", errors="replace").splitlines()):
         cell = names.get((row["task"], row["method"], row["seed"]))
         if cell is None:
             continue
         if cell not in logged:
             logged[cell] = _logged(results / f"runs/{cell}")
-        if float(row["value"]) not in logged[cell].get(int(row["iteration"]), ()):
+        if row["value"] not in logged[cell].get(row["iteration"], ()):
             where = f"curves.csv: {cell}, {row['metric']} at {row['iteration']}"
             yield f"{where}: {row['value']} was not logged when made again"
 
 
-def _logged(run: Path) -> dict[int, set[float]]:
-    """Iteration -> every number that a run logged of it."""
-    numbers: dict[int, set[float]] = {}
+def _logged(run: Path) -> dict[str, set[str]]:
+    """Iteration -> every number that a run logged of it, both as a csv file has them."""
+    numbers: dict[str, set[str]] = {}
     for row in read_jsonl(run / "rollout_info.jsonl", ["iteration"]):
-        numbers.setdefault(row["iteration"], set()).update(v for v in row.values() if isinstance(v, int | float))
+        numbers.setdefault(str(row["iteration"]), set()).update(_texts(row.values()))
     for row in read_jsonl(run / "val_split_metrics.jsonl", ["epoch", "metrics"]):
-        numbers.setdefault(row["epoch"], set()).update(row["metrics"].values())
+        numbers.setdefault(str(row["epoch"]), set()).update(_texts(row["metrics"].values()))
     return numbers
+
+
+def _texts(values: Iterable[Any]) -> set[str]:
+    return {repr(float(value)) for value in values if isinstance(value, int | float)}
 
 
 def tolerance(rows: Rows, task: str, metric: str) -> float | None:

@@ -34,12 +34,12 @@ def check_files(folder: Path, release: Release) -> Iterator[str]:
         if name not in there:
             yield f"{name}: missing"
         elif name == README:
-            text = (folder / name).read_text(encoding="utf-8")
+            text = (folder / name).read_text(encoding="utf-8", errors="replace")
             if manifest not in text:
                 yield f"{MANIFEST_FILE}: not the one that {README} names by its digest; it is {manifest}"
             if readme_digest(text, manifest) != sha:
                 yield f"{README}: not the file that was released"
-            if "grue.md" in there and (folder / "grue.md").read_text(encoding="utf-8").strip() not in text:
+            if "grue.md" in there and (folder / "grue.md").read_text(errors="replace").strip() not in text:
                 yield f"{README}: its tables are not those of grue.md"
         elif sha256_file(folder / name) != sha:
             yield f"{name}: not the file that was released (sha256)"
@@ -52,7 +52,7 @@ def read_scores(folder: Path) -> Rows:
     path, rows = folder / "scores.csv", Rows()
     if not path.is_file():
         raise DataError(f"{path}: no such file; a release has the scores of all cells.")
-    for number, row in enumerate(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))), 2):
+    for number, row in enumerate(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8", errors="replace"))), 2):
         try:
             cell = SuiteCell(row["task"], row["method"], int(row["seed"]))
             metric, value, n = row["metric"].removeprefix("'"), float(row["value"]), int(row["n"])
@@ -68,7 +68,7 @@ def read_scores(folder: Path) -> Rows:
 
 def check_cells(rows: Rows, release: Release) -> Iterator[str]:
     """scores.csv has the manifest's cells, and the rows of each are what its metrics.json said, to the byte."""
-    cells = release.cells
+    cells = dict.fromkeys(release.cells)
     for cell in [cell for cell in rows if cell not in cells]:
         yield f"scores.csv: {cell} is not in the manifest"
     for cell in cells:
@@ -83,9 +83,10 @@ def check_cells(rows: Rows, release: Release) -> Iterator[str]:
 def check_members(release: Release, numbers: Mapping[str, Any], all_methods: list[str]) -> Iterator[str]:
     """The manifest's cells are those of the suite at its commit. numbers: its params/grue.yaml."""
     expected = [SuiteCell(t, m, s) for t in numbers["tasks"] for m in all_methods for s in numbers["seeds"]]
-    for cell in dict.fromkeys([*expected, *release.cells]):
-        if (cell in expected) != (cell in release.cells):
-            where = "missing from the manifest" if cell in expected else "in the manifest but not in the suite"
+    listed, wanted = dict.fromkeys(release.cells), dict.fromkeys(expected)
+    for cell in wanted | listed:
+        if cell not in wanted or cell not in listed:
+            where = "missing from the manifest" if cell in wanted else "in the manifest but not in the suite"
             yield f"{cell}: {where} at commit {release.commit[:12]}"
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from rl4lms.config.labels import method_label
+from rl4lms.config.labels import method_label, task_label
 from rl4lms.core.result_keys import KL_PER_SEQUENCE, KL_PER_TOKEN, REWARD, TOKENS
 from rl4lms.results.release_checks import Rows
 from rl4lms.results.statistics import student_t_quantile
@@ -46,7 +46,8 @@ class Definitions:
         entries = aggregate["metrics"]
         scales = {k: MetricScale(float(e["worst"]), float(e["best"]), bool(e.get("log"))) for k, e in entries.items()}
         natural = tuple(key for key, entry in entries.items() if entry["kind"] == "naturalness")
-        return cls(main_metrics, scales, natural, float(aggregate["bootstrap"]["confidence"]))
+        level = aggregate.get("bootstrap", {}).get("confidence", 0.95)
+        return cls(main_metrics, scales, natural, float(level))
 
 
 @dataclass
@@ -177,7 +178,7 @@ def _check_gains(check: TableCheck, table: Sequence[Mapping[str, str]], rows: Ro
         difference = abs(float(row["value"]) - float(row["start_value"]))
         if row["gain"]:
             check.number(f"{where}: gain without its sign", abs(float(row["gain"])), difference)
-        check.unchecked += 4  # its bounds and p-values
+        check.unchecked += sum(bool(text) for key, text in row.items() if key.startswith(("gain:", "p")))
 
 
 def _check_markdown(check: TableCheck, text: str, table: Sequence[Mapping[str, str]]) -> None:
@@ -189,7 +190,7 @@ def _check_markdown(check: TableCheck, text: str, table: Sequence[Mapping[str, s
     by_label = {method_label(row["method"]): row for row in table}
     left = list(columns.values())
     for title, head, lines in _markdown_tables(text):
-        if not left or head[0] != "Method" or len(head) - 1 != len(left[0]):
+        if not left or head[0] != "Method" or not _is_shown(head[1:], left[0]):
             check.unchecked += sum(len(_SHOWN.findall(cell)) for line in lines for cell in line[1:])
             continue
         shown = left.pop(0)
@@ -198,6 +199,13 @@ def _check_markdown(check: TableCheck, text: str, table: Sequence[Mapping[str, s
             for key, cell in zip(shown, line[1:], strict=True):
                 _check_shown(check, f"grue.md: {title}: {line[0]}, {key}", cell, row, key)
     check.findings += [f"grue.md: no table of {keys[0].rpartition(':')[0]}, which grue.csv has" for keys in left]
+
+
+def _is_shown(heads: Sequence[str], keys: Sequence[str]) -> bool:
+    """Whether a table's columns are these of grue.csv: of the same tasks in the same order, and their average."""
+    labels = [key.rpartition(":")[2] for key in keys]
+    labels = ["Average" if label == "average" else task_label(label) for label in labels]
+    return len(heads) == len(labels) and all(map(str.startswith, heads, labels))
 
 
 def _check_shown(check: TableCheck, where: str, cell: str, row: Mapping[str, str], key: str) -> None:

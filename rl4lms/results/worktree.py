@@ -6,6 +6,7 @@ import contextlib
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -42,7 +43,7 @@ def repository_of(folder: Path, commit: str) -> Path:
         raise DataError(
             f"{folder}: in no git repository; verify in a clone of the project, which has the commit {commit}."
         )
-    if not commit.isalnum() or git(repository, "cat-file", "-e", f"{commit}^{{commit}}") is None:
+    if not re.fullmatch("[0-9a-f]{40}", commit) or git(repository, "cat-file", "-e", f"{commit}^{{commit}}") is None:
         raise DataError(
             f"{repository}: has no commit {commit}, of which the release is; git fetch --unshallow --all, or clone."
         )
@@ -129,11 +130,9 @@ class Worktree:
                 raise ConfigError(
                     f"--env: commit {self.release.commit[:12]} has no {INSTALL}; install {LOCK_FILES[0]} by hand."
                 )
-            subprocess.run([base, INSTALL, str(env.absolute())], cwd=self.path, check=False)
-            python = env.absolute() / "bin/python"
-            if not python.is_file():
+            if subprocess.run([base, INSTALL, str(env.absolute())], cwd=self.path, check=False).returncode:
                 raise RunError(f"--env {env}: the environment could not be made; the lines above say why.")
-            return str(python)
+            return str(env.absolute() / "bin/python")
         locked = locked_versions((self.path / LOCK_FILES[0]).read_text(encoding="utf-8"))
         others = differing(locked, {each.name: each.version for each in importlib.metadata.distributions()})
         made_with = str(self.release.machine["python"])
