@@ -1,9 +1,10 @@
-"""Copy a finished suite's tables and plots to docs/results/, with the commit that they are of.
+"""Copy a finished suite's tables and plots to docs/results/, with their commit and a manifest of what made them.
 
     python scripts/release_results.py mini
 
 `make release` records the results in DVC first. The commit is that of the code; changes that are not committed would
-make the copy no one's, so they are refused, apart from what a release itself writes.
+make the copy no one's, so they are refused, apart from what a release itself writes. The manifest is what
+`python -m rl4lms verify docs/results` checks.
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from rl4lms.core.errors import UserError
+from rl4lms.core.io import sha256_file, sha256_text
+from rl4lms.core.manifest import MANIFEST_FILE
+from rl4lms.results.release import README, build_release, readme_digest
+
 ROOT = Path(__file__).resolve().parents[1]
 GAINS = ("statistics.csv", "contrasts.csv", "pairs.csv", "profiles.csv", "training.csv")
 TABLES = ("grue.md", "grue.csv", "scores.csv", "significance.csv", *GAINS, "curves.csv", "metrics.json")
@@ -22,12 +28,15 @@ MAX_BYTES = 1_000_000
 WRITTEN = ("docs/results", "dvc.lock", "recipes")  # by the release; may differ from the commit
 
 
-class ReleaseError(Exception):
-    """One line: what is in the way, and what to do."""
+class ReleaseError(UserError):
+    """What is in the way of a release, and what to do."""
 
 
-def release(root: Path, suite: str) -> Path:
-    """Replace docs/results/ by the suite's tables and plots. Returns the directory. Raises ReleaseError."""
+def release(root: Path, suite: str, commit: str | None = None) -> Path:
+    """Replace docs/results/ by the suite's tables and plots. Returns the directory. Raises UserError.
+
+    commit: of the code, where the results were recorded before; None takes HEAD, of which the working tree is a copy.
+    """
     source, target = root / "results" / suite / "grue", root / "docs" / "results"
     files = [source / name for name in (*TABLES, *PLOTS)]
     if missing := [str(path.relative_to(root)) for path in files if not path.is_file()]:
@@ -35,13 +44,18 @@ def release(root: Path, suite: str) -> Path:
     size = sum(path.stat().st_size for path in files)
     if size > MAX_BYTES:
         raise ReleaseError(f"{source}: {size:,} bytes to copy, at most {MAX_BYTES:,} are kept in the repository.")
-    commit = clean_commit(root)
+    commit = commit or clean_commit(root)
+    table = (source / "grue.md").read_text(encoding="utf-8")
+    digests = {path.name: sha256_file(path) for path in files}
+    digests[README] = readme_digest(readme(suite, commit, table, ""), "")
+    manifest = build_release(root, suite, commit, digests).text()
     target.mkdir(parents=True, exist_ok=True)
     for name in _git(root, "ls-files", "--", "docs/results").splitlines():
         (root / name).unlink(missing_ok=True)  # of an earlier release, which git keeps; other files are somebody's
     for path in files:
         shutil.copyfile(path, target / path.name)
-    (target / "README.md").write_text(readme(suite, commit, (source / "grue.md").read_text()), encoding="utf-8")
+    (target / MANIFEST_FILE).write_text(manifest, encoding="utf-8")
+    (target / README).write_text(readme(suite, commit, table, sha256_text(manifest)), encoding="utf-8")
     return target
 
 
@@ -61,16 +75,21 @@ def _git(root: Path, *arguments: str) -> str:
     return run.stdout.rstrip("\n")
 
 
-def readme(suite: str, commit: str, table: str) -> str:
+def readme(suite: str, commit: str, table: str, manifest: str) -> str:
+    """manifest: its sha256; the manifest in turn has the digest of this text without it."""
     plots = "\n\n".join(f"![{name.removesuffix('.png').replace('_', ' ')}]({name})" for name in PLOTS)
     return f"""# Results of the suite `{suite}`
 
 Of commit `{commit}`, made by `make grue` and copied here by `make release`. The exact inputs and outputs of every stage
-are in `dvc.lock`.
+are in `dvc.lock`. `python -m rl4lms verify docs/results --cells 3` checks the digests of all that is here, and makes
+three cells again ([how](../verify.md)).
 
+- `manifest.json`: commit, packages, kernels, and a digest of every file that made a number; its sha256:
+  `{manifest}`
 - `grue.csv`: what the table below says; `scores.csv`: every metric of every run; `significance.csv`: each checkpoint
   beside the one that it started from
-- `statistics.csv`, `contrasts.csv`, `pairs.csv`, `profiles.csv`: what methods gain over their warm start
+- `statistics.csv`, `contrasts.csv`, `pairs.csv`, `profiles.csv`: what methods gain over their warm start; `training.csv`:
+  what their trainings were
 - `curves.csv`: rollouts and validation by iteration; `metrics.json`: the headline numbers
 
 {plots}
@@ -84,7 +103,7 @@ def main() -> int:
     parser.add_argument("suite", help="the suite under results/")
     try:
         target = release(ROOT, parser.parse_args().suite)
-    except ReleaseError as error:
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     size = sum(path.stat().st_size for path in target.iterdir())

@@ -35,6 +35,7 @@ COMMANDS = {
     "schema": ("schema", "print every key of a configuration: what it takes, its default, what it means"),
     "crowd": ("crowd", "ask people about generations: pages out, answers in"),
     "init": ("init", "write a grid of one's own, the pipeline and its parameters, into a folder"),
+    "verify": ("verify", "check a released suite's digests and tables, and make cells of it again"),
     "recipes": ("recipes", "write what the jobs of a suite depend on besides their input files, for DVC"),
 }
 MODULES = {name: (stage.module, stage.summary) for name, stage in STAGES.items()} | COMMANDS

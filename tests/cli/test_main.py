@@ -168,7 +168,7 @@ def test_a_command_gets_its_arguments_and_needs_no_params(
 
 
 def test_every_command_is_offered() -> None:
-    assert set(COMMANDS) == {"compare", "crowd", "init", "recipes", "schema"}
+    assert set(COMMANDS) == {"compare", "crowd", "init", "recipes", "schema", "verify"}
     assert all(name in build_parser().format_help() for name in COMMANDS)
 
 

@@ -30,6 +30,8 @@ ACCOUNT = (
     (r"dvc (exp apply|metrics diff|plots diff|remote add|push|pull|checkout).*", DVC_PAGE),
     (r"python -m rl4lms crowd .* --task sums .*", OWN_TASK),
     (r"python -m rl4lms crowd .*", "tests/cli/test_documented_commands.py::test_crowd_work"),
+    (r"python -m rl4lms verify .*", "tests/cli/test_verify.py"),
+    (r"python -m tests\.forgeries", ONLY_PARSED + "minutes; tests/cli/test_verify.py forges less"),
     (r"python -m rl4lms compare .*", "tests/cli/test_documented_commands.py::test_compare"),
     (r"python scripts/reward-modeling/\w+_sentiment_.*", "tests/scripts/test_reward_modeling.py::test_sentiment"),
     (r"python scripts/reward-modeling/\w+_intent_.*", "tests/scripts/test_reward_modeling.py::test_intent"),
