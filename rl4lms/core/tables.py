@@ -79,6 +79,8 @@ class DataPoolRegistry(_PublishedRegistry):
         "data pool",
         {
             "dummy_pool": f"{_POOLS}.dummy:DummyPool",
+            "messages": f"{_POOLS}.columns:MessagesPool",
+            "columns": f"{_POOLS}.columns:Columns",
             "imdb": f"{_TASKS}.imdb.pool:IMDB",
             "imdb_seq2seq": f"{_TASKS}.imdb.pool:IMDBForSeq2Seq",
             "commongen": f"{_TASKS}.common_gen.pool:CommonGen",
