@@ -60,6 +60,38 @@ def word_tokenizer(pad_is_eos: bool = False, add_bos: bool = False) -> Any:
     )
 
 
+CHATML = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + ' ' + m['content'] + '<|im_end|> ' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant ' }}{% endif %}"
+)
+TURN, TURN_END, SYSTEM, USER, ASSISTANT = 4, 5, 6, 7, 8
+
+
+def chat_tokenizer(template: str | None = CHATML, add_bos: bool = False) -> Any:
+    """Words w9 ... w63, ChatML's two tokens and the names of the roles; `</s>` is the eos, and no turn ends in it."""
+    from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    named = ["<pad>", "<s>", "</s>", "<unk>", "<|im_start|>", "<|im_end|>", "system", "user", "assistant"]
+    vocab = {word: i for i, word in enumerate(named)} | {f"w{i}": i for i in range(9, VOCAB)}
+    inner = Tokenizer(models.WordLevel(vocab, unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    inner.add_special_tokens([AddedToken(token, special=True) for token in named[4:6]])
+    if add_bos:
+        inner.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", BOS)])
+    names = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    return PreTrainedTokenizerFast(tokenizer_object=inner, model_max_length=96, chat_template=template, **names)
+
+
+@pytest.fixture(scope="session")
+def chat_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a random Llama and `chat_tokenizer`."""
+    path = tmp_path_factory.mktemp("chat")
+    tiny_model("llama").save_pretrained(path)
+    chat_tokenizer().save_pretrained(path)
+    return path
+
+
 def dense_mask(sequences: Any) -> torch.Tensor | None:
     """(B, T, V) bool of the actions that could be sampled, or None for all."""
     bits = sequences.action_mask_bits

@@ -111,13 +111,15 @@ def _weighted(each: Any) -> tuple[float, Any]:
 
 
 def metric_sections(metrics: Sequence[Any] | None, reward: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The list `train_evaluation.metrics`; without one, the functions that are the reward, or else "diversity"."""
+    """The list `train_evaluation.metrics`; without one, the reward's functions, and the reward if it has more."""
     if metrics is not None:
         return [named_component(METRICS, each, "metrics") for each in metrics]
-    functions = [part for part in reward.get("args", {}).get("rewards", [reward]) if _is_function(part)]
+    parts = reward.get("args", {}).get("rewards", [reward])
+    functions = [part for part in parts if _is_function(part)]
     for part in functions:
         METRICS.add(part["id"], REWARDS.load(part["id"]))
-    return [{"id": part["id"], "args": dict(part.get("args") or {})} for part in functions] or [{"id": "diversity"}]
+    whole = [] if len(functions) == len(parts) else [{"id": "reward", "args": {}}]
+    return [{"id": part["id"], "args": dict(part.get("args") or {})} for part in functions] + whole
 
 
 def _is_function(part: Mapping[str, Any]) -> bool:

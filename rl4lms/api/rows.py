@@ -7,21 +7,23 @@ import random
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rl4lms.core.conversations import COLUMN, is_conversation
 from rl4lms.core.errors import DataError
 from rl4lms.core.seeding import derive_seed
+from rl4lms.data_pools.columns import Reader
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool, check_samples
 
 log = logging.getLogger(__name__)
 SPLITS = {"train": "train", "val": "val", "validation": "val", "valid": "val", "test": "test"}
-TARGETS = ("references", "reference", "target", "targets", "completion")
 HELD_OUT, FEWEST = 0.1, 10  # share of the rows that val and test take each; rows that are worth splitting
 
 
 def pool_of(data: Any, seed: int) -> type[TextGenPool]:
     """The pool of rows, by split: lists of texts or of mappings, a datasets.Dataset, a DataFrame, or a dict of them.
 
-    A row has a `prompt`, may have `references` (or `target`, `completion`: a text or a list of them) and an `id`, and
-    every other column becomes meta data. Without splits, or without "val" and "test", each of the two takes a tenth
+    A row has a `prompt`, a text or messages, may have `references` (or `target`, `completion`: a text or a list of
+    them) and an `id`, and every other column becomes meta data; or it has `messages`, of which the assistant's last is
+    the reference. Without splits, or without "val" and "test", each of the two takes a tenth
     of the training rows, which the seed draws; of fewer than ten rows each split has all, which a warning says. Raises
     DataError naming the row.
     """
@@ -73,17 +75,17 @@ def _sample(row: Any, name: str, where: str) -> Sample:
         return row
     if isinstance(row, str):
         return Sample(name, row, [])
+    if is_conversation(row):
+        row = {COLUMN: row}
     if not isinstance(row, Mapping):
-        raise DataError(f"{where}: {type(row).__name__}; expected a text, or a mapping with one as prompt.")
-    if not isinstance(prompt := row.get("prompt"), str):
-        found = type(prompt).__name__ if "prompt" in row else f"none among the columns {', '.join(map(str, row))}"
-        raise DataError(f"{where}: prompt is {found}; expected a text (of messages, what their chat template makes).")
-    targets = [column for column in TARGETS if column in row]
-    if len(targets) > 1 or {"prompts", "completions"} & row.keys():
-        taken = targets[1:] or sorted({"prompts", "completions"} & row.keys())
-        raise DataError(f'{where}: the column "{taken[0]}" would hide another of that meaning; rename it.')
-    value = row[targets[0]] if targets else None
-    one = isinstance(value, str) or not hasattr(value, "__iter__")
-    references = [] if value is None else [value] if one else list(value)
-    rest = {str(key): each for key, each in row.items() if key not in ("prompt", "id", *targets)}
-    return Sample(str(row.get("id", name)), str(prompt), references, rest or None)
+        raise DataError(f"{where}: {type(row).__name__}; expected a text, messages, or a mapping with one as prompt.")
+    try:
+        return Reader().sample({str(key): _plain(value) for key, value in row.items()}, name)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    """A list of messages, of an array of them, as a DataFrame of a parquet file has."""
+    listed = list(value) if hasattr(value, "dtype") and getattr(value, "ndim", 0) == 1 else value
+    return listed if is_conversation(listed) else value

@@ -57,15 +57,15 @@ def train(
     config: a YAML file of the published schema, or the mapping in one. The other arguments stand in place of what it
     says; without a configuration, `model`, `data` and (unless the algorithm is "supervised") `reward` are needed.
 
-    model: a directory or hub id. data: rows, each a prompt or a dict with `prompt`, `references` and further columns,
-    as a list, a datasets.Dataset, a DataFrame or a dict of splits; or the id of a data pool. Where only training rows
-    are given, a tenth of them, drawn by the seed, is held out as "val" and another tenth as "test" (`pool_of`).
+    model: a directory or hub id. data: rows, each a prompt (text or messages) or a dict with `prompt`, `references` and
+    further columns, as a list, a datasets.Dataset, a DataFrame or a dict of splits; or the id of a data pool. Of
+    training rows alone a tenth, drawn by the seed, is held out as "val" and another as "test" (`pool_of`).
     reward: a function `f(prompts, completions, references, **columns)` that answers one finite number for each text, a
     class, an id, or several: [(weight, reward), ...] or {name: (weight, reward)}, each of which is logged on its own.
     metrics: what is scored on "val" during training and on "test" at its ends: ids, classes or functions; None is the
-    reward's own functions, or "diversity". algorithm: ppo (default), nlpo, grpo, rloo or another id of
-    docs/algorithms, supervised, an id or class of your own. output: the run's directory (default: runs/ and the name of
-    the configuration or algorithm). n_iters: rollouts with their updates, or epochs of a supervised run.
+    reward's own functions, and "reward" itself if it has other parts. algorithm: ppo (default), nlpo, grpo, rloo or
+    another id of docs/algorithms, supervised, an id or class of your own. output: the run's directory (default: runs/
+    and the name of the configuration or algorithm). n_iters: rollouts with their updates, or epochs if supervised.
     max_new_tokens: of a response. set: any other value of the schema by its dotted key: {"alg.args.learning_rate":
     1e-5}. track: "wandb", "tensorboard", "dvclive".
 

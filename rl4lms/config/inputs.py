@@ -14,7 +14,7 @@ from rl4lms.config.reader import join
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError
 
-_PATH_KEYS = frozenset({"model_name", "tokenizer_id", "data_dir", "idf", "start_file", "spice_dir"})
+_PATH_KEYS = frozenset({"model_name", "tokenizer_id", "data_dir", "chat_template", "idf", "start_file", "spice_dir"})
 _WRITTEN = ("log", "out", "output", "save", "cache", "dump", "tmp")  # words of a key whose file the run writes
 _PLACES = ("path", "dir", "directory", "folder", "file", "files", "data", "model")
 

@@ -244,6 +244,8 @@ class _Reading:
             policy=replace(policy, generation=rollout),
         )
         reward = self._component(self.given["reward_fn"], "reward_fn", RewardFunctionRegistry.table)
+        if not evaluation.metrics:
+            evaluation = replace(evaluation, metrics=(ComponentConfig("reward"),))
         evaluation = replace(evaluation, generation_kwargs=decoding)
         return self._whole(args, alg=section, env=env, reward_fn=reward, train_evaluation=evaluation)
 

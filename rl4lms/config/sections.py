@@ -29,6 +29,9 @@ class TokenizerConfig:
         Count | None, "Tokens of a prompt in supervised training and its evaluation; null takes the tokenizer's own."
     ] = None
     trust_remote_code: Annotated[bool | None, "Run the Python files that come with a tokenizer; null does not."] = None
+    chat_template: Annotated[
+        str, "Of prompts that are messages: auto is the tokenizer's own, none is none; or a Jinja file."
+    ] = "auto"
 
 
 @dataclass(frozen=True)

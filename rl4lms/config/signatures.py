@@ -17,7 +17,8 @@ from rl4lms.config.reader import check_keys, join, missing, read
 from rl4lms.core.registry import Registry
 from rl4lms.core.tables import takes_completions
 
-_GIVEN_BY_US = {"accelerator", "split"}  # arguments that no configuration gives
+_GIVEN_BY_US = frozenset({"accelerator", "split"})  # arguments that no configuration gives
+_TEXTS = frozenset({"prompts", "completions", "references"})  # to a function that scores texts
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def read_arguments(table: Registry, name: str, args: Mapping[str, Any], path: st
     signature = signature_of(made_by(entry))
     if not signature.open:
         check_keys(args, signature.kinds, path, source)
-    shipped, by_columns = table.is_shipped(name), takes_completions(entry)  # a column fills what is not given
+    shipped = table.is_shipped(name)
+    by_columns = takes_completions(entry) and not shipped  # a column fills what is not given
     for key, kind in signature.kinds.items():
         if key not in args and key not in signature.defaults and not by_columns:
             raise missing(kind if shipped else Any, join(path, key), source)
@@ -69,6 +71,7 @@ def signature_of(made: Callable[..., Any]) -> Signature:
     except (TypeError, ValueError):
         return Signature({}, {}, open=True)
     hints = _hints(made.__init__ if inspect.isclass(made) else made)
+    given = _GIVEN_BY_US | _TEXTS if takes_completions(made) else _GIVEN_BY_US
     kinds: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
     is_open = False
@@ -77,7 +80,7 @@ def signature_of(made: Callable[..., Any]) -> Signature:
             marks = (m for m in getattr(hints.get(name), "__metadata__", ()) if isinstance(m, ArgumentsOf))
             others = next((_arguments_of(mark.made) for mark in marks), Signature({}, {}, open=True))
             kinds, defaults, is_open = {**kinds, **others.kinds}, {**defaults, **others.defaults}, others.open
-        elif parameter.kind is not parameter.VAR_POSITIONAL and name not in _GIVEN_BY_US:
+        elif parameter.kind is not parameter.VAR_POSITIONAL and name not in given:
             kinds[name] = hints.get(name, Any)
             if parameter.default is not parameter.empty:
                 defaults[name] = parameter.default

@@ -20,6 +20,7 @@ _REWARDS = "rl4lms.rewards"
 _METRICS = "rl4lms.metrics"
 _POLICIES = "rl4lms.policies"
 _ALGORITHMS = "rl4lms.algorithms"
+VERIFIABLE = ("exact_match", "regex", "numeric", "json_valid", "length")
 
 
 TASKS = Registry(
@@ -59,7 +60,14 @@ def constructor_of(table: Registry, name: str, of_function: str) -> Callable[...
     if not takes_completions(entry):
         return entry  # type: ignore[no-any-return]
     adapter = Registry("function", {table.kind: of_function}).load(table.kind)
-    return lambda **args: adapter(functools.partial(entry, **args) if args else entry, short_name(name))
+    defaults = options_of(entry) if table.is_shipped(name) else {}  # which no column of the same name replaces
+    return lambda **args: adapter(functools.partial(entry, **defaults | args), short_name(name))
+
+
+def options_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The defaults of a function's arguments, by name."""
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
 def takes_completions(entry: Any) -> bool:
@@ -79,6 +87,8 @@ class DataPoolRegistry(_PublishedRegistry):
         "data pool",
         {
             "dummy_pool": f"{_POOLS}.dummy:DummyPool",
+            "messages": f"{_POOLS}.columns:MessagesPool",
+            "columns": f"{_POOLS}.columns:Columns",
             "imdb": f"{_TASKS}.imdb.pool:IMDB",
             "imdb_seq2seq": f"{_TASKS}.imdb.pool:IMDBForSeq2Seq",
             "commongen": f"{_TASKS}.common_gen.pool:CommonGen",
@@ -129,6 +139,7 @@ class RewardFunctionRegistry(_PublishedRegistry):
             "intent_accuracy": f"{_REWARDS}.learned:IntentAccuracyReward",
             "metric_reward": f"{_REWARDS}.metric_reward:MetricRewardFunction",
             "weighted": f"{_REWARDS}.functions:WeightedRewards",
+            **{name: f"{_REWARDS}.verifiable:{name}" for name in VERIFIABLE},
         },
     )
 
@@ -167,6 +178,7 @@ class MetricRegistry(_PublishedRegistry):
             "summaCZS": f"{_METRICS}.summac:SummaCZS",
             "summaCConv": f"{_METRICS}.summac:SummaCConv",
             "evaluate": f"{_METRICS}.evaluate_bridge:EvaluateMetric",
+            "reward": f"{_METRICS}.run_reward:RunReward",
         },
     )
 

@@ -6,7 +6,7 @@ Readers, generators and pools meet here: a row is a dict in these columns, whate
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ def check_split(split: str) -> str:
 class Hub:
     """Arguments of `datasets.load_dataset`. files: published split -> patterns; None leaves the choice to the hub.
 
+    splits: those that are there. names: what they are called there; {} asks the hub which there are.
     train: where the train split comes from, if from another data set than the rest. archive: a packed folder in the
     data set's own layout, in place of `load_dataset`.
     """
@@ -45,9 +46,10 @@ class Hub:
     splits: tuple[str, ...] = SPLITS
     train: Hub | None = None
     archive: str | None = None
+    names: Mapping[str, str] = field(default_factory=lambda: PUBLISHED_SPLITS)
 
-    def of(self, published_split: str) -> Hub:
-        return self.train if self.train and published_split == "train" else self
+    def of(self, split: str) -> Hub:
+        return self.train if self.train and split == "train" else self
 
     def place(self, published_split: str) -> str:
         """The hub's id, or the address of the file where the "hub" is one (the builders "json" and "text")."""
@@ -81,6 +83,7 @@ class DataSet:
     keep: says of a row of a CSV file, given the file's name, whether it is one of the data set's.
     val_fraction, test_fraction: share of the keys of train that is carved off where the split is missing.
     carve_seed: another choice of those keys; None is the usual one.
+    open: rows have further columns, which are read as well.
     """
 
     name: str
@@ -97,6 +100,7 @@ class DataSet:
     val_fraction: float = 0.1
     test_fraction: float = 0.1
     carve_seed: int | None = None
+    open: bool = False
 
     @property
     def required(self) -> tuple[str, ...]:

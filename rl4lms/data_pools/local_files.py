@@ -131,10 +131,13 @@ def _typed_cells(row: dict[str | Any, Any], dataset: DataSet, where: str) -> Row
             if row[name] == "" and name in dataset.optional:
                 typed[name] = None
                 continue
+            may_be_text = isinstance(shape, tuple) and str in shape
+            if dataset.open and may_be_text and row[name][:1] not in ("[", "{"):
+                continue  # a number is its digits as they stand there: "007", "1.50"
             try:
                 typed[name] = parse_json(row[name], allow_nan=True)
             except ValueError as error:
-                if not (isinstance(shape, tuple) and str in shape):
+                if not may_be_text:
                     raise DataError(f"{where}: column {name}: not valid JSON ({error}).") from None
     return typed
 
@@ -147,7 +150,8 @@ def _parquet(path: Path, dataset: DataSet) -> Located:
         raise DataError(f"{path}: reading parquet needs pyarrow: pip install pyarrow.") from None
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            columns = [name for name in dataset.shape if name in file.schema_arrow.names]
+            names = file.schema_arrow.names
+            columns = names if dataset.open else [name for name in dataset.shape if name in names]
             number = 0
             for batch in file.iter_batches(batch_size=1024, columns=columns):
                 for row in batch.to_pylist():

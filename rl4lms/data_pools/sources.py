@@ -12,9 +12,10 @@ import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from rl4lms.core.errors import DataError
+from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.data_pools.dataset import PUBLISHED_SPLITS, SPLITS, DataSet, Hub, Row, check_split
 from rl4lms.data_pools.local_files import SUFFIXES, read_file, target_of
 from rl4lms.data_pools.row_check import complaint
@@ -47,6 +48,17 @@ class Source(ABC):
 def open_source(data_dir: str | os.PathLike[str] | None) -> Source:
     """Local files where a directory is named, else the hub."""
     return HubSource() if data_dir is None else LocalSource(data_dir)
+
+
+def open_place(hub: Hub) -> Source:
+    """Local files where `hub.path` is a file or folder or looks like one, else the hub."""
+    path = Path(hub.path)
+    if not path.exists() and path.suffix.lower() not in SUFFIXES and not hub.path.startswith(("/", "./", "../", "~")):
+        return HubSource()
+    for key, value in {"name": hub.name, "revision": hub.revision, "splits": hub.names or None}.items():
+        if value is not None:
+            raise ConfigError(f"{key}: is of data sets on the hub, and {hub.path} is a local path; remove it.")
+    return LocalSource(path)
 
 
 class LocalSource(Source):
@@ -174,6 +186,10 @@ class HubSource(Source):
         hub = _hub(dataset)
         if hub.archive:
             return LocalSource(_unpacked(hub.archive, dataset, split)).stream(dataset, split)
+        if hub.names is not PUBLISHED_SPLITS:
+            names = _names(hub)
+            hub = replace(hub, names=names, splits=tuple(names))
+            dataset = replace(dataset, hub=hub)
         return _given_or_carved(dataset, split, hub.splits, lambda name: _load(dataset, name), f"hub {hub.path}")
 
 
@@ -184,8 +200,8 @@ def _hub(dataset: DataSet) -> Hub:
 
 
 def _load(dataset: DataSet, split: str) -> Iterator[Row]:
-    published = PUBLISHED_SPLITS[split]
-    hub = _hub(dataset).of(published)
+    published = _hub(dataset).names[split]
+    hub = _hub(dataset).of(split)
     where = f"{dataset.name} from {hub.place(published)}, split {published}"
     files = {published: list(hub.files[published])} if hub.files else None
     with _one_error(where):
@@ -204,6 +220,23 @@ def _load(dataset: DataSet, split: str) -> Iterator[Row]:
         yield row
     if not number:
         raise DataError(f"{where}: no rows.")
+
+
+def _names(hub: Hub) -> dict[str, str]:
+    """What a data set calls the splits, as given or by the names that are usual. Raises DataError without train."""
+    given = dict(hub.names)
+    if not given:
+        with _one_error(f"hub {hub.path}"):
+            import datasets
+
+            there = list(datasets.load_dataset(hub.path, hub.name, revision=hub.revision))
+        given = {split: name for split in SPLITS for name in reversed(FILE_STEMS[split]) if name in there}
+        if "train" not in given:
+            expected = f"splits: {{train: {there[0] if there else '...'}}}"
+            raise DataError(f"hub {hub.path}: no split train among {', '.join(there)}; say which it is: {expected}.")
+    for split in given:
+        check_split(split)
+    return given
 
 
 def _unpacked(archive: str, dataset: DataSet, split: str) -> Path:

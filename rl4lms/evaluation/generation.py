@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rl4lms.config.generation import GenerationConfig, read_generation
 from rl4lms.core import progress
+from rl4lms.core.conversations import prompt_of
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.seeding import derive_seed, torch_generator
 from rl4lms.core.tables import PostProcessorRegistry
@@ -94,8 +95,8 @@ class TextGenerator:
         return next(iter(self.stop_ids), 0) if pad is None else pad
 
     def encode(self, samples: Sequence[Sample]) -> list[list[int]]:
-        texts = [s.prompt_or_input_text for s in samples]
-        return encode_prompts(self.tokenizer, texts, self.max_prompt_length, self.prompt_truncation_side)
+        prompts = [prompt_of(sample) for sample in samples]
+        return encode_prompts(self.tokenizer, prompts, self.max_prompt_length, self.prompt_truncation_side)
 
     def generate(self, samples: Sequence[Sample]) -> Generation:
         """One text of each sample."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -28,6 +29,8 @@ def call_with_columns(
     columns: dict[str, list[Any]] = {str(key): [] for info in infos for key in info}
     for name in columns:
         columns[name] = [info.get(name) for info in infos]
+    given = function.keywords if isinstance(function, functools.partial) else {}  # by a configuration
+    columns = {name: values for name, values in columns.items() if name not in given}
     columns |= {"prompts": list(prompts), "completions": list(completions), "references": [list(r) for r in references]}
     parameters = inspect.signature(function).parameters.values()
     named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]

@@ -12,6 +12,7 @@ from typing import Any
 from rl4lms.config.generation import TOKEN_FACTS, GenerationConfig
 from rl4lms.core.errors import ConfigError
 from rl4lms.policies.token_rules import token_set
+from rl4lms.tokenization.chat import turn_ends
 
 # The keys of generation_config.json that are no settings of decoding.
 _NO_SETTING = ("transformers_version", "_from_model_config", "use_cache", "bos_token_id")
@@ -64,8 +65,9 @@ def resolved(
 ) -> dict[str, Any]:
     """The token facts with which a run decodes: those that are given, else those of the model or the tokenizer.
 
-    Stop tokens are those of all three. given: generation keyword arguments; where: their key path, for the message.
-    Raises ConfigError for a token that the model lacks or cannot use.
+    Stop tokens are those of all three, and what ends a turn in the tokenizer's chat template. given: generation keyword
+    arguments; where: their key path, for the message. Raises ConfigError for a token that the model lacks or may not
+    generate.
     """
     own = {name: given[name] for name in TOKEN_FACTS if given.get(name) is not None}
     if causal and "decoder_start_token_id" in own:
@@ -78,6 +80,8 @@ def resolved(
     found = {**facts, **own}
     ids = (tokenizer.eos_token_id, tokenizer.pad_token_id) if tokenizer is not None else (None, None)
     stops = (*token_set(own.get("eos_token_id")), *token_set(facts.get("eos_token_id")), *token_set(ids[0]))
+    if tokenizer is not None:
+        stops = (*stops, *(i for i in turn_ends(tokenizer) if i < vocab_size))
     if stops:
         found["eos_token_id"] = token_set(stops)
     if "pad_token_id" not in own and ids[1] is not None:

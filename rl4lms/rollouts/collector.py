@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rl4lms.core import progress
+from rl4lms.core.conversations import prompt_of
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.seeding import torch_generator
 from rl4lms.data_pools.sampling import PromptSampler, weights_of
@@ -112,8 +113,8 @@ class RolloutCollector:
         """Episodes without scores: `decoding.n_per_prompt` for each of the iteration's prompts with these numbers."""
         task, device, k = self.task, policy.device, decoding.n_per_prompt
         index = self.prompts.indices(iteration, prompts)
-        texts = [task.samples[i][0].prompt_or_input_text for i in index]
-        ids = encode_prompts(task.tokenizer, texts, task.max_prompt_length, task.prompt_truncation_side)
+        read = [prompt_of(task.samples[i][0]) for i in index]
+        ids = encode_prompts(task.tokenizer, read, task.max_prompt_length, task.prompt_truncation_side)
         prompt_ids, prompt_mask = (x.to(device) for x in left_pad(ids, task.pad_id))
         kwargs = policy.generation_kwargs
         if kwargs.get("max_new_tokens") not in (None, task.max_episode_length):

@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rl4lms.core.conversations import Prompt, prompt_of, reading
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.guard import copied
+from rl4lms.tokenization.chat import by_template, encode_conversation
 from rl4lms.tokenization.continuation import Continuation
 
 if TYPE_CHECKING:
@@ -26,18 +28,27 @@ class SampleLike(Protocol):
 
 
 def encode_prompts(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int, truncation_side: str = "left"
+    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt], max_length: int, truncation_side: str = "left"
 ) -> list[list[int]]:
     """The token ids of each prompt, truncated to `max_length`, without padding.
 
-    An empty prompt becomes one start token (bos, else eos), because a language model must have a token to continue.
-    Raises DataError if there is no such token, and ConfigError if `max_length` has no room for the special tokens that
-    the tokenizer adds.
+    A conversation is written by the tokenizer's chat template (`encode_conversation`), or as it reads if the tokenizer
+    has none. An empty text becomes one start token (bos, else eos), because a language model must have a token to
+    continue. Raises DataError if there is no such token, and ConfigError if `max_length` has no room for the special
+    tokens that the tokenizer adds.
     """
+    if any(by_template(tokenizer, prompt) for prompt in prompts):
+        return [
+            encode_conversation(tokenizer, prompt, max_length, truncation_side)
+            if not isinstance(prompt, str)
+            else encode_prompts(tokenizer, [prompt], max_length, truncation_side)[0]
+            for prompt in prompts
+        ]
+    texts = [prompt if isinstance(prompt, str) else reading(prompt) for prompt in prompts]
     previous = tokenizer.truncation_side
     tokenizer.truncation_side = truncation_side
     try:
-        ids: list[list[int]] = tokenizer(list(texts), truncation=True, max_length=max_length)["input_ids"]
+        ids: list[list[int]] = tokenizer(texts, truncation=True, max_length=max_length)["input_ids"]
     finally:
         tokenizer.truncation_side = previous
     if (longest := max(map(len, ids), default=0)) > max_length:
@@ -111,7 +122,7 @@ class Observation:
         stop_ids: the tokens that end the text of a response.
         """
         separate = context_start_token is not None if encoder_decoder is None else encoder_decoder
-        ids = encode_prompts(tokenizer, [sample.prompt_or_input_text], max_input_length, prompt_truncation_side)[0]
+        ids = encode_prompts(tokenizer, [prompt_of(sample)], max_input_length, prompt_truncation_side)[0]
         return cls(
             prompt_or_input_text=sample.prompt_or_input_text,
             prompt_ids=tuple(ids),

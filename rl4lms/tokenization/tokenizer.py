@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.io import read_json
 from rl4lms.core.pretrained import from_pretrained
+from rl4lms.tokenization.chat import choose_template
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -126,8 +127,9 @@ def load_tokenizer(name: str, trust_remote_code: bool = False) -> PreTrainedToke
 def build_tokenizer(config: Mapping[str, Any]) -> PreTrainedTokenizerBase:
     """The tokenizer for the section `tokenizer` of a configuration.
 
-    Its keys are model_name, padding_side and truncation_side (default left), and pad_token_as_eos_token (default true),
-    with which a tokenizer without a padding token pads with eos. Masks are explicit, so an eos in a text stays real.
+    Its keys are model_name, padding_side and truncation_side (default left), pad_token_as_eos_token (default true),
+    with which a tokenizer without a padding token pads with eos, and chat_template (`choose_template`). Masks are
+    explicit, so an eos in a text stays real.
     """
     tokenizer = load_tokenizer(str(config["model_name"]), bool(config.get("trust_remote_code")))
     if tokenizer.pad_token is None:
@@ -138,6 +140,7 @@ def build_tokenizer(config: Mapping[str, Any]) -> PreTrainedTokenizerBase:
         if tokenizer.eos_token is None:
             raise DataError(f"tokenizer {config['model_name']}: neither a padding token nor an eos token.")
         tokenizer.pad_token = tokenizer.eos_token
+    choose_template(tokenizer, str(config.get("chat_template", "auto")))
     tokenizer.padding_side = str(config.get("padding_side", "left"))
     tokenizer.truncation_side = str(config.get("truncation_side", "left"))
     return tokenizer

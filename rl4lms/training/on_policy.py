@@ -23,7 +23,7 @@ from rl4lms.core.seeding import seed_everything
 from rl4lms.numerics.distributed import gather, process_group, rank
 from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
 from rl4lms.tracking.tracker import SilentTracker, Tracker
-from rl4lms.training.builders import BuiltAlgorithm, build_algorithm
+from rl4lms.training.builders import BuiltAlgorithm, build_algorithm, build_reward
 from rl4lms.training.checkpoint import (
     generator_state,
     load_generator_state,
@@ -84,6 +84,7 @@ class OnPolicyTrainer:
             self.evaluation.metrics,
             self.tokenizer,
             tracker,
+            make_reward=lambda: build_reward(config.reward_fn, self.pools["train"]),
             generation=self.evaluation.generation_kwargs or config.alg.policy.generation,
             max_prompt_length=config.env.args.max_prompt_length,
             batch_size=self.evaluation.eval_batch_size,

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rl4lms.config.schema import ComponentConfig
+from rl4lms.core.errors import ConfigError
+from rl4lms.core.result_keys import REWARD
 from rl4lms.core.tables import MetricRegistry
 from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.evaluation.evaluator import EvaluationResult, evaluate_samples
-from rl4lms.evaluation.generation import TextGenerator
+from rl4lms.evaluation.generation import Generation, TextGenerator
+from rl4lms.evaluation.reward_scores import reward_scores
 from rl4lms.metrics.base import BaseMetric
+from rl4lms.metrics.run_reward import RunReward
+from rl4lms.rewards.functions import WeightedRewards
+from rl4lms.tokenization.text_task import TextTask
 from rl4lms.tracking.backends import untouched_generators
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training.pools import Pools
@@ -23,6 +29,8 @@ class SplitEvaluation:
     """Generates texts for a split, scores them with the run's metrics and writes the predictions.
 
     generator: the arguments of `TextGenerator` except model and tokenizer. Without metrics nothing is generated.
+    make_reward: makes what the metric "reward" scores as the rollouts would, without its KL penalty; it is not that of
+    the rollouts, so that a reward with a state gives the same in training, whatever is evaluated.
     """
 
     def __init__(
@@ -31,22 +39,58 @@ class SplitEvaluation:
         metrics: Sequence[ComponentConfig],
         tokenizer: PreTrainedTokenizerBase,
         tracker: Tracker,
+        make_reward: Callable[[], Any] | None = None,
         **generator: Any,
     ) -> None:
         self.pools, self.tokenizer, self.tracker, self.generator = pools, tokenizer, tracker, generator
-        self.metrics: list[BaseMetric] = [MetricRegistry.get(metric.id, metric.args) for metric in metrics]
+        made: list[BaseMetric] = [MetricRegistry.get(metric.id, metric.args) for metric in metrics]
+        self.metrics = [metric for metric in made if not isinstance(metric, RunReward)]
+        self.scores_reward, self.make_reward = len(self.metrics) < len(made), make_reward
+        if self.scores_reward and make_reward is None:
+            raise ConfigError("train_evaluation.metrics: reward is that of a run with a reward_fn, and this has none.")
+        self._reward: Any = None
 
     def score(self, model: Any, split: str, epoch: int) -> EvaluationResult | None:
         """The result of `model` on a split; None without metrics. The model is in eval mode afterwards.
 
         The global generators are restored, so that random draws of a metric do not change the training.
         """
-        if not self.metrics:
+        if not self.metrics and not self.scores_reward:
             return None
         samples: list[Sample] = [sample for sample, _ in self.pools[split]]
         model.eval()
         with untouched_generators():
             generate = TextGenerator(model, self.tokenizer, **self.generator)
-            result = evaluate_samples(generate, samples, self.metrics, split=split, epoch=epoch, model=model)
+            texts = generate.generate(samples)
+            result = evaluate_samples(
+                lambda _: texts.texts, samples, self.metrics, split=split, epoch=epoch, model=model
+            )
+            if self.scores_reward:
+                result = self._with_reward(result, samples, generate, texts)
         self.tracker.log_predictions(split, epoch, result.predictions)
+        return result
+
+    def _with_reward(
+        self, result: EvaluationResult, samples: list[Sample], generate: TextGenerator, texts: Generation
+    ) -> EvaluationResult:
+        """The result with `reward` and, of a weighted sum, `reward_<name>` for each of its rewards."""
+        if self._reward is None and self.make_reward is not None:
+            self._reward = self.make_reward()
+        task = TextTask(
+            tokenizer=self.tokenizer,
+            reward_function=self._reward,
+            samples=[],
+            max_episode_length=generate.spec.max_new_tokens,
+            max_prompt_length=generate.max_prompt_length,
+            terminate_on_eos=True,
+            prompt_truncation_side=generate.prompt_truncation_side,
+            stop_ids=frozenset(generate.stop_ids),
+            encoder_decoder=not generate.causal,
+            pad_token_id=generate.pad_id,
+        )
+        # In one call, after which a weighted sum still has what each of its rewards said.
+        result = result.with_scores(REWARD, reward_scores(task, samples, texts, batch_size=len(samples)))
+        parts = self._reward.last if isinstance(self._reward, WeightedRewards) else {}
+        for name, scores in parts.items():
+            result = result.with_scores(f"{REWARD}_{name}", scores)
         return result

@@ -26,6 +26,7 @@ def test_a_row_becomes_a_sample() -> None:
         {"prompt": "q", "completion": "c"},
         {"prompt": "q", "references": np.array(["e", "f"])},
         {"prompt": "q", "reference": None},
+        {"prompt": "q", "target": [5, 0.5]},
         Sample("own", "r", ["d"], {"x": 1}),
     ]
     assert samples(rows) == [
@@ -34,6 +35,7 @@ def test_a_row_becomes_a_sample() -> None:
         Sample("train_2", "q", ["c"]),
         Sample("train_3", "q", ["e", "f"]),
         Sample("train_4", "q", []),
+        Sample("train_5", "q", ["5", "0.5"]),
         Sample("own", "r", ["d"], {"x": 1}),
     ]
 
@@ -72,7 +74,7 @@ def test_few_rows_are_not_split(caplog: pytest.LogCaptureFixture) -> None:
         (["a", {"prompt": [{"role": "user"}]}], "row 1: prompt is list; expected a text"),
         ([{"prompt": "a", "target": "b", "references": ["c"]}], 'row 0: the column "target" would hide another'),
         ([{"prompt": "a", "completions": "b"}], 'row 0: the column "completions" would hide another'),
-        ([{"prompt": "a", "target": 5}], "data, train: item 0, sample 'train_0': references[0] is of type int"),
+        ([{"prompt": "a", "target": True}], "data, train: item 0, sample 'train_0': references[0] is of type bool"),
     ],
 )
 def test_rows_that_are_none_are_refused(data: Any, said: str) -> None:

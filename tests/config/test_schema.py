@@ -44,7 +44,9 @@ def message(config: Any) -> str:
 
 # What RL4LMs, stable-baselines3 and transformers take where a file says nothing, and this project's own optional keys.
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "tokenizer": {"padding_side": "left", "truncation_side": "left", "pad_token_as_eos_token": True},
+    "tokenizer": {
+        "padding_side": "left", "truncation_side": "left", "pad_token_as_eos_token": True, "chat_template": "auto",
+    },
     "env": {"vec_env": "batched", "n_reward_workers": 0},
     "env.args": {"terminate_on_eos": False, "priority_scale": 0.0, "prompt_truncation_side": "left"},
     "alg.args": {
@@ -62,7 +64,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "temperature": 1.0, "top_k": 50, "top_p": 1.0, "min_length": 0, "num_beams": 1, "no_repeat_ngram_size": 0,
         "repetition_penalty": 1.0, "length_penalty": 1.0, "early_stopping": False,
     },
-    "train_evaluation": {"save_every": 20, "metrics": []},
+    "train_evaluation": {"save_every": 20, "metrics": [{"id": "reward", "args": {}}]},
 }  # fmt: skip
 
 
