@@ -139,6 +139,7 @@ def build_tokenizer(config: Mapping[str, Any]) -> PreTrainedTokenizerBase:
             raise DataError(f"tokenizer {config['model_name']}: neither a padding token nor an eos token.")
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = str(config.get("padding_side", "left"))
+    tokenizer.init_kwargs["padding_side"] = tokenizer.padding_side  # which is saved with the run's model
     tokenizer.truncation_side = str(config.get("truncation_side", "left"))
     return tokenizer
 
