@@ -17,9 +17,8 @@ def lora_arguments(lora: Mapping[str, Any], model_type: str) -> dict[str, Any]:
     """
     from peft import utils
 
-    given = {name: value for name, value in lora.items() if value is not None}
-    has_default = model_type in utils.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
-    return given if has_default else {"target_modules": "all-linear", **given}
+    default = utils.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING.get(model_type, "all-linear")
+    return {"target_modules": default, **{name: value for name, value in lora.items() if value is not None}}
 
 
 def with_adapters(model: Any, lora: Mapping[str, Any], *, seq2seq: bool | None) -> Any:

@@ -10,6 +10,7 @@ from torch.testing import assert_close
 
 from rl4lms.algorithms.nlpo import NLPO
 from rl4lms.core.errors import ConfigError
+from rl4lms.policies.adapters import with_adapters
 from rl4lms.policies.language_models import load_language_model, position_ids
 from rl4lms.policies.sequences import Sequences
 from rl4lms.policies.truncation import SamplingSpec
@@ -150,3 +151,37 @@ def test_what_peft_refuses_is_one_line(model_dir: Any) -> None:
     assert "\n" not in str(error.value)
     with pytest.raises(ConfigError, match=r"alg\.policy\.args\.lora: .*target_modules"):
         build(model_dir("blenderbot"), "blenderbot", policy={"lora": {"r": 4}})
+
+
+SHAPE = {
+    "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 64, "pad_token_id": 0, "eos_token_id": 2,
+    "moe_intermediate_size": 16, "num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("targets", [None, "all-linear"])
+@pytest.mark.parametrize(
+    "kind", ["qwen3_moe", "phi3", "olmo2", "gemma3_text", "mistral", "mixtral", "qwen3", "smollm3"]
+)
+def test_models_of_today_have_modules_to_adapt(kind: str, targets: str | None) -> None:
+    """With peft's default or without one: on the model and on its trunk, never on head and embeddings, and mergeable."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **SHAPE)).eval()
+    ids = torch.tensor([[5, 6, 7, 8]])
+    with torch.no_grad():
+        before = model(ids).logits
+        for each in (AutoModelForCausalLM.from_config(model.config).base_model, model):
+            adapted = with_adapters(each, {"r": 4, "target_modules": targets}, seq2seq=None)
+            trained = [name for name, p in adapted.named_parameters() if p.requires_grad]
+            assert trained and not any(word in name for name in trained for word in ("lm_head", "embed"))
+            assert ("mlp" in " ".join(trained)) == (
+                targets is not None or kind in {"qwen3_moe", "phi3", "olmo2", "smollm3"}
+            )
+        for name, p in adapted.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(p, std=0.3)
+        changed = adapted(ids).logits
+        assert (changed - before).abs().max() > 1e-4
+        assert_close(adapted.merge_and_unload()(ids).logits, changed, rtol=0, atol=1e-5)

@@ -16,10 +16,13 @@ import pytest
 from rl4lms.cli.train_text_generation import run_training
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError, RunError
+from rl4lms.core.tables import DataPoolRegistry
 from rl4lms.training.hub import check_push
 from rl4lms.training.identity import RunIdentity
+from rl4lms.training.supervised import train_supervised
 from tests.training.test_on_policy import config, run
 from tests.training.test_practice import changed
+from tests.training.test_supervised import Echo
 
 
 class Hub(http.server.ThreadingHTTPServer):
@@ -102,17 +105,12 @@ def test_the_model_and_its_card_are_pushed(hub: Hub, model_dir: Any, tmp_path: P
 
 
 def test_supervised_runs_push_too(hub: Hub, model_dir: Any, tmp_path: Path) -> None:
-    from rl4lms.training.supervised import train_supervised
-
+    DataPoolRegistry.add("echo", Echo)
     model = str(model_dir("gpt2"))
-    train_supervised(
-        RunConfig.from_dict({
-            "tokenizer": {"model_name": model}, "datapool": {"id": "dummy_pool", "args": {"n_samples": 4, "prompt": "w5"}},
-            "alg": {"id": "supervised", "training_args": {"max_steps": 1}, "model_type": "causal", "model_name": model},
-            "train_evaluation": {"eval_batch_size": 4}, "push_to_hub": {"repo_id": "mine"},
-        }),
-        tmp_path,
-    )  # fmt: skip
+    alg = {"id": "supervised", "training_args": {"max_steps": 1}, "model_type": "causal", "model_name": model}
+    value = {"tokenizer": {"model_name": model}, "datapool": {"id": "echo"}, "alg": alg}
+    pushed = {"train_evaluation": {"eval_batch_size": 4}, "push_to_hub": {"repo_id": "mine"}}
+    train_supervised(RunConfig.from_dict(value | pushed), tmp_path)
     assert {"README.md", "model.safetensors"} <= hub.files.keys()
 
 
