@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from torch.testing import assert_close
 
 from rl4lms.algorithms.nlpo import NLPO
@@ -149,8 +150,6 @@ def test_what_peft_refuses_is_one_line(model_dir: Any) -> None:
     with pytest.raises(ConfigError, match=r"alg\.policy\.args\.lora: .*nope") as error:
         build(model_dir("gpt2"), policy={"lora": {**lora("gpt2"), "target_modules": ["nope"]}})
     assert "\n" not in str(error.value)
-    with pytest.raises(ConfigError, match=r"alg\.policy\.args\.lora: .*target_modules"):
-        build(model_dir("blenderbot"), "blenderbot", policy={"lora": {"r": 4}})
 
 
 SHAPE = {
@@ -160,25 +159,24 @@ SHAPE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("targets", [None, "all-linear"])
-@pytest.mark.parametrize(
-    "kind", ["qwen3_moe", "phi3", "olmo2", "gemma3_text", "mistral", "mixtral", "qwen3", "smollm3"]
-)
-def test_models_of_today_have_modules_to_adapt(kind: str, targets: str | None) -> None:
-    """With peft's default or without one: on the model and on its trunk, never on head and embeddings, and mergeable."""
-    from transformers import AutoConfig, AutoModelForCausalLM
+WITHOUT_DEFAULT = ("qwen3_moe", "phi3", "olmo2", "smollm3")  # in peft 0.21
 
-    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **SHAPE)).eval()
+
+@pytest.mark.parametrize("targets", [None, "all-linear"])
+@pytest.mark.parametrize("kind", [*WITHOUT_DEFAULT, "gemma3_text", "mistral", "mixtral", "qwen3"])
+def test_models_of_today_have_modules_to_adapt(kind: str, targets: str | None) -> None:
+    """With peft's default or without one, on the model and on its trunk, never its head; merged they say the same."""
+    auto = transformers.AutoModelForCausalLM
+    model = auto.from_config(transformers.AutoConfig.for_model(kind, **SHAPE)).eval()
     ids = torch.tensor([[5, 6, 7, 8]])
     with torch.no_grad():
         before = model(ids).logits
-        for each in (AutoModelForCausalLM.from_config(model.config).base_model, model):
+        for each in (auto.from_config(model.config).base_model, model):
             adapted = with_adapters(each, {"r": 4, "target_modules": targets}, seq2seq=None)
             trained = [name for name, p in adapted.named_parameters() if p.requires_grad]
             assert trained and not any(word in name for name in trained for word in ("lm_head", "embed"))
-            assert ("mlp" in " ".join(trained)) == (
-                targets is not None or kind in {"qwen3_moe", "phi3", "olmo2", "smollm3"}
-            )
+            if targets is not None or kind in WITHOUT_DEFAULT:
+                assert any("mlp" in name for name in trained), "all linear modules are more than attention's"
         for name, p in adapted.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.normal_(p, std=0.3)
