@@ -7,18 +7,21 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.utils import update_learning_rate
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError
 from rl4lms.numerics.distributed import sum_gradients, sum_numbers
+from rl4lms.numerics.schedules import RateSchedule
 from rl4lms.policies.base import LMActorCriticPolicy
 from rl4lms.policies.token_rules import token_set
 from rl4lms.rollouts.buffer import EpisodeRolloutBuffer
@@ -72,6 +75,10 @@ class TextRollouts(OnPolicyAlgorithm):
     tracker: Tracker | None = None
     iteration: int = 0
     n_sampled_tokens: int = 0  # of all iterations: every token that the sampler emitted, discarded ones included
+    n_tokens: int | None = None  # sampled tokens after which training ends, if iterations do not end it before
+    rate_schedule: RateSchedule = RateSchedule()  # a factor of SB3's schedule of the learning rate
+    _rate_factor: float = 1.0
+    rollout_numbers: Mapping[str, float] = MappingProxyType({})  # as logged, of the last iteration
     ended: bool = False  # set where training is to end before the next rollout
     whitens_itself: ClassVar[bool] = False  # True for a class whose `train()` was written for SB3's buffer
     kl_in_reward: bool = True  # False if the KL to the reference is in the loss (docs/numerics.md, line 31)
@@ -131,8 +138,19 @@ class TextRollouts(OnPolicyAlgorithm):
         return self.collector.kl_controller
 
     def _update_current_progress_remaining(self, num_timesteps: int, total_timesteps: int) -> None:
-        steps_before = num_timesteps - self.budget
-        self._current_progress_remaining = 1.0 - steps_before / total_timesteps
+        """Where the update is in the run: by iterations, or by the budget of tokens if there is one."""
+        before, after, total = num_timesteps - self.budget, num_timesteps, total_timesteps
+        if self.n_tokens is not None:
+            after, total = self.n_sampled_tokens, self.n_tokens
+            before = after - int(self.rollout_numbers["rollout/n_sampled_tokens"])
+        self._current_progress_remaining = 1.0 - before / total
+        self._rate_factor = self.rate_schedule(before / total, after / total)
+
+    def _update_learning_rate(self, optimizers: Any) -> None:
+        rate = self.lr_schedule(self._current_progress_remaining) * self._rate_factor
+        self.logger.record("train/learning_rate", rate)
+        for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
+            update_learning_rate(optimizer, rate)
 
     def collect_rollouts(self, env: VecEnv, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
         """Fill the buffer with the episodes of an iteration. Returns False, which ends `learn`, once `ended` is set."""
@@ -148,6 +166,7 @@ class TextRollouts(OnPolicyAlgorithm):
         info |= self.collector.numbers | sampler_numbers
         rollout_buffer.add_episodes(self.select(batch), self.iteration)
         progress.numbers({"reward": info["rollout/ep_rew_mean"], "KL": info["rollout/kl_mean"]})
+        self.rollout_numbers = info
         if self.tracker is not None:
             self.tracker.log_rollout(self.iteration, info)
         self.kl_controller.step(info["rollout/kl_mean"])
@@ -304,7 +323,8 @@ def wrap_onpolicy_alg(
     task = algorithm.env.get_attr("task", [0])[0]
     if scorer is None:  # the environment was made by the caller, and does not know the model
         stop_ids = task.stop_ids.union(token_set(algorithm.policy.generation_kwargs.get("eos_token_id")))
-        task = replace(task, stop_ids=stop_ids, encoder_decoder=algorithm.policy.seq2seq)
+        strings = task.stop_strings or tuple(algorithm.policy.generation_kwargs.get("stop_strings") or ())
+        task = replace(task, stop_ids=stop_ids, encoder_decoder=algorithm.policy.seq2seq, stop_strings=strings)
     collector = algorithm.make_collector(
         task, scorer or BatchedScorer(task), KLController(kl_coeff, target_kl), norm_reward
     )

@@ -81,6 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def dispatch(arguments: Sequence[str]) -> None:
+    if not arguments:
+        build_parser().print_help()
+        return
     name = next((a for a in arguments if a in MODULES), None)
     asked_for_help = not {"-h", "--help"}.isdisjoint(arguments)
     if name is None or asked_for_help:

@@ -126,7 +126,7 @@ def run_training(config: RunConfig, run_dir: Path, backends: Callable[[], list[B
         TRAINERS.load("on_policy")(config, run_dir)
         return
     identity = RunIdentity(config)
-    with work_directory(run_dir, config.to_dict(), local_inputs(config), identity.parts):
+    with work_directory(run_dir, config.determining(), local_inputs(config), identity.parts):
         log_file = logging.FileHandler(run_dir / LOG_FILE, encoding="utf-8", errors="backslashreplace")
         log_file.setFormatter(PlainFormatter("%(asctime)s [%(levelname)s] %(message)s"))
         logger.addHandler(log_file)

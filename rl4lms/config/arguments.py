@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from rl4lms.config.reader import Count, Fraction, NonNegative, Positive, Range, Side
+from rl4lms.config.reader import Count, Fraction, Natural, NonNegative, Positive, Range, Side
 from rl4lms.core.errors import ConfigError
 
 
@@ -19,10 +19,20 @@ from rl4lms.core.errors import ConfigError
 class AlgorithmArguments:
     """What every algorithm takes."""
 
+    lr_scheduler_type: Annotated[
+        Literal["constant", "linear", "cosine"], "How learning_rate falls to 0 over the run; constant does not."
+    ] = "constant"
+    warmup_ratio: Annotated[
+        float, Range(minimum=0, below=1), "Share of the run in which learning_rate rises to it."
+    ] = 0.0
+    warmup_steps: Annotated[Natural, "The same, in iterations."] = 0
     gradient_accumulation_steps: Annotated[Count, "Parts that a minibatch is split into to fit into memory."] = 1
     tensorboard_log: Annotated[str | None, "Without effect here; use --track tensorboard."] = None
     verbose: Annotated[int | None, "Without effect here."] = None
     device: Annotated[str | None, "cpu, cuda, cuda:0, ...; null takes a GPU if there is one."] = None
+
+
+SCHEDULE = ("lr_scheduler_type", "warmup_ratio", "warmup_steps")  # of the run, and not of the algorithm's class
 
 
 @dataclass(frozen=True)
@@ -201,9 +211,11 @@ class LoraArguments:
     r: Annotated[int, Range(minimum=1, maximum=65_536), "Rank."]
     alpha: Annotated[Positive, "Scale: the adapter counts alpha / r."] = 16.0
     dropout: Annotated[float, Range(minimum=0, below=1), "Share of an adapter's inputs that is dropped."] = 0.0
-    target_modules: Annotated[list[str] | str | None, "Modules that are adapted; null takes peft's of the model."] = (
-        None
-    )
+    target_modules: Annotated[
+        list[str] | str | None,
+        "Modules that are adapted; all-linear is all but head and embeddings; null is peft's for the model, else "
+        "all-linear.",
+    ] = None
 
 
 def refuse_float16(dtype: object, where: str) -> None:
@@ -231,6 +243,10 @@ class PolicyArguments:
         "float32"
     )
     lora: Annotated[LoraArguments | None, "Train low-rank adapters; null trains every weight."] = None
+    gradient_checkpointing: Annotated[
+        bool,
+        "Compute the activations of a block again in the backward pass: less memory, more time, the same gradient.",
+    ] = False
     optimizer_kwargs: Annotated[dict[str, Any], "Further arguments of AdamW."] = field(default_factory=dict)
     trust_remote_code: Annotated[bool | None, "Run the Python files that come with a model; null does not."] = None
 

@@ -43,6 +43,9 @@ class GenerationConfig:
     length_penalty: Annotated[float, "Power of the length by which a beam's score is divided."] = 1.0
     early_stopping: Annotated[bool, "End the search once num_beams texts are complete."] = False
     post_processing_fn: Annotated[str | None, "Id of a function that a generated text goes through."] = None
+    stop_strings: Annotated[
+        tuple[str, ...] | None, "A text ends before the first of these; its tokens are still part of the episode."
+    ] = None
     eos_token_id: Annotated[
         Natural | Tokens | None, "Tokens that end a text, beside those of tokenizer and model, which always do."
     ] = _token_fact()
@@ -67,9 +70,9 @@ class GenerationConfig:
         """The same with a length, where none is given."""
         return self if self.max_new_tokens is not None else replace(self, max_new_tokens=max_new_tokens)
 
-    def token_facts(self) -> dict[str, Any]:
-        """Those token facts that are given, by name."""
-        return {name: value for name in TOKEN_FACTS if (value := getattr(self, name)) is not None}
+    def shared(self) -> dict[str, Any]:
+        """Those token facts that are given, by name, and the stop strings."""
+        return {name: value for name in SHARED if (value := getattr(self, name)) is not None}
 
 
 def read_generation(
@@ -90,6 +93,7 @@ def read_generation(
             way_out = "write max_new_tokens" if name == "max_length" else "remove it"
             raise ConfigError(f"{here}.{name}: is of encoder-decoder models, and this one is decoder-only; {way_out}.")
     g = _with_lengths(g, here, episode_length)
+    _check_stop_strings(g, here)
     for name in ("eos_token_id", "forced_eos_token_id"):
         if isinstance(token := getattr(g, name), int):
             as_set: dict[str, Any] = {name: (token,)}
@@ -102,6 +106,20 @@ def read_generation(
         known = PostProcessorRegistry.table.ids()
         raise ConfigError(unknown("post-processor", g.post_processing_fn, known, f"{here}.post_processing_fn"))
     return g
+
+
+def _check_stop_strings(g: GenerationConfig, here: str) -> None:
+    """Raises ConfigError for stop strings that no text is searched for, or with which another key contradicts."""
+    if not g.stop_strings:
+        return
+    if not all(g.stop_strings):
+        raise ConfigError(f'{here}.stop_strings: found "", which every text has; expected a list of texts.')
+    if g.num_beams > 1:
+        raise ConfigError(f"{here}.stop_strings: not searched for by beams; write num_beams: 1, or no stop_strings.")
+    if g.min_length:
+        raise ConfigError(
+            f"{here}.min_length: {g.min_length}, but a stop string may be complete before; write 0, or no stop_strings."
+        )
 
 
 def _with_lengths(g: GenerationConfig, here: str, episode_length: int | None) -> GenerationConfig:
@@ -126,7 +144,8 @@ TOKEN_FACTS = tuple(f.name for f in fields(GenerationConfig) if not f.compare)
 
 # A rollout records what it sampled from as an action mask; only these narrow the choice in a way a mask can say.
 NARROWING = ("temperature", "top_k", "top_p", "min_length")
-SAMPLING = ("do_sample", *NARROWING, "max_new_tokens", *TOKEN_FACTS, "post_processing_fn")  # the last, of evaluation
+SHARED = ("stop_strings", *TOKEN_FACTS)  # of a run, so of its rollouts and its evaluation alike
+SAMPLING = ("do_sample", *NARROWING, "max_new_tokens", *SHARED, "post_processing_fn")  # the last, of evaluation
 
 
 def check_rollout(generation: GenerationConfig, path: str, source: str, episode_length: int | None = None) -> None:
@@ -158,10 +177,13 @@ def share_token_facts(
     source: str,
     other: str = "alg.policy.args.generation_kwargs",
 ) -> tuple[GenerationConfig, GenerationConfig | None]:
-    """Both with the token facts that either gives: a run has one set. Raises ConfigError where they disagree."""
+    """Both with the token facts and stop strings that either gives: a run has one set.
+
+    Raises ConfigError where they disagree, and for stop strings with an evaluation that cannot search for them.
+    """
     if evaluation is None:
         return rollout, None
-    ours, theirs = rollout.token_facts(), evaluation.token_facts()
+    ours, theirs = rollout.shared(), evaluation.shared()
     for name in ours.keys() & theirs.keys():
         if ours[name] != theirs[name]:
             raise ConfigError(
@@ -169,7 +191,9 @@ def share_token_facts(
                 "give it once."
             )
     both = {**ours, **theirs}
-    return replace(rollout, **both), replace(evaluation, **both)
+    rollout, evaluation = replace(rollout, **both), replace(evaluation, **both)
+    _check_stop_strings(evaluation, where(source, path))
+    return rollout, evaluation
 
 
 def notice_top_k(given: Any, path: str) -> list[str]:

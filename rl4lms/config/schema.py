@@ -16,6 +16,7 @@ from rl4lms.config.arguments import (
     ALGORITHM_ARGUMENTS,
     POLICY_ARGUMENTS,
     WITHOUT_KL,
+    AlgorithmArguments,
     DAPOArguments,
     GroupArguments,
     MaskablePolicyArguments,
@@ -40,6 +41,7 @@ from rl4lms.config.sections import (
     EnvConfig,
     KLConfig,
     PolicyConfig,
+    PushConfig,
     SupervisedConfig,
     TokenizerConfig,
     TrainEvaluationConfig,
@@ -90,6 +92,7 @@ class RunConfig:
     seed: Annotated[Seed, "Of every random choice of the run."] = 0
     n_threads: Annotated[Count | None, "Threads of torch; null takes OMP_NUM_THREADS, or every core."] = None
     kernels: Annotated[Kernels, "Arithmetic that is equal on every CPU with AVX2, or each CPU's own."] = "portable"
+    push_to_hub: Annotated[PushConfig | None, "Where to push the model at the end; null pushes nothing."] = None
     notices: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -111,11 +114,16 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved configuration in the published schema, as JSON values."""
-        names = ("tokenizer", "reward_fn", "datapool", "env", "alg", "train_evaluation", "seed", "n_threads", "kernels")
+        own = ("seed", "n_threads", "kernels", "push_to_hub")
+        names = ("tokenizer", "reward_fn", "datapool", "env", "alg", "train_evaluation", *own)
         sections = {name: plain(getattr(self, name)) for name in names} | {"alg": self.alg.to_dict()}
         if self.is_supervised:
             sections["train_evaluation"].pop("save_every")
         return {name: section for name, section in sections.items() if section is not None}
+
+    def determining(self) -> dict[str, Any]:
+        """What the results depend on: `to_dict` but for where they go, so that a finished run can be pushed."""
+        return {name: section for name, section in self.to_dict().items() if name != "push_to_hub"}
 
 
 class _Reading:
@@ -158,7 +166,8 @@ class _Reading:
     def _whole(self, arguments: dict[str, Any], **parts: Any) -> RunConfig:
         """The configuration of its own parts and of those that every run has. arguments: alg.args, with SB3's seed."""
         kinds = hints(RunConfig)
-        simple = {k: self._read(kinds[k], self.given[k], k) for k in ("n_threads", "kernels") if k in self.given}
+        names = ("n_threads", "kernels", "push_to_hub")
+        simple = {k: self._read(kinds[k], self.given[k], k) for k in names if k in self.given}
         return RunConfig(
             tokenizer=self._read(TokenizerConfig, self.given["tokenizer"], "tokenizer"),
             datapool=self._component(self.given["datapool"], "datapool", DataPoolRegistry.table),
@@ -227,6 +236,8 @@ class _Reading:
             self._check_buffer(arguments.n_steps, env.n_envs, length or env.args.max_episode_length)
         elif isinstance(arguments, GroupArguments):
             self._check_groups(alg["id"], arguments, env, length or env.args.max_episode_length, kl_div)
+        if isinstance(arguments, AlgorithmArguments):
+            self._check_warmup(arguments, evaluation)
         self._check_maskable(alg["id"], policy.id)
         theirs = "train_evaluation.generation_kwargs"
         rollout, decoding = share_token_facts(policy.generation, evaluation.generation_kwargs, theirs, self.source)
@@ -267,6 +278,18 @@ class _Reading:
                 f"{longest} tokens, which would be cut and never see a score; expected at least "
                 f"{-(-longest // n_envs)}.",
             )
+
+    def _check_warmup(self, arguments: AlgorithmArguments, evaluation: TrainEvaluationConfig) -> None:
+        """Raises ConfigError for a warmup that is given twice, longer than the run, or of no known share of it."""
+        steps, path = arguments.warmup_steps, "alg.args.warmup_steps"
+        if steps and arguments.warmup_ratio:
+            raise self._wrong(path, f"{steps}, and warmup_ratio {arguments.warmup_ratio}; keep one of them.")
+        if steps and evaluation.n_tokens is not None:
+            raise self._wrong(
+                path, "counts iterations, but the run ends by train_evaluation.n_tokens; give warmup_ratio."
+            )
+        if evaluation.n_iters is not None and steps >= evaluation.n_iters:
+            raise self._wrong(path, f"{steps}, expected less than train_evaluation.n_iters {evaluation.n_iters}.")
 
     def _check_groups(
         self, name: str, arguments: GroupArguments, env: EnvConfig, longest: int, kl_div: KLConfig
@@ -348,7 +371,7 @@ class _Reading:
             if given.get(name) is None:
                 raise missing(int, join(path, name), self.source)
         section: TrainEvaluationConfig = self._read(TrainEvaluationConfig, given, path)
-        for name in ("keep_best", "n_tokens") if not on_policy else ():
+        for name in ("keep_best", "early_stopping", "n_tokens") if not on_policy else ():
             if given.get(name) is not None:
                 raise self._wrong(join(path, name), "not used by alg.id supervised; remove it.")
         generation = self._generation(decoding, f"{path}.generation_kwargs", length=length, causal=causal)

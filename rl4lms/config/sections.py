@@ -156,8 +156,36 @@ class SupervisedConfig:
 class KeepBestConfig:
     """By which evaluation the best model is kept."""
 
-    metric: Annotated[str, "A key of val_split_metrics.jsonl."]
+    metric: Annotated[
+        str, "A key of val_split_metrics.jsonl, or one of rollout/* and train/*, as logged by the iteration before."
+    ]
     mode: Annotated[Literal["max", "min"], "Whether its highest or its lowest value is the best."] = "max"
+
+
+@dataclass(frozen=True)
+class EarlyStoppingConfig(KeepBestConfig):
+    """By which evaluations training ends before n_iters."""
+
+    patience: Annotated[Count, "Evaluations in a row without a better value, after which training ends."] = 3
+    min_delta: Annotated[NonNegative, "What a value must be better by than the best before."] = 0.0
+
+
+@dataclass(frozen=True)
+class MaxSamplesConfig:
+    """Samples that an evaluation during training takes, drawn once by the seed (evaluation_samples.json)."""
+
+    val: Annotated[Count | None, "Of the validation split; null takes all."] = None
+    test: Annotated[Count | None, "Of the test split; null takes all."] = None
+
+
+@dataclass(frozen=True)
+class PushConfig:
+    """Where the model goes at the end, with its card; a token comes from `hf auth login` or HF_TOKEN."""
+
+    repo_id: Annotated[str, "Repository of the Hugging Face hub, owner/name or name, made if there is none."]
+    private: Annotated[bool | None, "Whether it is private if it is made; null leaves it to its owner's default."] = (
+        None
+    )
 
 
 @dataclass(frozen=True)
@@ -179,6 +207,12 @@ class TrainEvaluationConfig:
     save_every: Annotated[Count, "Iterations between checkpoints."] = 20
     keep_best: Annotated[
         KeepBestConfig | None, "Keep the best evaluation's checkpoint (checkpoints/best) and model (best_model/)."
+    ] = None
+    early_stopping: Annotated[
+        EarlyStoppingConfig | None, "End training when evaluations do not improve any more; null does not."
+    ] = None
+    max_samples: Annotated[
+        MaxSamplesConfig | None, "Samples of a split that are evaluated during training; null takes all."
     ] = None
     metrics: Annotated[tuple[ComponentConfig, ...], "Metrics of the generated texts, each {id, args}."] = ()
     generation_kwargs: Annotated[

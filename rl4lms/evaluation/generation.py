@@ -82,6 +82,7 @@ class TextGenerator:
         )
         set_start_token(model, self.generation.decoder_start_token_id)
         self.stop_ids = token_set(self.generation.eos_token_id)
+        self.stop_strings = self.generation.stop_strings or ()
         self.spec = SamplingSpec.from_kwargs(self.generation.to_dict(), generation.max_new_tokens, stop_on_eos=True)
         post = self.generation.post_processing_fn
         self._post_process = None if post is None else PostProcessorRegistry.get(post)
@@ -120,6 +121,8 @@ class TextGenerator:
         order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
         self.model.eval()
         width = max(1, self.batch_size // len(candidates))
+        seen = prompts if self.causal else [[]] * len(prompts)
+        texts = [Continuation(self.tokenizer, each, self.stop_ids, self.stop_strings) for each in seen]
         batches = [order[first : first + width] for first in range(0, len(order), width)]
         decoded: dict[int, list[list[int]]] = {}
         own = batches[rank() :: world_size()]
@@ -127,22 +130,22 @@ class TextGenerator:
             progress.phase("generating, batch", done + 1, len(own))
             ids, mask = (x.to(self.model.device) for x in left_pad([prompts[i] for i in index], self.pad_id))
             with self._arithmetic():
-                decoded.update(zip(index, self._decode(ids, mask, index, candidates), strict=True))
+                found = self._decode(ids, mask, [texts[i] for i in index], index, candidates)
+            decoded.update(zip(index, found, strict=True))
         rows = {i: row for part in gather(decoded) for i, row in part.items()}
-        seen = prompts if self.causal else [[]] * len(prompts)
-        return [self._generation(seen, [rows[i][j] for i in range(len(prompts))]) for j in range(len(candidates))]
+        return [self._generation(texts, [rows[i][j] for i in range(len(prompts))]) for j in range(len(candidates))]
 
-    def _generation(self, seen: Sequence[list[int]], token_ids: list[list[int]]) -> Generation:
-        pairs = zip(seen, token_ids, strict=True)
-        texts = [Continuation(self.tokenizer, prompt, self.stop_ids).text(row) for prompt, row in pairs]
+    def _generation(self, continuations: Sequence[Continuation], token_ids: list[list[int]]) -> Generation:
+        texts = [each.text(row) for each, row in zip(continuations, token_ids, strict=True)]
         if self._post_process is not None:
             texts = [self._post_process(text) for text in texts]
         return Generation(token_ids, texts)
 
     def _decode(
-        self, ids: Tensor, mask: Tensor, index: Sequence[int], candidates: Sequence[tuple[int, ...]]
-    ) -> list[list[list[int]]]:
-        """Of the samples at `index` every candidate, each up to and with its first stop token."""
+        self, ids: Tensor, mask: Tensor, texts: Sequence[Continuation], index: Sequence[int],
+        candidates: Sequence[tuple[int, ...]],
+    ) -> list[list[list[int]]]:  # fmt: skip
+        """Of the samples at `index` every candidate, each up to and with its first stop token or string."""
         g, spec = self.generation, self.spec
         if g.num_beams > 1:
             beams = Beams(g.num_beams, g.length_penalty, g.early_stopping)
@@ -158,8 +161,9 @@ class TextGenerator:
             draws = torch.stack([torch.rand(n, generator=each, dtype=torch.float64) for each in streams]).to(ids.device)
         k = len(candidates)
         out = decode(
-            self.model, ids, mask, spec, eos_id=self.stop_ids, pad_id=self.pad_id, uniforms=draws, n_per_prompt=k
-        )
+            self.model, ids, mask, spec, eos_id=self.stop_ids, pad_id=self.pad_id, uniforms=draws, n_per_prompt=k,
+            texts=texts if self.stop_strings else None,
+        )  # fmt: skip
         found = [row[m].tolist() for row, m in zip(out.response_ids, out.response_mask, strict=True)]
         return [found[first : first + k] for first in range(0, len(found), k)]
 

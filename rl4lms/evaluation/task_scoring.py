@@ -128,7 +128,7 @@ class TaskScoring:
         )
 
     def _rewards(self, generator: TextGenerator, generation: Generation) -> list[float]:
-        task = replace(self.text_task, stop_ids=frozenset(generator.stop_ids))
+        task = replace(self.text_task, stop_ids=frozenset(generator.stop_ids), stop_strings=generator.stop_strings)
         return reward_scores(task, self.samples, generation, batch_size=self.batch_size)
 
     def _result(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from rl4lms.config.arguments import refuse_float16
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.numerics.categorical import action_logprobs, logprobs_and_entropy, masked_logits
+from rl4lms.policies.adapters import with_adapters
 from rl4lms.policies.decoding import Decoded, LearnedMask, decode
 from rl4lms.policies.language_models import (
     SequenceScorer,
@@ -29,9 +30,11 @@ from rl4lms.policies.language_models import (
 )
 from rl4lms.policies.precision import bfloat16
 from rl4lms.policies.probe import check_decodes_as_it_scores, check_gives_states
+from rl4lms.policies.recomputation import check_recomputes, recomputed
 from rl4lms.policies.sequences import Sequences, TokenView, all_tokens
 from rl4lms.policies.token_facts import resolved, set_start_token, token_facts
 from rl4lms.policies.truncation import SamplingSpec
+from rl4lms.tokenization.continuation import Continuation
 
 # dtype -> that of the weights. They are float32 with bfloat16, which would round small steps of AdamW away.
 WEIGHTS = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
@@ -70,6 +73,7 @@ class LMActorCriticPolicy(BasePolicy):
     - dtype: "bfloat16" is the precision of the models' forward passes, also of the reference, so that its KL to an
       untrained policy is 0. Weights, gradients, optimiser state, logits, values and log-probabilities stay float32
       (docs/numerics.md, line 6). With "float64" everything is float64.
+    - gradient_checkpointing: the backward pass of an update computes the activations of the blocks again.
 
     Dropout is off in rollout and update (docs/numerics.md, line 13): the policy is always in evaluation mode.
     """
@@ -93,6 +97,7 @@ class LMActorCriticPolicy(BasePolicy):
         value_model: str = "separate",
         lora: Mapping[str, Any] | None = None,
         dtype: str = "float32",
+        gradient_checkpointing: bool = False,
         trust_remote_code: bool = False,
     ) -> None:
         super().__init__(observation_space, action_space)
@@ -104,7 +109,7 @@ class LMActorCriticPolicy(BasePolicy):
         self.half_precision = dtype == "bfloat16"
         self.generation_kwargs = dict(generation_kwargs or {})
         self.prompt_truncation_side = prompt_truncation_side
-        self.value_model_kind = value_model
+        self.value_model_kind, self.gradient_checkpointing = value_model, gradient_checkpointing
         self.entropy_gradient = True  # in `evaluate_actions`; an algorithm that only logs the entropy sets it to False
         model = self._load_model(model_name, WEIGHTS[dtype], apply_model_parallel, trust_remote_code)
         self._take_token_facts(model)
@@ -120,6 +125,8 @@ class LMActorCriticPolicy(BasePolicy):
             name, seq2seq=self.seq2seq, dtype=dtype, trust_remote_code=trust_remote_code, **extra
         )
         check_decodes_as_it_scores(model)
+        if self.gradient_checkpointing:
+            check_recomputes(model, name)
         if self.value_model_kind == "separate":
             check_gives_states(model)
         return model
@@ -157,19 +164,9 @@ class LMActorCriticPolicy(BasePolicy):
         return self.value_model_kind != "none"
 
     def _add_adapters(self, model: Any, lora: Mapping[str, Any]) -> Any:
-        try:
-            from peft import LoraConfig, TaskType, get_peft_model
-        except ImportError:
-            raise ConfigError(
-                "alg.policy.args.lora: needs the peft package; pip install 'rl4lms-grue[peft]'."
-            ) from None
-        task = TaskType.SEQ_2_SEQ_LM if self.seq2seq else TaskType.CAUSAL_LM
-        try:
-            if self.value_trunk is not None:
-                self.value_trunk = get_peft_model(self.value_trunk, LoraConfig(**lora)).base_model.model
-            return get_peft_model(model, LoraConfig(task_type=task, **lora))
-        except (ValueError, TypeError) as error:  # for example unknown target modules, or a wrong number
-            raise ConfigError(f"alg.policy.args.lora: {' '.join(str(error).split())}") from None
+        if self.value_trunk is not None:
+            self.value_trunk = with_adapters(self.value_trunk, lora, seq2seq=None).base_model.model
+        return with_adapters(model, lora, seq2seq=self.seq2seq)
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """The trainable parameters in two groups: matrices, with weight decay, and vectors (biases, norms), without."""
@@ -196,9 +193,15 @@ class LMActorCriticPolicy(BasePolicy):
         """
         return bfloat16(self.device.type, *models) if self.half_precision else nullcontext()
 
+    @contextmanager
+    def _scoring(self, model: Any) -> Iterator[None]:
+        """The context for a forward of a model that may be learnt from."""
+        with self.arithmetic(), recomputed(model) if self.gradient_checkpointing else nullcontext():
+            yield
+
     def _logits(self, view: TokenView) -> tuple[Tensor, Tensor]:
         """The policy's (N, V) float32 logits and (N, D) last hidden states for the tokens of a view."""
-        with self.arithmetic():
+        with self._scoring(self.policy_model):
             logits, hidden = token_logits(self.scorer, self.policy_model, view)
         return masked_logits(logits, None), hidden
 
@@ -209,7 +212,7 @@ class LMActorCriticPolicy(BasePolicy):
 
     def _own_values(self, view: TokenView) -> Tensor:
         """(N,) values by the separate value model."""
-        with self.arithmetic():
+        with self._scoring(self.value_trunk):
             hidden = self.scorer.hidden(self.value_trunk, view.sequences)
         return self._values(view.gather(hidden))
 
@@ -247,7 +250,7 @@ class LMActorCriticPolicy(BasePolicy):
         """Only the values of `evaluate_actions`."""
         if self.value_trunk is not None:
             return self._own_values(observations)
-        with self.arithmetic():
+        with self._scoring(self.policy_model):
             hidden = token_hidden(self.scorer, self.policy_model, observations)
         return self._values(hidden)
 
@@ -334,6 +337,7 @@ class LMActorCriticPolicy(BasePolicy):
     def generate(
         self, prompt_ids: Tensor, prompt_mask: Tensor, spec: SamplingSpec, *, eos_id: int | Collection[int] | None,
         pad_id: int, uniforms: Tensor | None = None, n_per_prompt: int = 1, by_reference: bool = False,
+        texts: Sequence[Continuation] | None = None,
     ) -> Decoded:  # fmt: skip
         """Generate responses to a batch of left-padded prompts; see `rl4lms.policies.decoding.decode`.
 
@@ -347,7 +351,7 @@ class LMActorCriticPolicy(BasePolicy):
         ):
             return decode(
                 model, prompt_ids, prompt_mask, spec, eos_id=eos_id, pad_id=pad_id, uniforms=uniforms,
-                mask_session=learned, n_per_prompt=n_per_prompt,
+                mask_session=learned, n_per_prompt=n_per_prompt, texts=texts,
             )  # fmt: skip
 
     def get_language_model(self) -> Any:

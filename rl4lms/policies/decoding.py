@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ from rl4lms.policies.truncation import SamplingSpec, truncation_mask
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from rl4lms.tokenization.continuation import Continuation
+
 # Whether rows have ended is asked once in so many tokens, because each time the host waits for the device.
 STEPS_BETWEEN_LOOKS = 8
 KEPT_AT_MOST = 0.75  # Ended rows leave the batch when so few are left, because each time the caches are copied.
@@ -29,7 +31,8 @@ class Decoded:
     """Responses to B prompts, right-padded to the longest.
 
     response_ids: (B, T) int64.
-    response_mask: (B, T) bool, True up to and including the first stop token if rows end there.
+    response_mask: (B, T) bool, True up to and including the first stop token, or the token that completes a stop
+        string, if rows end there.
     logprobs: (B, T) float32, under the sampled distribution (with temperature and truncation, renormalised).
     raw_logprobs: (B, T) float32, under the model's own distribution.
     action_mask_bits: (B, T, ceil(V/8)) uint8, the packed action masks, or None if nothing was masked.
@@ -46,10 +49,15 @@ class _Record:
     """The columns of a `Decoded` while it is filled, allocated once.
 
     Rows are recorded on after they have ended, because to ask each time whether they have makes a GPU wait. What comes
-    after a row's first stop token becomes padding at the end.
+    after a row's first stop token becomes padding at the end, and what comes after a stop string. The texts, in which
+    these are searched for, are made on the host and only when it waits for the device anyway.
     """
 
-    def __init__(self, logits: Tensor, spec: SamplingSpec, stop_ids: tuple[int, ...], pad_id: int) -> None:
+    def __init__(
+        self, logits: Tensor, spec: SamplingSpec, stop_ids: tuple[int, ...], pad_id: int,
+        texts: Sequence[Continuation] | None = None,
+    ) -> None:  # fmt: skip
+        """texts: of each row, if it may end with a stop string."""
         shape, device = (len(logits), spec.max_new_tokens), logits.device
         self.rows = torch.arange(len(logits), device=device)  # those that are still decoded
         self.ids = torch.full(shape, pad_id, dtype=torch.int64, device=device)
@@ -57,7 +65,14 @@ class _Record:
         self.bits: Tensor | None = None
         self.pad_id, self.n_written = pad_id, 0
         self.stops = id_tensor(stop_ids, device) if spec.stop_on_eos and stop_ids else None
+        self.texts = texts if spec.stop_on_eos else None
+        self.lengths = torch.full(shape[:1], spec.max_new_tokens, device=device)  # of rows up to their stop string
         self._pending: tuple[list[Tensor], ...] = ([], [], [])  # tokens that are not in their columns yet
+
+    @property
+    def rows_end(self) -> bool:
+        """Whether rows may end before the longest."""
+        return self.stops is not None or self.texts is not None
 
     def append(self, actions: Tensor, logits: Tensor, scaled: Tensor, mask: Tensor | None) -> None:
         """The next token of each row. scaled: the logits that it was chosen by; logits: the model's own."""
@@ -81,10 +96,21 @@ class _Record:
 
     def unfinished(self) -> Tensor:
         """The places among `rows` of those that have not ended. A GPU is waited for."""
-        assert self.stops is not None
         self.write()
-        ended = torch.isin(self.ids[self.rows, : self.n_written], self.stops).any(1)
+        self._find_stop_strings()
+        ended = self.lengths[self.rows] <= self.n_written
+        if self.stops is not None:
+            ended = ended | torch.isin(self.ids[self.rows, : self.n_written], self.stops).any(1)
         return torch.nonzero(~ended).squeeze(1)
+
+    def _find_stop_strings(self) -> None:
+        """Set the lengths of rows in which a stop string is complete since the last time."""
+        if self.texts is None:
+            return
+        rows = self.rows[self.lengths[self.rows] == self.ids.shape[1]]
+        written = zip(rows.tolist(), self.ids[rows, : self.n_written].tolist(), strict=True)
+        found = [self.texts[row].length(ids) or self.ids.shape[1] for row, ids in written]
+        self.lengths[rows] = torch.tensor(found, dtype=torch.int64, device=rows.device)
 
     def finish(self) -> Decoded:
         self.write()
@@ -93,6 +119,10 @@ class _Record:
         if self.stops is not None:
             stopped = torch.isin(ids, self.stops)
             mask = stopped.cumsum(1) <= stopped.int()  # no stop token before
+        if self.texts is not None:
+            self._find_stop_strings()
+            mask = mask & (torch.arange(t, device=mask.device) < self.lengths.unsqueeze(1))
+        if self.rows_end:
             t = max(int(mask.sum(1).max()), 1) if len(mask) else 1
             ids, mask = ids[:, :t], mask[:, :t]
         logprobs, raw_logprobs = (torch.where(mask, x[:, :t], 0.0) for x in (self.logprobs, self.raw_logprobs))
@@ -112,13 +142,15 @@ def decode(
     uniforms: Tensor | None = None,
     mask_session: LearnedMask | None = None,
     n_per_prompt: int = 1,
+    texts: Sequence[Continuation] | None = None,
 ) -> Decoded:
     """Continue each of G left-padded prompts n_per_prompt times, in B = G * n_per_prompt rows, a prompt's together.
 
     prompt_ids: (G, P) int64; prompt_mask: (G, P) bool. eos_id: one or several ids of stop tokens. uniforms: (B,
     max_new_tokens) float64 in [0, 1), required if `spec.do_sample`: one random number per token, so that a row does not
-    depend on the others. A prompt is run once, and its cache is copied to its rows. Every STEPS_BETWEEN_LOOKS tokens,
-    rows that have ended are removed from the batch when they are at least a quarter of it.
+    depend on the others. texts: of each prompt, if rows may end with a stop string. A prompt is run once, and its cache
+    is copied to its rows. Every STEPS_BETWEEN_LOOKS tokens, rows that have ended are removed from the batch when they
+    are at least a quarter of it.
     """
     n_steps, stop_ids = spec.max_new_tokens, token_set(eos_id)
     session = open_session(model, prompt_ids, prompt_mask, n_steps)
@@ -132,7 +164,8 @@ def decode(
         logits = logits[copies]
         for part in parts:
             part.keep(copies)
-    record = _Record(logits, spec, stop_ids, pad_id)
+    by_row = None if texts is None else [text for text in texts for _ in range(n_per_prompt)]
+    record = _Record(logits, spec, stop_ids, pad_id, by_row)
     for step in range(n_steps):
         progress.detail("token", step + 1, n_steps)
         scaled, mask = _distribution(logits, spec, step, stop_ids, history, mask_session)
@@ -142,7 +175,7 @@ def decode(
             break
         if history is not None:
             history.append(actions)
-        if record.stops is not None and (step + 1) % STEPS_BETWEEN_LOOKS == 0:
+        if record.rows_end and (step + 1) % STEPS_BETWEEN_LOOKS == 0:
             kept = record.unfinished()
             if len(kept) == 0:
                 break

@@ -14,6 +14,7 @@ from rl4lms.core.errors import ConfigError
 from rl4lms.core.pretrained import from_pretrained, model_from_pretrained
 from rl4lms.numerics.categorical import action_logprobs, masked_logits
 from rl4lms.policies.cache import decoding_cache, growing_layer, keep_rows
+from rl4lms.policies.recomputation import is_recomputed
 from rl4lms.policies.sequences import Sequences, TokenView
 
 if TYPE_CHECKING:
@@ -171,10 +172,10 @@ class CausalScorer:
         """(B, T, D) inputs of the head for the response tokens, with one pass over each prompt; None if not possible.
 
         The responses to a prompt continue copies of its cache, through which the gradient flows. Only the models in
-        SHARES can do so.
+        SHARES can do so, and not if blocks are computed again, which would write the cache twice.
         """
         trunk, shared = _without_adapters(model).base_model, sequences.prompts()
-        if shared is None or trunk.config.model_type not in SHARES:
+        if shared is None or trunk.config.model_type not in SHARES or is_recomputed(trunk):
             return None
         from transformers.cache_utils import DynamicCache
 

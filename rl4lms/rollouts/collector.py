@@ -134,6 +134,7 @@ class RolloutCollector:
             uniforms=torch.stack(draws).to(device),
             n_per_prompt=k,
             by_reference=decoding.by_reference,
+            texts=[task.continuation(each) for each in ids] if task.stop_strings else None,
         )
         sequences = Sequences(
             prompt_ids.repeat_interleave(k, 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -31,13 +32,19 @@ class Continuation:
     would lose its first space, WordPiece would show "##", and its first byte may complete a character of the prompt.
 
     stop_ids: the text ends before the first of these, even if the episode continues (`terminate_on_eos: false`).
+    stop_strings: it also ends before the one of these that is complete first.
     Special tokens have no text, and neither have ids that the tokenizer lacks (padding of a model's embedding).
     """
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, prompt_ids: Sequence[int] = (), stop_ids: Collection[int] = ()
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        prompt_ids: Sequence[int] = (),
+        stop_ids: Collection[int] = (),
+        stop_strings: Collection[str] = (),
     ) -> None:
         self.tokenizer, self.prompt_ids, self.stop_ids = tokenizer, tuple(prompt_ids), frozenset(stop_ids)
+        self.stop_strings = tuple(stop_strings)
 
     @cached_property
     def prompt_text(self) -> str:
@@ -45,7 +52,27 @@ class Continuation:
         return self._decode(self.prompt_ids)
 
     def text(self, response_ids: Sequence[int]) -> str:
-        """The text of a response."""
+        """The text of a response, up to a stop string."""
+        text = self._added(response_ids)
+        found = [(i + len(stop), i) for stop in self.stop_strings if (i := text.find(stop)) >= 0]
+        return text[: min(found)[1]] if found else text
+
+    def length(self, response_ids: Sequence[int]) -> int | None:
+        """The number of tokens with which a stop string is complete; None if there is none in the response.
+
+        A text keeps what it has when it grows, so the number is searched for by halves.
+        """
+
+        def is_complete(n: int) -> bool:
+            text = self._added(response_ids[:n])
+            return any(stop in text for stop in self.stop_strings)
+
+        if not self.stop_strings or not is_complete(len(response_ids)):
+            return None
+        return bisect_left(range(1, len(response_ids)), True, key=is_complete) + 1
+
+    def _added(self, response_ids: Sequence[int]) -> str:
+        """What a response adds to the prompt's text."""
         kept = [token for token in until_stop(response_ids, self.stop_ids) if token not in self.stop_ids]
         whole = self._decode((*self.prompt_ids, *kept))
         before = self.prompt_text

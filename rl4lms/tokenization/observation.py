@@ -115,11 +115,12 @@ class Observation:
         meta_info: dict[str, Any] | None = None,
         encoder_decoder: bool | None = None,
         stop_ids: Collection[int] = (),
+        stop_strings: Collection[str] = (),
     ) -> Observation:
         """The first state of an episode, without context. It has copies of the sample's references and meta data.
 
         encoder_decoder: whether a response is a separate text; None means that it is if there is a context_start_token.
-        stop_ids: the tokens that end the text of a response.
+        stop_ids, stop_strings: the tokens and strings that end the text of a response.
         """
         separate = context_start_token is not None if encoder_decoder is None else encoder_decoder
         ids = encode_prompts(tokenizer, [prompt_of(sample)], max_input_length, prompt_truncation_side)[0]
@@ -133,7 +134,7 @@ class Observation:
             max_prompt_length=max_input_length,
             max_context_length=max_context_length,
             context_start_token=context_start_token,
-            continuation=Continuation(tokenizer, () if separate else ids, stop_ids),
+            continuation=Continuation(tokenizer, () if separate else ids, stop_ids, stop_strings),
         )
 
     def update(self, action: int, tokenizer: PreTrainedTokenizerBase | None = None) -> Observation:

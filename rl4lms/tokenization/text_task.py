@@ -19,8 +19,9 @@ class TextTask:
 
     samples: (sample, weight) pairs. terminate_on_eos: an episode ends with its first stop token, which is part of it;
     otherwise (the published default) every episode has max_episode_length tokens. stop_ids: the tokens that end a text;
-    the tokenizer's eos is always one of them. encoder_decoder: whether a response is a separate text instead of a
-    continuation of its prompt; None means that it is if there is a context_start_token.
+    the tokenizer's eos is always one of them. stop_strings: texts that do so as well. encoder_decoder: whether a
+    response is a separate text instead of a continuation of its prompt; None means that it is if there is a
+    context_start_token.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -35,6 +36,7 @@ class TextTask:
     stop_ids: frozenset[int] = frozenset()
     encoder_decoder: bool | None = None
     pad_token_id: int | None = None
+    stop_strings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         own = () if self.eos_id is None else (self.eos_id,)
@@ -62,12 +64,19 @@ class TextTask:
             self.context_start_token,
             encoder_decoder=self.encoder_decoder,
             stop_ids=self.stop_ids,
+            stop_strings=self.stop_strings,
         )
 
     def continuation(self, prompt_ids: Sequence[int]) -> Continuation:
         """The `Continuation` that turns responses to a prompt into text."""
-        return Continuation(self.tokenizer, () if self.encoder_decoder else prompt_ids, self.stop_ids)
+        return Continuation(
+            self.tokenizer, () if self.encoder_decoder else prompt_ids, self.stop_ids, self.stop_strings
+        )
 
-    def is_done(self, action: int, step: int) -> bool:
-        """Whether the episode ends with `action`, its token number `step` (from 1)."""
-        return step >= self.max_episode_length or (self.terminate_on_eos and action in self.stop_ids)
+    def is_done(self, current: Observation) -> bool:
+        """Whether the episode ends with the last token of an observation."""
+        ids = current.context_ids
+        if len(ids) >= self.max_episode_length:
+            return True
+        ends = ids[-1] in self.stop_ids or (bool(self.stop_strings) and current.continuation.length(ids) is not None)
+        return self.terminate_on_eos and ends

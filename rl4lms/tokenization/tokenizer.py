@@ -142,6 +142,7 @@ def build_tokenizer(config: Mapping[str, Any]) -> PreTrainedTokenizerBase:
         tokenizer.pad_token = tokenizer.eos_token
     choose_template(tokenizer, str(config.get("chat_template", "auto")))
     tokenizer.padding_side = str(config.get("padding_side", "left"))
+    tokenizer.init_kwargs["padding_side"] = tokenizer.padding_side  # which is saved with the run's model
     tokenizer.truncation_side = str(config.get("truncation_side", "left"))
     return tokenizer
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rl4lms.algorithms.on_policy_text import TextRollouts
+from rl4lms.config.arguments import SCHEDULE, AlgorithmArguments
 from rl4lms.config.schema import AlgorithmConfig, ComponentConfig, EnvConfig, RunConfig
 from rl4lms.core.seeding import derive_seed
 from rl4lms.core.tables import (
@@ -17,6 +18,7 @@ from rl4lms.core.tables import (
 from rl4lms.core.vocabulary import check_vocabulary
 from rl4lms.data_pools.text_generation_pool import TextGenPool
 from rl4lms.envs.text_generation.vec_env import make_stepping_env, make_vec_env
+from rl4lms.numerics.schedules import RateSchedule
 from rl4lms.policies.token_rules import token_set
 from rl4lms.rollouts.scoring import BatchedScorer, Scorer, SteppedScorer
 from rl4lms.tokenization.prompt_check import check_prompts
@@ -79,13 +81,17 @@ def build_algorithm(
         if stepping is None
         else SteppedScorer(stepping, task, limit_s)
     )
+    arguments, schedule = alg.constructor_arguments(), None
+    if isinstance(alg.args, AlgorithmArguments):  # a class of the user's has its own arguments
+        schedule = rate_schedule(alg.args, config.train_evaluation.n_iters)
+        arguments = {name: value for name, value in arguments.items() if name not in SCHEDULE}
     kwargs = {
         "policy": PolicyRegistry.get(alg.policy.id),
         "env": vec_env,
         "policy_kwargs": alg.policy.constructor_arguments(),
         # numpy takes seeds below 2**32
         "seed": config.seed if config.seed < 2**32 else derive_seed(config.seed, "algorithm") % 2**32,
-        **alg.constructor_arguments(),
+        **arguments,
     }
     algorithm = WrapperRegistry.get(alg.id)(
         AlgorithmRegistry.get(alg.id),
@@ -96,7 +102,16 @@ def build_algorithm(
         alg.kl_div.norm_reward,
         scorer=scorer,
     )
+    algorithm.n_tokens = config.train_evaluation.n_tokens
+    if schedule is not None:
+        algorithm.rate_schedule = schedule
     return BuiltAlgorithm(algorithm, scorer, stepping)
+
+
+def rate_schedule(arguments: AlgorithmArguments, n_iters: int | None) -> RateSchedule:
+    """How the learning rate changes over a run of so many iterations."""
+    warmup = arguments.warmup_steps / n_iters if arguments.warmup_steps and n_iters else arguments.warmup_ratio
+    return RateSchedule(arguments.lr_scheduler_type, warmup)
 
 
 def _task(
@@ -119,4 +134,5 @@ def _task(
         stop_ids=frozenset(token_set(generation.eos_token_id)),
         encoder_decoder=bool(model.is_encoder_decoder),
         pad_token_id=generation.pad_token_id,
+        stop_strings=generation.stop_strings or (),
     )

@@ -23,6 +23,7 @@ from rl4lms.core.registry import Registry
 from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, PolicyRegistry, RewardFunctionRegistry
 from rl4lms.data_pools.sources import LocalSource
 from rl4lms.metrics.base import BaseMetric
+from rl4lms.policies.adapters import with_adapters
 from rl4lms.rewards.metric_reward import pick
 from rl4lms.rewards.shaping import Shaping
 from rl4lms.tokenization.tokenizer import build_tokenizer
@@ -230,12 +231,8 @@ def _check_optimizer(kwargs: Mapping[str, Any]) -> None:
 def _check_adapters(model: Any, seq2seq: bool, lora: Mapping[str, Any]) -> None:
     """The adapters over the model's layers, without numbers in either."""
     import torch
-    from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-    try:
-        with torch.device("meta"):
-            auto: Any = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
-            get_peft_model(auto.from_config(model), LoraConfig(**lora))
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"alg.policy.args.lora: {reason(error)}.") from None
+    with torch.device("meta"):
+        auto: Any = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
+        with_adapters(auto.from_config(model), lora, seq2seq=seq2seq)

@@ -67,7 +67,7 @@ class RunIdentity:
     @functools.cached_property
     def digest(self) -> str:
         """The digest of the whole run, which checkpoints carry."""
-        own = {"config": self.config.to_dict(), "inputs": self.inputs, "code": code_digest()}
+        own = {"config": self.config.determining(), "inputs": self.inputs, "code": code_digest()}
         return sha256_text(canonical_json(own | process_facts() | self.parts))
 
     def _add(self, part: str, digest: Callable[[], str]) -> None:

@@ -15,12 +15,13 @@ from stable_baselines3.common.logger import Logger
 
 from rl4lms.config.schema import AlgorithmConfig, RunConfig
 from rl4lms.core import progress
-from rl4lms.core.errors import ConfigError, unknown
+from rl4lms.core.errors import ConfigError
 from rl4lms.core.io import give_usual_modes, write_json
 from rl4lms.core.kernels import settle_process
 from rl4lms.core.manifest import build_manifest
 from rl4lms.core.seeding import seed_everything
 from rl4lms.numerics.distributed import gather, process_group, rank
+from rl4lms.policies.adapters import save_adapter
 from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
 from rl4lms.tracking.tracker import SilentTracker, Tracker
 from rl4lms.training.builders import BuiltAlgorithm, build_algorithm, build_reward
@@ -33,6 +34,8 @@ from rl4lms.training.checkpoint import (
     save_checkpoint,
     training_tensors,
 )
+from rl4lms.training.comparison import Comparison
+from rl4lms.training.hub import check_push, push_model
 from rl4lms.training.identity import RunIdentity
 from rl4lms.training.model_card import write_model_card
 from rl4lms.training.one_decoding import with_token_facts
@@ -64,6 +67,7 @@ class OnPolicyTrainer:
         if not isinstance(config.alg, AlgorithmConfig) or config.env is None:
             raise ConfigError("alg.id: a supervised configuration was given to the on-policy trainer.")
         self.out_dir, self.tracker, self.evaluate_test = out_dir, tracker, evaluate_test
+        check_push(config.push_to_hub)
         settle_process(config.kernels, config.n_threads)  # a command has done so, but not another program
         self.identity = identity or RunIdentity(config, evaluate_test=evaluate_test)
         self.digest = self.identity.digest
@@ -75,7 +79,7 @@ class OnPolicyTrainer:
         self.n_iters: int = self.evaluation.n_iters
         self.n_tokens = self.evaluation.n_tokens
         self.eval_every: int = self.evaluation.eval_every
-        self.best: dict[str, Any] | None = None  # iteration and value of the best evaluation, with keep_best
+        self.comparison = Comparison(self.evaluation.keep_best, self.evaluation.early_stopping)
         self.writes = rank() == 0  # only the first process of a launch writes files
         seed_everything(config.seed)
         self.pools = self.identity.pools
@@ -89,6 +93,7 @@ class OnPolicyTrainer:
             max_prompt_length=config.env.args.max_prompt_length,
             batch_size=self.evaluation.eval_batch_size,
             seed=config.seed,
+            max_samples=self.evaluation.max_samples,
             prompt_truncation_side=config.env.args.prompt_truncation_side,
             arithmetic=self._arithmetic,
         )
@@ -114,7 +119,8 @@ class OnPolicyTrainer:
         progress.steps(done, self.n_iters, "iteration")
         if done == 0:
             self.tracker.load_state_dict({})  # removes lines of a run that was killed before its first checkpoint
-            self.evaluate_splits(0, ends=True)
+            self.evaluate(0)
+            self.evaluate_test_split(0)
         if not self.is_finished:
             with Preemption() as preemption:
                 self.algorithm.learn(
@@ -124,17 +130,25 @@ class OnPolicyTrainer:
                     reset_num_timesteps=False,
                 )
         self.save_model()
+        if self.writes:
+            push_model(self.config.push_to_hub, self.out_dir / "model")
 
-    def evaluate_splits(self, epoch: int, ends: bool) -> None:
-        """Score val with the policy after `epoch` iterations. ends: also score test, if `evaluate_test` is set."""
-        model = self.algorithm.policy.get_language_model()
-        for split in ["val", "test"] if ends and self.evaluate_test else ["val"]:
-            result = self.splits.score(model, split, epoch)
-            if result is None:
-                return
-            self.tracker.log_split_metrics(split, epoch, result.metrics)
-            if split == "val":
-                self._compare(epoch, result.metrics)
+    def evaluate(self, epoch: int, train_numbers: Mapping[str, float] | None = None) -> None:
+        """Score val with the policy after `epoch` iterations, and compare it. train_numbers: of the last update."""
+        scores = self._score("val", epoch)
+        self.comparison.see(epoch, {**scores, **self.algorithm.rollout_numbers, **(train_numbers or {})})
+
+    def evaluate_test_split(self, epoch: int) -> None:
+        """Score test, if `evaluate_test` is set, as before and after training."""
+        if self.evaluate_test:
+            self._score("test", epoch)
+
+    def _score(self, split: str, epoch: int) -> dict[str, float]:
+        result = self.splits.score(self.algorithm.policy.get_language_model(), split, epoch)
+        if result is None:
+            return {}
+        self.tracker.log_split_metrics(split, epoch, result.metrics)
+        return result.metrics
 
     def _arithmetic(self) -> AbstractContextManager[None]:
         """The context in which the policy's language model generates for an evaluation (autocast)."""
@@ -142,27 +156,17 @@ class OnPolicyTrainer:
         context: AbstractContextManager[None] = policy.arithmetic(policy.get_language_model())
         return context
 
-    def _compare(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Remember an evaluation if it is the best so far by `train_evaluation.keep_best`."""
-        keep = self.evaluation.keep_best
-        if keep is None:
-            return
-        if keep.metric not in metrics:
-            raise ConfigError(unknown("metric", keep.metric, metrics, "train_evaluation.keep_best.metric"))
-        value, sign = float(metrics[keep.metric]), 1 if keep.mode == "max" else -1
-        if epoch and (self.best is None or sign * value > sign * self.best["value"]):
-            self.best = {"iteration": epoch, "value": value}
-
     @property
     def is_finished(self) -> bool:
-        """Whether the iterations, or the tokens that may be sampled, are used up."""
+        """Whether the iterations, or the tokens that may be sampled, are used up, or evaluations do not improve."""
         spent = self.n_tokens is not None and self.algorithm.n_sampled_tokens >= self.n_tokens
-        return bool(spent or self.algorithm.iteration >= self.n_iters)
+        return bool(spent or self.algorithm.iteration >= self.n_iters or self.comparison.says_stop)
 
     @property
     def is_best(self) -> bool:
         """Whether the evaluation after the last iteration is the best so far."""
-        return self.best is not None and self.best["iteration"] == self.algorithm.iteration
+        best = self.comparison.best
+        return best is not None and bool(best["iteration"] == self.algorithm.iteration)
 
     def save(self) -> None:
         """Save a checkpoint of everything that the rest of the run depends on."""
@@ -180,7 +184,7 @@ class OnPolicyTrainer:
             "optimizer": rest,
             "tracker": self.tracker.state_dict(),
             "generators": generator_state(),
-            "best": self.best,
+            "comparison": self.comparison.state_dict(),
         }
         if self.is_best:
             self.save_model("best_model")
@@ -199,16 +203,20 @@ class OnPolicyTrainer:
         algorithm.kl_controller.load_state_dict(state["kl_controller"])
         self.tracker.load_state_dict(state["tracker"])
         load_generator_state(state["generators"])
-        self.best = state["best"]
+        self.comparison.load_state_dict(state["comparison"])
         self.tracker.log_info(resumed("iteration", algorithm.iteration, self.n_iters))
         return int(algorithm.iteration)
 
     def save_model(self, name: str = "model") -> None:
-        """Save the language model and its tokenizer, in the hub's format, in the directory `name`."""
+        """Save the language model and its tokenizer, in the hub's format, in the directory `name`.
+
+        Adapters are merged into it; as peft saves them they lie beside it, in adapter/ (best_adapter/).
+        """
         if not self.writes:
             return
         model = self.algorithm.policy.get_language_model()
         if hasattr(model, "merge_and_unload"):
+            save_adapter(model, self.out_dir / name.replace("model", "adapter"))
             model = (model if name == "model" else copy.deepcopy(model)).merge_and_unload()
         model.save_pretrained(self.out_dir / name)
         save_tokenizer(self.tokenizer, self.out_dir / name)
@@ -247,9 +255,11 @@ class IterationCallback(BaseCallback):
         logged.clear()
         trainer.tracker.log_training(iteration - 1, info)
         self._log_time(iteration)
+        if trainer.is_finished or iteration % trainer.eval_every == 0:
+            trainer.evaluate(iteration, info)
         last = trainer.algorithm.ended = trainer.is_finished
-        if last or iteration % trainer.eval_every == 0:
-            trainer.evaluate_splits(iteration, ends=last)
+        if last:
+            trainer.evaluate_test_split(iteration)
         if last or terminated or trainer.is_best or iteration % trainer.evaluation.save_every == 0:
             trainer.save()
         if terminated and not last:
@@ -257,6 +267,8 @@ class IterationCallback(BaseCallback):
                 f"{self.preemption.reason}: saved after iteration {iteration} of {trainer.n_iters}"
             )
             self.preemption.leave()
+        if last and iteration < trainer.n_iters and trainer.comparison.says_stop:
+            trainer.tracker.log_info(f"stopped early after iteration {iteration} of {trainer.n_iters}")
 
     def _log_time(self, iteration: int) -> None:
         now = time.perf_counter(), time.process_time()

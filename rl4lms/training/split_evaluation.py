@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from rl4lms.config.schema import ComponentConfig
+from rl4lms.config.sections import MaxSamplesConfig
 from rl4lms.core.errors import ConfigError
+from rl4lms.core.io import write_json
 from rl4lms.core.result_keys import REWARD
+from rl4lms.core.seeding import torch_generator
 from rl4lms.core.tables import MetricRegistry
 from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.evaluation.evaluator import EvaluationResult, evaluate_samples
@@ -18,7 +23,7 @@ from rl4lms.metrics.run_reward import RunReward
 from rl4lms.rewards.functions import WeightedRewards
 from rl4lms.tokenization.text_task import TextTask
 from rl4lms.tracking.backends import untouched_generators
-from rl4lms.tracking.tracker import Tracker
+from rl4lms.tracking.tracker import SilentTracker, Tracker
 from rl4lms.training.pools import Pools
 
 if TYPE_CHECKING:
@@ -39,16 +44,40 @@ class SplitEvaluation:
         metrics: Sequence[ComponentConfig],
         tokenizer: PreTrainedTokenizerBase,
         tracker: Tracker,
+        *,
+        seed: int,
+        max_samples: MaxSamplesConfig | None = None,
         make_reward: Callable[[], Any] | None = None,
         **generator: Any,
     ) -> None:
-        self.pools, self.tokenizer, self.tracker, self.generator = pools, tokenizer, tracker, generator
+        self.pools, self.tokenizer, self.tracker = pools, tokenizer, tracker
+        self.generator, self.seed, self.max_samples = {"seed": seed, **generator}, seed, max_samples
+        self._samples: dict[str, list[Sample]] = {}
+        self._drawn: dict[str, dict[str, Any]] = {}
         made: list[BaseMetric] = [MetricRegistry.get(metric.id, metric.args) for metric in metrics]
         self.metrics = [metric for metric in made if not isinstance(metric, RunReward)]
         self.scores_reward, self.make_reward = len(self.metrics) < len(made), make_reward
         if self.scores_reward and make_reward is None:
             raise ConfigError("train_evaluation.metrics: reward is that of a run with a reward_fn, and this has none.")
         self._reward: Any = None
+
+    def samples(self, split: str) -> list[Sample]:
+        """The samples of a split, or as many of them as `max_samples` says, drawn by the seed, in their order.
+
+        Those that are drawn stand in evaluation_samples.json.
+        """
+        if split not in self._samples:
+            samples = [sample for sample, _ in self.pools[split]]
+            limit = getattr(self.max_samples, split, None)
+            if limit is not None and limit < len(samples):
+                chosen = torch.randperm(len(samples), generator=torch_generator(self.seed, "evaluation samples", split))
+                index = sorted(chosen[:limit].tolist())
+                self._drawn[split] = {"of": len(samples), "index": index, "ids": [samples[i].id for i in index]}
+                samples = [samples[i] for i in index]
+                if not isinstance(self.tracker, SilentTracker):
+                    write_json(self.tracker.run_dir / "evaluation_samples.json", self._drawn)
+            self._samples[split] = samples
+        return self._samples[split]
 
     def score(self, model: Any, split: str, epoch: int) -> EvaluationResult | None:
         """The result of `model` on a split; None without metrics. The model is in eval mode afterwards.
@@ -57,7 +86,7 @@ class SplitEvaluation:
         """
         if not self.metrics and not self.scores_reward:
             return None
-        samples: list[Sample] = [sample for sample, _ in self.pools[split]]
+        samples = self.samples(split)
         model.eval()
         with untouched_generators():
             generate = TextGenerator(model, self.tokenizer, **self.generator)

@@ -23,6 +23,7 @@ from rl4lms.policies.language_models import load_language_model
 from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training.exact_trainer import ExactTrainer
+from rl4lms.training.hub import check_push, push_model
 from rl4lms.training.identity import RunIdentity
 from rl4lms.training.model_card import write_model_card
 from rl4lms.training.one_decoding import with_token_facts
@@ -72,6 +73,7 @@ def train_supervised(
     alg = config.alg
     if not isinstance(alg, SupervisedConfig):
         raise ConfigError(f'alg.id: "{alg.id}", expected "supervised".')
+    check_push(config.push_to_hub)
     settle_process(config.kernels, config.n_threads)  # a command has done so, but not another program
     out_dir.mkdir(parents=True, exist_ok=True)
     tracker = tracker or Tracker(out_dir)
@@ -109,6 +111,7 @@ def train_supervised(
     save_tokenizer(part.tokenizer, out_dir / "model")
     write_model_card(out_dir, config)
     give_usual_modes(out_dir / "model")
+    push_model(config.push_to_hub, out_dir / "model")
 
 
 def _build(config: RunConfig, alg: SupervisedConfig, pools: Pools, tracker: Tracker) -> _Part:
@@ -131,12 +134,14 @@ def _build(config: RunConfig, alg: SupervisedConfig, pools: Pools, tracker: Trac
         tracker,
         batch_size=evaluation.eval_batch_size,
         seed=config.seed,
+        max_samples=evaluation.max_samples,
         prompt_truncation_side=config.tokenizer.truncation_side,
         **_decoding(config, alg, limit),
     )
 
     def examples(split: str) -> list[Example]:
-        prompts, references = prompts_and_references(sample for sample, _ in pools[split])
+        samples = splits.samples(split) if split == "val" else [sample for sample, _ in pools[split]]
+        prompts, references = prompts_and_references(samples)
         if causal:
             made = causal_examples(tokenizer, prompts, references, limit)
         else:

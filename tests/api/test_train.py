@@ -119,7 +119,7 @@ def test_the_same_call_again_resumes_and_then_returns_the_run(train: Any, monkey
     assert "resumed" in Path("killed/log.txt").read_text().lower() and not list(Path().glob("killed.stale*"))
     assert without_config(resumed) == without_config(whole)
     with monkeypatch.context() as patch:
-        patch.setattr(on_policy.OnPolicyTrainer, "evaluate_splits", None)  # a finished run computes nothing
+        patch.setattr(on_policy.OnPolicyTrainer, "evaluate", None)  # a finished run computes nothing
         assert without_config(train(output="killed", **once)) == without_config(whole)
 
 

@@ -133,6 +133,12 @@ def test_an_unknown_stage_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -
     assert "invalid choice: 'trian'" in capsys.readouterr().err
 
 
+def test_no_arguments_print_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("usage: rl4lms") and all(name in printed.out for name in STAGES) and not printed.err
+
+
 def test_help_of_a_stage_needs_no_params(
     stage: list[argparse.Namespace],
     tmp_path: Path,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rl4lms.config.arguments import ALGORITHM_ARGUMENTS, POLICY_ARGUMENTS
+from rl4lms.config.arguments import ALGORITHM_ARGUMENTS, POLICY_ARGUMENTS, SCHEDULE
 from rl4lms.config.reader import Count, describe, hints, read
 from rl4lms.config.signatures import made_by, read_arguments, signature_of
 from rl4lms.core.errors import ConfigError
@@ -100,7 +100,7 @@ def test_policies_and_algorithms_take_what_is_tabled() -> None:
     for name, kind in ALGORITHM_ARGUMENTS.items():
         cls = AlgorithmRegistry.get(name)
         taken = {p for c in cls.__mro__ for p in inspect.signature(c.__init__).parameters}
-        assert set(hints(kind)) - {"minibatch"} <= taken - ours, name
+        assert set(hints(kind)) - {"minibatch", *SCHEDULE} <= taken - ours, name
         for field, default in ((f, inspect.signature(cls.__init__).parameters.get(f)) for f in hints(kind)):
             if default is not None:
                 assert default.default == getattr(kind, field), field

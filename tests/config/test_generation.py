@@ -42,7 +42,11 @@ def test_round_trip_and_length() -> None:
         ({"temperature": 0}, "f.yml: g.temperature: expected a number > 0, found 0."),
         ({"min_length": 9, "max_new_tokens": 8}, "f.yml: g.min_length: expected at most max_new_tokens 8, found 9."),
         ({"max_length": 1}, "f.yml: g.max_length: expected at least 2, the start token and one more, found 1."),
-        ({"stop_strings": ["x"]}, 'f.yml: g: unknown key "stop_strings".'),
+        ({"stop_string": ["x"]}, 'f.yml: g: unknown key "stop_string". Did you mean "stop_strings"?'),
+        ({"stop_strings": ["x", ""]}, 'f.yml: g.stop_strings: found "", which every text has;'),
+        ({"stop_strings": "x"}, "f.yml: g.stop_strings: expected a list"),
+        ({"stop_strings": ["x"], "num_beams": 2}, "f.yml: g.stop_strings: not searched for by beams;"),
+        ({"stop_strings": ["x"], "min_length": 2}, "f.yml: g.min_length: 2, but a stop string may be complete before"),
         ({"bad_words_ids": [[4], []]}, "f.yml: g.bad_words_ids: found a word without a token"),
         ({"suppress_tokens": [-1]}, "f.yml: g.suppress_tokens"),
         ({"max_length": 9, "max_new_tokens": 8}, "f.yml: g: max_length and max_new_tokens both given; keep max_new"),
@@ -83,17 +87,26 @@ def test_a_rollout_takes_every_sampling_argument() -> None:
 def test_token_facts_are_read_and_are_the_runs() -> None:
     given = {"eos_token_id": 2, "forced_bos_token_id": 7, "suppress_tokens": [1, 3], "bad_words_ids": [[4], [5, 6]]}
     generation = read(given)
-    assert generation.token_facts() == {
+    assert generation.shared() == {
         "eos_token_id": (2,), "forced_bos_token_id": 7, "suppress_tokens": (1, 3), "bad_words_ids": ((4,), (5, 6)),
     }  # fmt: skip
     assert read(generation.to_dict()).to_dict() == generation.to_dict()
     check_rollout(read({"do_sample": True, **given}), "g", "f.yml")
     both = share_token_facts(generation, read({"forced_eos_token_id": [2]}), "e", "f.yml")
-    assert [each.token_facts() for each in both if each] == [
-        generation.token_facts() | {"forced_eos_token_id": (2,)}
-    ] * 2
+    assert [each.shared() for each in both if each] == [generation.shared() | {"forced_eos_token_id": (2,)}] * 2
     with pytest.raises(ConfigError, match="f.yml: e.forced_bos_token_id: 8 contradicts 7 of alg.policy"):
         share_token_facts(generation, read({"forced_bos_token_id": 8}), "e", "f.yml")
+
+
+def test_stop_strings_are_the_runs() -> None:
+    stops = read({"do_sample": True, "stop_strings": ["###", "Q:"]})
+    check_rollout(stops, "g", "f.yml")
+    for both in (share_token_facts(stops, read({}), "e", "f.yml"), share_token_facts(read({}), stops, "e", "f.yml")):
+        assert [each.stop_strings for each in both if each] == [("###", "Q:")] * 2
+    with pytest.raises(ConfigError, match="f.yml: e.stop_strings: .'Q:',. contradicts"):
+        share_token_facts(stops, read({"stop_strings": ["Q:"]}), "e", "f.yml")
+    with pytest.raises(ConfigError, match="f.yml: e.stop_strings: not searched for by beams"):
+        share_token_facts(stops, read({"num_beams": 4}), "e", "f.yml")
 
 
 @pytest.mark.parametrize("name", ["max_length", "decoder_start_token_id"])

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from rl4lms.config.arguments import SCHEDULE
 from rl4lms.config.compose import compose_rl, compose_supervised, evaluation_generation
 from rl4lms.config.params import Params
 from rl4lms.config.schema import RunConfig
@@ -53,8 +54,8 @@ LEFT_OUT = {
     *(
         f"train_evaluation.{key}" for key in ("n_iters", "eval_every", "save_every")
     ),  # of a supervised run, checked below
-    *(f"alg.args.{key}" for key in ("gradient_accumulation_steps", "tensorboard_log", "verbose", "device")),
-    *(f"alg.policy.args.{key}" for key in ("dtype", "lora")),
+    *(f"alg.args.{key}" for key in ("gradient_accumulation_steps", "tensorboard_log", "verbose", "device", *SCHEDULE)),
+    *(f"alg.policy.args.{key}" for key in ("dtype", "lora", "gradient_checkpointing")),
     *(f"generation_kwargs.{key}" for key in ("max_length", "no_repeat_ngram_size", "repetition_penalty")),
     *(f"generation_kwargs.{key}" for key in ("num_beams", "length_penalty", "early_stopping", "post_processing_fn")),
 }

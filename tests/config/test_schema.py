@@ -52,12 +52,13 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "alg.args": {
         "learning_rate": 3e-4, "batch_size": 64, "n_epochs": 10, "gamma": 0.99, "gae_lambda": 0.95, "clip_range": 0.2,
         "normalize_advantage": True, "ent_coef": 0.0, "vf_coef": 0.5, "max_grad_norm": 0.5, "minibatch": "episodes",
-        "gradient_accumulation_steps": 1,
+        "gradient_accumulation_steps": 1, "lr_scheduler_type": "constant", "warmup_ratio": 0.0, "warmup_steps": 0,
     },
     "alg.kl_div": {"norm_reward": False},
     "alg.policy.args": {
         "weight_decay": 1e-6, "apply_model_parallel": True, "prompt_truncation_side": "left",
-        "value_model": "separate", "dtype": "float32", "optimizer_kwargs": {}, "mask_type": "learned_top_k",
+        "value_model": "separate", "dtype": "float32", "gradient_checkpointing": False, "optimizer_kwargs": {},
+        "mask_type": "learned_top_k",
         "target_update_iterations": 1000, "min_tokens_to_keep": 100,
     },
     "alg.policy.args.generation_kwargs": {

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from torch.testing import assert_close
 
 from rl4lms.algorithms.nlpo import NLPO
 from rl4lms.core.errors import ConfigError
+from rl4lms.policies.adapters import with_adapters
 from rl4lms.policies.language_models import load_language_model, position_ids
 from rl4lms.policies.sequences import Sequences
 from rl4lms.policies.truncation import SamplingSpec
@@ -148,5 +150,36 @@ def test_what_peft_refuses_is_one_line(model_dir: Any) -> None:
     with pytest.raises(ConfigError, match=r"alg\.policy\.args\.lora: .*nope") as error:
         build(model_dir("gpt2"), policy={"lora": {**lora("gpt2"), "target_modules": ["nope"]}})
     assert "\n" not in str(error.value)
-    with pytest.raises(ConfigError, match=r"alg\.policy\.args\.lora: .*target_modules"):
-        build(model_dir("blenderbot"), "blenderbot", policy={"lora": {"r": 4}})
+
+
+SHAPE = {
+    "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 64, "pad_token_id": 0, "eos_token_id": 2,
+    "moe_intermediate_size": 16, "num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2,
+}  # fmt: skip
+
+
+WITHOUT_DEFAULT = ("qwen3_moe", "phi3", "olmo2", "smollm3")  # in peft 0.21
+
+
+@pytest.mark.parametrize("targets", [None, "all-linear"])
+@pytest.mark.parametrize("kind", [*WITHOUT_DEFAULT, "gemma3_text", "mistral", "mixtral", "qwen3"])
+def test_models_of_today_have_modules_to_adapt(kind: str, targets: str | None) -> None:
+    """With peft's default or without one, on the model and on its trunk, never its head; merged they say the same."""
+    auto = transformers.AutoModelForCausalLM
+    model = auto.from_config(transformers.AutoConfig.for_model(kind, **SHAPE)).eval()
+    ids = torch.tensor([[5, 6, 7, 8]])
+    with torch.no_grad():
+        before = model(ids).logits
+        for each in (auto.from_config(model.config).base_model, model):
+            adapted = with_adapters(each, {"r": 4, "target_modules": targets}, seq2seq=None)
+            trained = [name for name, p in adapted.named_parameters() if p.requires_grad]
+            assert trained and not any(word in name for name in trained for word in ("lm_head", "embed"))
+            if targets is not None or kind in WITHOUT_DEFAULT:
+                assert any("mlp" in name for name in trained), "all linear modules are more than attention's"
+        for name, p in adapted.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(p, std=0.3)
+        changed = adapted(ids).logits
+        assert (changed - before).abs().max() > 1e-4
+        assert_close(adapted.merge_and_unload()(ids).logits, changed, rtol=0, atol=1e-5)

@@ -296,7 +296,7 @@ def test_the_best_checkpoint_is_kept_beside_the_newest_two_and_its_model_is_ther
     values = [row["metrics"][cfg.train_evaluation.keep_best.metric] for row in rows[1:]]
     best = (max if mode == "max" else min)(values)
     state = json.loads((tmp_path / "whole" / "checkpoints" / "best" / "state.json").read_text())
-    assert state["iteration"] == values.index(best) + 1 and state["best"]["value"] == best
+    assert state["iteration"] == values.index(best) + 1 and state["comparison"]["best"]["value"] == best
     assert sum(p.name != "best" for p in (tmp_path / "whole" / "checkpoints").iterdir()) == 2
     run(tmp_path / "shorter", keeping_best(model_dir("gpt2"), mode, n_iters=state["iteration"]))
     kept = (tmp_path / "whole" / "best_model" / "model.safetensors").read_bytes()

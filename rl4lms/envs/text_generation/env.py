@@ -30,7 +30,7 @@ class TextGenEnv(gymnasium.Env[dict[str, np.ndarray], int]):
     batched scoring agree.
 
     samples: (sample, weight) pairs; vocab_size: the number of actions (default: the tokenizer's length); stop_ids: the
-    tokens that end a text, in addition to the tokenizer's eos; encoder_decoder: see `TextTask`.
+    tokens that end a text, in addition to the tokenizer's eos; encoder_decoder, stop_strings: see `TextTask`.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["ansi"]}  # noqa: RUF012 - as gymnasium declares it
@@ -51,6 +51,7 @@ class TextGenEnv(gymnasium.Env[dict[str, np.ndarray], int]):
         seed: int = 0,
         stop_ids: Collection[int] = (),
         encoder_decoder: bool | None = None,
+        stop_strings: Collection[str] = (),
     ) -> None:
         super().__init__()
         self.task = TextTask(
@@ -65,6 +66,7 @@ class TextGenEnv(gymnasium.Env[dict[str, np.ndarray], int]):
             priority_scale=priority_scale,
             stop_ids=frozenset(stop_ids),
             encoder_decoder=encoder_decoder,
+            stop_strings=tuple(stop_strings),
         )
         n = int(vocab_size or len(tokenizer))
         widths = (self.task.max_prompt_length, max_episode_length, self.task.max_prompt_length + max_episode_length)
@@ -110,7 +112,7 @@ class TextGenEnv(gymnasium.Env[dict[str, np.ndarray], int]):
             raise gymnasium.error.ResetNeeded("call reset() before step()")
         previous, token = self._observation, int(action)
         self._observation = current = previous.update(token)
-        done = self.task.is_done(token, len(current.context_ids))
+        done = self.task.is_done(current)
         info = self._episode_info(previous, current) if done else {}
         return current.to_dict(), self._reward(previous, token, current, done), done, False, info
 
