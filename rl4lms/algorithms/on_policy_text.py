@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -74,7 +75,15 @@ class TextRollouts(OnPolicyAlgorithm):
     whitens_itself: ClassVar[bool] = False  # True for a class whose `train()` was written for SB3's buffer
     kl_in_reward: bool = True  # False if the KL to the reference is in the loss (docs/numerics.md, line 31)
     by_reference: bool = False  # whether the frozen reference makes the episodes
+    critic: ClassVar[bool | None] = None  # whether the policy must have values; None: either, as a user's class decides
     aggregation: ClassVar[str] = "token_mean"  # of the loss (docs/numerics.md, line 32)
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        if self.critic is not None and getattr(self.policy, "has_critic", True) is not self.critic:
+            name = type(self).__name__
+            wrong = "needs a critic; write shared." if self.critic else "has no critic; write value_model: none."
+            raise ConfigError(f"alg.policy.args.value_model: {name} {wrong}")
 
     @property
     def budget(self) -> int:
@@ -271,9 +280,9 @@ def construct_algorithm(alg_class: type[OnPolicyAlgorithm], kwargs: Mapping[str,
         attributes = {n: arguments.pop(n, v) for n, v in TRAIN_DEFAULTS.items() if n not in parameters}
     accepted = {"rollout_buffer_class": EpisodeRolloutBuffer, "rollout_buffer_kwargs": buffer_kwargs}
     if "rollout_buffer_class" in parameters or open_ended:
-        algorithm = composed(**{**arguments, **accepted})
+        algorithm = _made(composed, {**arguments, **accepted})
     else:
-        algorithm = composed(**arguments)
+        algorithm = _made(composed, arguments)
         algorithm.rollout_buffer = EpisodeRolloutBuffer(
             algorithm.n_steps, algorithm.observation_space, algorithm.action_space, device=algorithm.device,
             gae_lambda=algorithm.gae_lambda, gamma=algorithm.gamma, n_envs=algorithm.n_envs, **buffer_kwargs,
@@ -281,6 +290,17 @@ def construct_algorithm(alg_class: type[OnPolicyAlgorithm], kwargs: Mapping[str,
     for name, value in attributes.items():
         setattr(algorithm, name, value)
     return algorithm
+
+
+def _made(cls: type[TextRollouts], arguments: Mapping[str, Any]) -> TextRollouts:
+    """An instance. Raises ConfigError for an argument of the configuration that the class does not take."""
+    try:
+        return cls(**arguments)
+    except TypeError as error:
+        found = re.search(r"__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+        if found is None or found[1] not in arguments:
+            raise
+        raise ConfigError(f"alg.args.{found[1]}: {cls.__name__} takes no such argument; remove it.") from None
 
 
 def wrap_onpolicy_alg(

@@ -162,12 +162,14 @@ def _budget(algorithm: str, args: Mapping[str, Any], n_envs: int, generation: Ma
 
     Tasks give it in tokens, as `n_steps` of each environment, so that algorithms may be compared. An algorithm of
     groups gets as many prompts as fill so many tokens with its completions of full length, unless `n_prompts` is given.
+    A class of the user's is one if its arguments have `completions_per_prompt`.
     """
     kind = group_arguments(algorithm) if AlgorithmRegistry.table.is_shipped(algorithm) else None
-    if kind is None or "n_steps" not in args:
+    default = None if kind is None else kind.completions_per_prompt
+    responses = args.get("completions_per_prompt", default)
+    if responses is None or "n_steps" not in args:
         return dict(args)
     own = {name: value for name, value in args.items() if name != "n_steps"}
-    responses = own.get("completions_per_prompt", kind.completions_per_prompt)
     responses += algorithm == "remax"  # and a greedy one
     return {"n_prompts": max(1, round(args["n_steps"] * n_envs / (responses * generation["max_new_tokens"]))), **own}
 
