@@ -57,7 +57,7 @@ class GRPO(GroupRollouts):
         self.logger.record("train/clip_range_high", self.clip[1])
 
     def loss(self, batch: RolloutSamples) -> Loss:
-        kl_coeff = 0.0 if self.kl_in_reward else self.kl_controller.kl_coeff
+        kl_coeff = 0.0 if self.kl_in_reward else self.kl_coeff
         self.policy.entropy_gradient = self.ent_coef != 0.0
         output = self.policy.evaluate_actions(batch.observations, batch.actions, raw=kl_coeff > 0)
         log_ratio = output.log_prob - batch.old_log_prob

@@ -72,6 +72,7 @@ class TextRollouts(OnPolicyAlgorithm):
     collector: RolloutCollector
     tracker: Tracker | None = None
     iteration: int = 0
+    kl_coeff: float = 0.0  # of this iteration, in its rewards or its loss; the controller's is the next one's
     whitens_itself: ClassVar[bool] = False  # True for a class whose `train()` was written for SB3's buffer
     kl_in_reward: bool = True  # False if the KL to the reference is in the loss (docs/numerics.md, line 31)
     by_reference: bool = False  # whether the frozen reference makes the episodes
@@ -101,6 +102,7 @@ class TextRollouts(OnPolicyAlgorithm):
 
     def set_rollouts(self, collector: RolloutCollector, tracker: Tracker | None = None) -> None:
         self.collector, self.tracker = collector, tracker
+        self.kl_coeff = collector.kl_controller.kl_coeff
         self.rollout_buffer.aggregation = self.aggregation
         self.rollout_buffer.longest = collector.task.max_episode_length
         self._settle_whitening()
@@ -147,9 +149,10 @@ class TextRollouts(OnPolicyAlgorithm):
         callback.on_rollout_start()
         self.policy.set_training_mode(False)
         rollout_buffer.reset()
+        self.kl_coeff = self.kl_controller.kl_coeff
         batch = self.collector.collect(self.policy, self.iteration)
         sampler_numbers = self._check_reproduction(batch)
-        info = rollout_info(batch, self.kl_controller.kl_coeff, self.by_reference)
+        info = rollout_info(batch, self.kl_coeff, by_reference=self.by_reference, kl_in_reward=self.kl_in_reward)
         info |= self.collector.numbers | sampler_numbers
         rollout_buffer.add_episodes(self.select(batch), self.iteration)
         progress.numbers({"reward": info["rollout/ep_rew_mean"], "KL": info["rollout/kl_mean"]})
