@@ -8,10 +8,17 @@ from typing import Any
 
 import pytest
 
-from rl4lms.config.arguments import ALGORITHM_ARGUMENTS, WITHOUT_KL, GroupArguments, group_arguments
+from rl4lms.config.arguments import (
+    ALGORITHM_ARGUMENTS,
+    PUBLISHED_WITHOUT_KL,
+    WITHOUT_KL,
+    GroupArguments,
+    OnPolicyArguments,
+    group_arguments,
+)
 from rl4lms.config.compose import compose_rl
 from rl4lms.config.params import Params
-from rl4lms.config.schema import RunConfig
+from rl4lms.config.schema import KLConfig, RunConfig
 from tests.config.test_schema import Config, changed, message
 
 PARAMS = Path(__file__).resolve().parents[2] / "params"
@@ -156,7 +163,7 @@ def test_a_buffer_of_groups_is_never_too_short(on_policy: Config) -> None:
 @pytest.mark.parametrize("name", ALGS)
 def test_every_shipped_algorithm_composes_for_every_task(name: str) -> None:
     """Algorithms of groups get prompts for the tokens that the task gives an iteration, in texts of full length."""
-    for suite in ("mini", "tiny", "real"):
+    for suite in ("mini", "tiny", "real", "paper"):
         params = Params.open(PARAMS, suite)
         for task in params.grue()["tasks"]:
             rl, own = params.rl(task), params.alg(name).get("tasks", {}).get(task, {})
@@ -172,6 +179,30 @@ def test_every_shipped_algorithm_composes_for_every_task(name: str) -> None:
                     n_tokens = responses * config.alg.policy.generation.max_new_tokens
                     expected = max(1, round(said["n_steps"] * config.env.n_envs / n_tokens))
                     assert args.n_prompts == expected, (suite, task, start)
+
+
+@pytest.mark.parametrize("name", [name for name in ALGS if name not in ("ppo", "nlpo")])
+def test_the_suite_paper_takes_from_ppo_of_the_task_what_it_shares_with_it(name: str) -> None:
+    """Rate, tokens, iterations and, where its paper has one, KL. A step has whole groups."""
+    params = Params.open(PARAMS, "paper")
+    for task in params.grue()["tasks"]:
+        for start in ("", "supervised_"):
+            ours, ppo = (
+                RunConfig.from_dict(
+                    compose_rl(params, task, start + each, 0, data_dir="D", model_dir="M", reward_model_dir="R")
+                )
+                for each in (name, "ppo")
+            )
+            assert ours.alg.args.learning_rate == ppo.alg.args.learning_rate <= 2e-6
+            assert ours.train_evaluation.n_iters == ppo.train_evaluation.n_iters
+            without = ours.alg.id in PUBLISHED_WITHOUT_KL
+            assert ours.alg.kl_div == (KLConfig(0.0) if without else ppo.alg.kl_div), (task, start)
+            if isinstance(ours.alg.args, OnPolicyArguments):
+                assert ours.alg.args.n_steps == ppo.alg.args.n_steps
+                continue
+            clipped = hasattr(ours.alg.args, "clip_range") or ours.alg.id == "cispo"
+            assert ours.alg.args.n_epochs == (ppo.alg.args.n_epochs if clipped and ours.alg.id != "rloo" else 1)
+            assert 1 <= ours.alg.args.n_minibatches <= ours.alg.args.n_prompts
 
 
 def test_prompts_that_are_given_win_over_the_tasks_tokens() -> None:
