@@ -88,8 +88,8 @@ three cells again ([how](../verify.md)).
   `{manifest}`
 - `grue.csv`: what the table below says; `scores.csv`: every metric of every run; `significance.csv`: each checkpoint
   beside the one that it started from
-- `statistics.csv`, `contrasts.csv`, `pairs.csv`, `profiles.csv`: what methods gain over their warm start; `training.csv`:
-  what their trainings were
+- `statistics.csv`, `contrasts.csv`, `pairs.csv`, `profiles.csv`: what methods gain over their warm start;
+  `training.csv`: what their trainings were
 - `curves.csv`: rollouts and validation by iteration; `metrics.json`: the headline numbers
 
 {plots}

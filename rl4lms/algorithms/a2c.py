@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rl4lms.algorithms.on_policy_text import Loss, TextRollouts, check_positive, norm_limit
 from rl4lms.numerics.losses import value_loss
@@ -16,6 +16,8 @@ class A2C(TextRollouts):
     that of PPO with one epoch, one minibatch and no clipping. `gradient_accumulation_steps` divides the step into parts
     to save memory.
     """
+
+    critic: ClassVar[bool | None] = True
 
     def __init__(
         self,

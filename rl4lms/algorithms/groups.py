@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -16,6 +16,9 @@ from rl4lms.rollouts.kl_controller import KLController
 from rl4lms.rollouts.scoring import Scorer
 from rl4lms.tokenization.text_task import TextTask
 
+# Arguments of SB3's class that have no use without values of states.
+FIXED: dict[str, Any] = {"gamma": 1.0, "gae_lambda": 1.0, "vf_coef": 0.0, "use_sde": False, "sde_sample_freq": -1}
+
 
 class GroupRollouts(TextRollouts):
     """An algorithm whose iteration has `n_prompts` prompts with `completions_per_prompt` whole episodes each.
@@ -25,6 +28,8 @@ class GroupRollouts(TextRollouts):
     gradient_accumulation_steps: the parts into which a step is divided to save memory. ent_coef: of the entropy.
     """
 
+    critic: ClassVar[bool | None] = False
+    least_completions: ClassVar[int] = 2  # of a prompt; 1 if no completion is compared with the others of its prompt
     kl_in_reward: bool = False
     greedy_baseline: bool = False  # whether the score of a greedy response to the prompt is needed
     n_rounds: int = 1  # of dynamic sampling (`rl4lms.rollouts.groups`)
@@ -46,31 +51,30 @@ class GroupRollouts(TextRollouts):
     ) -> None:
         check_positive(n_prompts=n_prompts, completions_per_prompt=completions_per_prompt, n_epochs=n_epochs)
         check_positive(n_minibatches=n_minibatches, gradient_accumulation_steps=gradient_accumulation_steps)
+        if completions_per_prompt < self.least_completions:
+            raise ConfigError(
+                f"alg.args.completions_per_prompt: {completions_per_prompt}, expected at least "
+                f"{self.least_completions}: a completion is compared with the others of its prompt."
+            )
         self.n_prompts, self.completions_per_prompt = n_prompts, completions_per_prompt
         self.n_minibatches, self.n_epochs = n_minibatches, n_epochs
         self.gradient_accumulation_steps = gradient_accumulation_steps
-        fixed = {
-            "n_steps": self.budget,
-            "gamma": 1.0,
-            "gae_lambda": 1.0,
-            "vf_coef": 0.0,
-            "use_sde": False,
-            "sde_sample_freq": -1,
-        }
+        for name in ("n_steps", *FIXED):
+            if name in kwargs:
+                raise ConfigError(
+                    f"alg.args.{name}: {type(self).__name__} has no critic, and an iteration is n_prompts times "
+                    "completions_per_prompt episodes; remove it."
+                )
         super().__init__(
             policy,
             env,
             learning_rate,
             ent_coef=ent_coef,
             max_grad_norm=norm_limit(max_grad_norm),
-            **{**kwargs, **fixed},
+            n_steps=self.budget,
+            **FIXED,
+            **kwargs,
         )
-
-    def _setup_model(self) -> None:
-        super()._setup_model()
-        if self.policy.has_critic:
-            name = type(self).__name__
-            raise ConfigError(f"alg.policy.args.value_model: {name} has no critic; write value_model: none.")
 
     @property
     def budget(self) -> int:

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from rl4lms.algorithms.groups import GroupRollouts
 from rl4lms.algorithms.on_policy_text import Loss, check_positive
+from rl4lms.config.arguments import clip_complaint
+from rl4lms.core.errors import ConfigError
 from rl4lms.numerics.advantages import group_advantages
 from rl4lms.numerics.kl import kl_k3
 from rl4lms.numerics.losses import clipped_policy_loss, sequence_log_ratio
@@ -40,6 +42,8 @@ class GRPO(GroupRollouts):
         **kwargs: Any,
     ) -> None:
         check_positive(clip_range=clip_range, clip_range_high=clip_range_high, target_kl=target_kl)
+        if (wrong := clip_complaint(clip_range, clip_range_high)) is not None:
+            raise ConfigError(f"alg.args.clip_range_high: {wrong}")
         self.clip_range = FloatSchedule(clip_range)
         self.clip_range_high = FloatSchedule(clip_range if clip_range_high is None else clip_range_high)
         self.target_kl = target_kl
@@ -53,7 +57,7 @@ class GRPO(GroupRollouts):
         self.logger.record("train/clip_range_high", self.clip[1])
 
     def loss(self, batch: RolloutSamples) -> Loss:
-        kl_coeff = 0.0 if self.kl_in_reward else self.kl_controller.kl_coeff
+        kl_coeff = 0.0 if self.kl_in_reward else self.kl_coeff
         self.policy.entropy_gradient = self.ent_coef != 0.0
         output = self.policy.evaluate_actions(batch.observations, batch.actions, raw=kl_coeff > 0)
         log_ratio = output.log_prob - batch.old_log_prob

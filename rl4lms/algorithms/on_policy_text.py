@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -75,15 +76,24 @@ class TextRollouts(OnPolicyAlgorithm):
     tracker: Tracker | None = None
     iteration: int = 0
     n_sampled_tokens: int = 0  # of all iterations: every token that the sampler emitted, discarded ones included
-    n_tokens: int | None = None  # sampled tokens after which training ends, if iterations do not end it before
+    token_budget: int | None = None  # sampled tokens after which training ends, if iterations do not end it before
     rate_schedule: RateSchedule = RateSchedule()  # a factor of SB3's schedule of the learning rate
     _rate_factor: float = 1.0
     rollout_numbers: Mapping[str, float] = MappingProxyType({})  # as logged, of the last iteration
     ended: bool = False  # set where training is to end before the next rollout
+    kl_coeff: float = 0.0  # of this iteration, in its rewards or its loss; the controller's is the next one's
     whitens_itself: ClassVar[bool] = False  # True for a class whose `train()` was written for SB3's buffer
     kl_in_reward: bool = True  # False if the KL to the reference is in the loss (docs/numerics.md, line 31)
     by_reference: bool = False  # whether the frozen reference makes the episodes
+    critic: ClassVar[bool | None] = None  # whether the policy must have values; None: either, as a user's class decides
     aggregation: ClassVar[str] = "token_mean"  # of the loss (docs/numerics.md, line 32)
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        if self.critic is not None and getattr(self.policy, "has_critic", True) is not self.critic:
+            name = type(self).__name__
+            wrong = "needs a critic; write shared." if self.critic else "has no critic; write value_model: none."
+            raise ConfigError(f"alg.policy.args.value_model: {name} {wrong}")
 
     @property
     def budget(self) -> int:
@@ -101,6 +111,7 @@ class TextRollouts(OnPolicyAlgorithm):
 
     def set_rollouts(self, collector: RolloutCollector, tracker: Tracker | None = None) -> None:
         self.collector, self.tracker = collector, tracker
+        self.kl_coeff = collector.kl_controller.kl_coeff
         self.rollout_buffer.aggregation = self.aggregation
         self.rollout_buffer.longest = collector.task.max_episode_length
         self._settle_whitening()
@@ -140,8 +151,8 @@ class TextRollouts(OnPolicyAlgorithm):
     def _update_current_progress_remaining(self, num_timesteps: int, total_timesteps: int) -> None:
         """Where the update is in the run: by iterations, or by the budget of tokens if there is one."""
         before, after, total = num_timesteps - self.budget, num_timesteps, total_timesteps
-        if self.n_tokens is not None:
-            after, total = self.n_sampled_tokens, self.n_tokens
+        if self.token_budget is not None:
+            after, total = self.n_sampled_tokens, self.token_budget
             before = after - int(self.rollout_numbers["rollout/n_sampled_tokens"])
         self._current_progress_remaining = 1.0 - before / total
         self._rate_factor = self.rate_schedule(before / total, after / total)
@@ -160,9 +171,10 @@ class TextRollouts(OnPolicyAlgorithm):
         self.policy.before_rollout(self.iteration)
         self.policy.set_training_mode(False)
         rollout_buffer.reset()
+        self.kl_coeff = self.kl_controller.kl_coeff
         batch = self.collector.collect(self.policy, self.iteration)
         sampler_numbers = self._check_reproduction(batch)
-        info = rollout_info(batch, self.kl_controller.kl_coeff, self.by_reference)
+        info = rollout_info(batch, self.kl_coeff, by_reference=self.by_reference, kl_in_reward=self.kl_in_reward)
         info |= self.collector.numbers | sampler_numbers
         rollout_buffer.add_episodes(self.select(batch), self.iteration)
         progress.numbers({"reward": info["rollout/ep_rew_mean"], "KL": info["rollout/kl_mean"]})
@@ -295,9 +307,9 @@ def construct_algorithm(alg_class: type[OnPolicyAlgorithm], kwargs: Mapping[str,
         attributes = {n: arguments.pop(n, v) for n, v in TRAIN_DEFAULTS.items() if n not in parameters}
     accepted = {"rollout_buffer_class": EpisodeRolloutBuffer, "rollout_buffer_kwargs": buffer_kwargs}
     if "rollout_buffer_class" in parameters or open_ended:
-        algorithm = composed(**{**arguments, **accepted})
+        algorithm = _made(composed, {**arguments, **accepted})
     else:
-        algorithm = composed(**arguments)
+        algorithm = _made(composed, arguments)
         algorithm.rollout_buffer = EpisodeRolloutBuffer(
             algorithm.n_steps, algorithm.observation_space, algorithm.action_space, device=algorithm.device,
             gae_lambda=algorithm.gae_lambda, gamma=algorithm.gamma, n_envs=algorithm.n_envs, **buffer_kwargs,
@@ -305,6 +317,17 @@ def construct_algorithm(alg_class: type[OnPolicyAlgorithm], kwargs: Mapping[str,
     for name, value in attributes.items():
         setattr(algorithm, name, value)
     return algorithm
+
+
+def _made(cls: type[TextRollouts], arguments: Mapping[str, Any]) -> TextRollouts:
+    """An instance. Raises ConfigError for an argument of the configuration that the class does not take."""
+    try:
+        return cls(**arguments)
+    except TypeError as error:
+        found = re.search(r"__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+        if found is None or found[1] not in arguments:
+            raise
+        raise ConfigError(f"alg.args.{found[1]}: {cls.__name__} takes no such argument; remove it.") from None
 
 
 def wrap_onpolicy_alg(

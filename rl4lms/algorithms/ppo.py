@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from stable_baselines3.common.utils import FloatSchedule
@@ -20,6 +20,8 @@ class PPO(TextRollouts):
     k3 estimate of KL(old || new) exceeds 1.5 times it. `gradient_accumulation_steps` divides a minibatch into so many
     micro-batches of whole episodes, whose gradients add up to that of the minibatch.
     """
+
+    critic: ClassVar[bool | None] = True
 
     def __init__(
         self,

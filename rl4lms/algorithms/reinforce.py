@@ -25,6 +25,7 @@ class REINFORCE(GroupRollouts):
     the mean return of all other texts of the rollout, which keeps the gradient unbiased. One pass per rollout.
     """
 
+    least_completions: ClassVar[int] = 1
     kl_in_reward = True
     aggregation: ClassVar[str] = "sequence_sum"
     BASELINES: ClassVar[tuple[str, ...]] = ("none", "leave_one_out")
@@ -34,6 +35,8 @@ class REINFORCE(GroupRollouts):
         completions_per_prompt: int = 1, **kwargs: Any,
     ) -> None:  # fmt: skip
         self.baseline = _checked(baseline, self.BASELINES)
+        if baseline == "leave_one_out" and n_prompts == completions_per_prompt == 1:
+            raise ConfigError("alg.args.n_prompts: 1, expected at least 2 texts a rollout with baseline leave_one_out.")
         super().__init__(policy, env, n_prompts=n_prompts, completions_per_prompt=completions_per_prompt, **kwargs)
 
     def loss(self, batch: RolloutSamples) -> Loss:
@@ -91,6 +94,7 @@ class REINFORCEPlusPlus(GRPO):
     a score, and the KL is in the loss (k2).
     """
 
+    least_completions: ClassVar[int] = 1
     aggregation: ClassVar[str] = "token_mean"
     BASELINES: ClassVar[tuple[str, ...]] = ("none", "mean")
 

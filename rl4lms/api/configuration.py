@@ -10,7 +10,13 @@ from rl4lms.config.arguments import PUBLISHED_WITHOUT_KL, group_arguments
 from rl4lms.core.code_imports import found_as
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.registry import Registry
-from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, RewardFunctionRegistry, takes_completions
+from rl4lms.core.tables import (
+    AlgorithmRegistry,
+    DataPoolRegistry,
+    MetricRegistry,
+    RewardFunctionRegistry,
+    takes_completions,
+)
 from rl4lms.core.user_code import UndigestibleError, digest_of
 from rl4lms.data_pools.text_generation_pool import TextGenPool
 from rl4lms.training.pools import digest_of_samples
@@ -35,28 +41,47 @@ def quick_start(
         given["tokenizer"]["max_length"] = prompt_length
         return {**given, "alg": {**alg, "generation_kwargs": {"do_sample": False, "max_new_tokens": length}}}
     args: dict[str, Any] = {"learning_rate": 1e-5}
-    if (kind_of := group_arguments(algorithm)) is not None:
-        args |= {"n_prompts": 64 // kind_of.completions_per_prompt}
+    policy: dict[str, Any] = {"model_name": model, "generation_kwargs": generation}
+    base = _shipped_base(algorithm)
+    if (kind_of := group_arguments(base)) is not None:
+        n = kind_of.completions_per_prompt
+        args |= {"n_prompts": 64 // n, "completions_per_prompt": n}
+        policy |= {"value_model": "none"}
     else:
         args |= {"n_steps": 4 * length, "minibatch": "episodes"}
-        if algorithm != "a2c":  # one update a rollout
+        if base != "a2c":  # one update a rollout
             args |= {"batch_size": 16 * length}
-        if algorithm in ("ppo", "nlpo"):
+        if base in ("ppo", "nlpo"):
             args |= {"n_epochs": 4}
-    policy: dict[str, Any] = {"model_name": model, "generation_kwargs": generation}
-    if algorithm == "nlpo":
+    if base == "nlpo":
         policy |= {"mask_type": "learned_top_p", "top_mask": 0.9, "target_update_iterations": 5}
-    policy_id = f"{'maskable_' if algorithm == 'nlpo' else ''}{kind}_lm_actor_critic_policy"
+    policy_id = f"{'maskable_' if base == 'nlpo' else ''}{kind}_lm_actor_critic_policy"
     lengths = {"max_prompt_length": prompt_length, "max_episode_length": length, "terminate_on_eos": True}
     given["env"] = {"n_envs": 16, "args": lengths}
     given["alg"] = {
         "id": algorithm,
         "args": args,
-        "kl_div": {"coeff": 0.0 if algorithm in PUBLISHED_WITHOUT_KL else 0.05},
+        "kl_div": {"coeff": 0.0 if base in PUBLISHED_WITHOUT_KL else 0.05},
         "policy": {"id": policy_id, "args": policy},
     }
     given["train_evaluation"] |= {"n_iters": n_iters, "eval_every": max(1, n_iters // 5)}
     return given
+
+
+def _shipped_base(algorithm: str) -> str:
+    """The shipped algorithm that a class of the user's derives from, by id; "" if none. A shipped id is its own.
+
+    A class straight from `GroupRollouts` is taken as one from GRPO.
+    """
+    table = AlgorithmRegistry.table
+    if table.is_shipped(algorithm) or not table.admit(algorithm):
+        return algorithm
+    made = table.load(algorithm)
+    for base in getattr(made, "__mro__", ()):
+        for name in table.shipped():
+            if table.load(name) is base:
+                return name
+    return "grpo" if getattr(made, "critic", None) is False else ""
 
 
 def in_place(

@@ -273,6 +273,13 @@ def mask_complaint(mask_type: str, top_mask: float) -> str | None:
     return f"{top_mask:g} with mask_type {mask_type}, expected {wanted}."
 
 
+def clip_complaint(low: Any, high: Any) -> str | None:
+    """What is wrong with the upper clip range beside the lower one, for a message; None for schedules and no limit."""
+    if not (isinstance(low, int | float) and isinstance(high, int | float)) or high >= low:
+        return None
+    return f"{high:g}, expected at least clip_range {low:g}; null clips upwards as far as downwards."
+
+
 ALGORITHM_ARGUMENTS: Mapping[str, type] = {
     "ppo": PPOArguments,
     "nlpo": PPOArguments,

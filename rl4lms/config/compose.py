@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rl4lms.config.arguments import group_arguments
+from rl4lms.config.arguments import ALGORITHM_ARGUMENTS, PUBLISHED_WITHOUT_KL, group_arguments
 from rl4lms.config.overrides import noted, override
 from rl4lms.config.params import RUN, Params, merge
+from rl4lms.config.reader import hints
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.tables import AlgorithmRegistry
 
@@ -146,12 +147,11 @@ def _algorithm(
     if name not in known:
         raise ConfigError(unknown("method", method, (m for m in methods(known) if algorithm_of(m)), "--method"))
     alg = params.alg(name)
-    changes = [params.rl(task), alg.get("tasks", {}).get(task, {})]
+    of_task, own = params.rl(task), alg.get("tasks", {}).get(task, {})
+    changes = [_for(alg["id"], of_task), own]
     if starting_point(method) == "supervised":
-        changes = [
-            alg.get("supervised", {}),
-            *(part for each in changes for part in (each, each.get("supervised", {}))),
-        ]
+        warm = _for(alg["id"], of_task.get("supervised", {}))
+        changes = [alg.get("supervised", {}), changes[0], warm, own, own.get("supervised", {})]
     changes.append(alg.get("point", {}))
     merged: dict[str, Any] = {k: alg.get(k, {}) for k in ("args", "kl_div", "policy")} | {
         "generation": task_params["generation"],
@@ -166,17 +166,34 @@ def _algorithm(
     return alg, merged | lengths
 
 
+def _for(algorithm: str, of_task: Mapping[str, Any]) -> dict[str, Any]:
+    """What a task says to all algorithms, for one of them.
+
+    An algorithm that is published without a penalty for the KL has the one of its own file, and none takes a weight of
+    the entropy that it does not have.
+    """
+    change = dict(of_task)
+    kind = ALGORITHM_ARGUMENTS.get(algorithm) if AlgorithmRegistry.table.is_shipped(algorithm) else None
+    if kind is not None and "ent_coef" not in hints(kind) and change.get("args"):
+        change["args"] = {name: value for name, value in change["args"].items() if name != "ent_coef"}
+    if kind is not None and algorithm in PUBLISHED_WITHOUT_KL:
+        change.pop("kl_div", None)
+    return change
+
+
 def _budget(algorithm: str, args: Mapping[str, Any], n_envs: int, generation: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments with the size of an iteration in the algorithm's own unit.
 
     Tasks give it in tokens, as `n_steps` of each environment, so that algorithms may be compared. An algorithm of
     groups gets as many prompts as fill so many tokens with its completions of full length, unless `n_prompts` is given.
+    A class of the user's is one if its arguments have `completions_per_prompt`.
     """
     kind = group_arguments(algorithm) if AlgorithmRegistry.table.is_shipped(algorithm) else None
-    if kind is None or "n_steps" not in args:
+    default = None if kind is None else kind.completions_per_prompt
+    responses = args.get("completions_per_prompt", default)
+    if responses is None or "n_steps" not in args:
         return dict(args)
     own = {name: value for name, value in args.items() if name != "n_steps"}
-    responses = own.get("completions_per_prompt", kind.completions_per_prompt)
     responses += algorithm == "remax"  # and a greedy one
     return {"n_prompts": max(1, round(args["n_steps"] * n_envs / (responses * generation["max_new_tokens"]))), **own}
 

@@ -15,13 +15,10 @@ from typing import Annotated, Any
 from rl4lms.config.arguments import (
     ALGORITHM_ARGUMENTS,
     POLICY_ARGUMENTS,
-    WITHOUT_KL,
     AlgorithmArguments,
-    DAPOArguments,
     GroupArguments,
     MaskablePolicyArguments,
     OnPolicyArguments,
-    REINFORCEPlusPlusArguments,
     group_arguments,
     mask_complaint,
     refuse_float16,
@@ -33,6 +30,7 @@ from rl4lms.config.generation import (
     read_generation,
     share_token_facts,
 )
+from rl4lms.config.groups import group_complaints
 from rl4lms.config.overrides import noted, override
 from rl4lms.config.reader import Count, Seed, check_json, check_keys, hints, join, mapping, missing, plain, read, where
 from rl4lms.config.sections import (
@@ -229,13 +227,17 @@ class _Reading:
                 "alg.args.minibatch: episodes, whole ones up to batch_size steps; write transitions for RL4LMs'."
             )
         kl_div = self._read(KLConfig, alg["kl_div"], "alg.kl_div")
+        if kl_div.target_kl is not None and not kl_div.coeff:
+            raise self._wrong("alg.kl_div.target_kl", "adapts coeff, which is 0 and stays so; write null.")
         length = policy.generation.max_new_tokens
         evaluation = self._evaluation(on_policy=True, length=length, causal=_is_causal(policy.id))
         arguments = self._algorithm_arguments(alg["id"], {k: v for k, v in args.items() if k != "seed"})
         if isinstance(arguments, OnPolicyArguments):  # those of a user's class mean what it says
             self._check_buffer(arguments.n_steps, env.n_envs, length or env.args.max_episode_length)
         elif isinstance(arguments, GroupArguments):
-            self._check_groups(alg["id"], arguments, env, length or env.args.max_episode_length, kl_div)
+            longest = length or env.args.max_episode_length
+            for path, wrong in group_complaints(alg["id"], arguments, env.args, longest, kl_div):
+                raise self._wrong(path, wrong)
         if isinstance(arguments, AlgorithmArguments):
             self._check_warmup(arguments, evaluation)
         self._check_maskable(alg["id"], policy.id)
@@ -290,33 +292,6 @@ class _Reading:
             )
         if evaluation.n_iters is not None and steps >= evaluation.n_iters:
             raise self._wrong(path, f"{steps}, expected less than train_evaluation.n_iters {evaluation.n_iters}.")
-
-    def _check_groups(
-        self, name: str, arguments: GroupArguments, env: EnvConfig, longest: int, kl_div: KLConfig
-    ) -> None:
-        """Raises ConfigError for arguments of an algorithm of groups that contradict each other or the environment."""
-        if kl_div.coeff and name in WITHOUT_KL:
-            raise self._wrong("alg.kl_div.coeff", f"{name} has no KL penalty; write 0.")
-        if kl_div.norm_reward:
-            raise self._wrong("alg.kl_div.norm_reward", "not used by an algorithm of groups; write false.")
-        if arguments.n_minibatches > arguments.n_prompts:
-            raise self._wrong(
-                "alg.args.n_minibatches",
-                f"{arguments.n_minibatches} steps, but there are only {arguments.n_prompts} groups (n_prompts), and a "
-                "step has whole groups.",
-            )
-        alone = arguments.completions_per_prompt == 1
-        if alone and isinstance(arguments, REINFORCEPlusPlusArguments) and arguments.baseline == "mean":
-            raise self._wrong("alg.args.completions_per_prompt", "expected at least 2 with baseline mean, found 1.")
-        if isinstance(arguments, DAPOArguments) and arguments.overlong_tokens:
-            if not env.args.terminate_on_eos:
-                raise self._wrong(
-                    "alg.args.overlong_tokens",
-                    "without env.args.terminate_on_eos: true every response has the full length, and the penalty would "
-                    "be the same for all; write 0, or terminate_on_eos: true.",
-                )
-            if arguments.overlong_tokens > longest:
-                raise self._wrong("alg.args.overlong_tokens", f"expected at most {longest}, the longest response.")
 
     def _check_maskable(self, algorithm: str, policy: str) -> None:
         shipped = AlgorithmRegistry.table.is_shipped("nlpo") and PolicyRegistry.table.is_shipped(policy)

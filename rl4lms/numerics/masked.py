@@ -27,9 +27,13 @@ def whiten(values: Tensor, mask: Tensor, unbiased: bool = True, eps: float = 1e-
     """(x - mean) / (std + eps) over real entries, and 0 elsewhere. A single real entry is not changed.
 
     values: (...) float; mask: (...) bool. It equals `(x - x.mean()) / (x.std() + eps)` of the entries without padding
-    (Stable-Baselines3, `PPO.train`).
+    (Stable-Baselines3, `PPO.train`), but for equal entries, which become exactly 0: their mean is rounded, and what
+    that leaves is not small beside `eps`.
     """
-    if int(mask.sum()) < 2:
+    real = values[mask]
+    if len(real) < 2:
         return torch.where(mask, values, torch.zeros_like(values))
+    if bool(real.min() == real.max()):
+        return torch.zeros_like(values)
     whitened = (values - masked_mean(values, mask)) / (masked_std(values, mask, unbiased) + eps)
     return torch.where(mask, whitened, torch.zeros_like(values))

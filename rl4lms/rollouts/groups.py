@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
+from torch import Tensor
 
 from rl4lms.core import progress
+from rl4lms.metrics.base import mean
 from rl4lms.numerics.advantages import has_spread
 from rl4lms.rollouts.collector import MAX_WAVE, Decoding, RolloutCollector
 from rl4lms.rollouts.episodes import EpisodeBatch, join_episodes
@@ -53,30 +55,44 @@ class GroupCollector(RolloutCollector):
 
     def collect(self, policy: LMActorCriticPolicy, iteration: int) -> EpisodeBatch:
         """The experience of one iteration."""
+        drawn: list[EpisodeBatch] = []
         kept: list[EpisodeBatch] = []
-        n_found = n_drawn = n_discarded = n_tokens = 0
-        for n_round in range(1, self.n_rounds + 1):
+        n_found = n_drawn = n_tokens = 0
+        while n_found < self.n_prompts and len(drawn) < self.n_rounds:
             prompts = range(n_drawn, n_drawn + self.n_prompts - n_found)
             n_drawn = prompts.stop
             batch, n = self._round(policy, iteration, prompts)
             n_tokens += n
-            if self.n_rounds > 1:
-                useful = has_spread(batch.scores.sum(1), batch.groups)
-                n_useful = int(useful.sum()) // self.decoding.n_per_prompt
-                n_discarded += len(prompts) - n_useful
-                if n_useful or (n_round == self.n_rounds and not n_found):
-                    kept.append(batch.rows(torch.nonzero(useful).flatten()) if n_useful else batch)
-                n_found += n_useful
-            else:
-                kept, n_found = [batch], self.n_prompts
-            if n_found == self.n_prompts:
-                break
-        rollout = join_episodes(kept, self.task.pad_id)
-        alike = 1 - float(has_spread(rollout.scores.sum(1), rollout.groups).float().mean())
-        self.numbers = {"rollout/n_sampled_tokens": n_tokens, "rollout/groups_without_spread": alike}
+            drawn.append(batch)
+            useful = self._useful(batch)
+            if len(useful):
+                kept.append(batch.rows(useful) if len(useful) < len(batch.texts) else batch)
+            n_found += len(useful) // self.decoding.n_per_prompt
+        self.numbers = {"rollout/n_sampled_tokens": n_tokens} | self._numbers(drawn, n_drawn - n_found)
+        return self._penalise(join_episodes(kept or drawn[-1:], self.task.pad_id))
+
+    def _useful(self, batch: EpisodeBatch) -> Tensor:
+        """The episodes to learn from, all but with several rounds those whose group has scores that differ."""
+        if self.n_rounds == 1:
+            return torch.arange(len(batch.texts))
+        return torch.nonzero(has_spread(batch.scores.sum(1), batch.groups)).flatten()
+
+    def _numbers(self, drawn: list[EpisodeBatch], n_discarded: int) -> dict[str, float]:
+        """What to log of all groups that were drawn: rewards of those that are kept alone would be biased."""
+        numbers: dict[str, float] = {}
+        scores = torch.cat([batch.scores.sum(1) for batch in drawn])
+        if self.decoding.n_per_prompt > 1:
+            spread = torch.cat([has_spread(batch.scores.sum(1), batch.groups) for batch in drawn])
+            numbers["rollout/groups_without_spread"] = 1 - float(spread.float().mean())
         if self.n_rounds > 1:
-            self.numbers |= {"rollout/n_rounds": n_round, "rollout/n_groups_discarded": n_discarded}
-        return self._penalise(rollout)
+            numbers |= {"rollout/n_rounds": len(drawn), "rollout/n_groups_discarded": n_discarded}
+            numbers |= {
+                "rollout/ep_rew_mean": float(scores.mean()),
+                "rollout/ep_rew_std": float(scores.std(correction=0)),
+            }
+            for name in drawn[0].score_parts:
+                numbers[f"rollout/reward_{name}"] = mean([x for batch in drawn for x in batch.score_parts[name]])
+        return numbers
 
     def _round(self, policy: LMActorCriticPolicy, iteration: int, prompts: range) -> tuple[EpisodeBatch, int]:
         """The scored groups of these prompts, and the number of tokens that were sampled for them."""

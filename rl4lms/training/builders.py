@@ -102,7 +102,7 @@ def build_algorithm(
         alg.kl_div.norm_reward,
         scorer=scorer,
     )
-    algorithm.n_tokens = config.train_evaluation.n_tokens
+    algorithm.token_budget = config.train_evaluation.n_tokens
     if schedule is not None:
         algorithm.rate_schedule = schedule
     return BuiltAlgorithm(algorithm, scorer, stepping)

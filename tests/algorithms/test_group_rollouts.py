@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from torch.testing import assert_close
 from rl4lms.algorithms.dapo import DAPO
 from rl4lms.algorithms.dpo import DPO
 from rl4lms.algorithms.grpo import GRPO
-from rl4lms.algorithms.reinforce import ReMax
+from rl4lms.algorithms.reinforce import RLOO, ReMax
 from rl4lms.core.errors import ConfigError
 from rl4lms.numerics.kl import kl_k1, kl_k3
 from rl4lms.policies.sequences import all_tokens
@@ -61,6 +62,33 @@ def test_the_prompt_is_run_once_a_group(model_dir, family):
     algorithm.collector._respond(algorithm.policy, 0, range(4), algorithm.collector.decoding)
     hook.remove()
     assert rows[0] == 4 and max(rows[1:], default=16) <= 16
+
+
+@pytest.mark.parametrize(("cls", "in_reward"), [(GRPO, False), (RLOO, True), (ReMax, True)])
+def test_the_log_has_the_coefficient_of_this_iteration_where_the_kl_is(model_dir, cls, in_reward):
+    """docs/numerics.md, lines 18 and 31: the controller moves it between iterations, of rewards and losses alike."""
+    algorithm, logged, used = moved(build(model_dir("gpt2"), cls=cls, kl=0.1, kl_target=1e-9)), [], []
+    algorithm.tracker = SimpleNamespace(log_rollout=lambda _, info: logged.append(info), log_info=print)
+    penalise, accumulate = algorithm.collector._penalise, algorithm.accumulate
+
+    def rewarded(batch: Any) -> Any:
+        used.append(algorithm.kl_controller.kl_coeff)
+        return penalise(batch)
+
+    def learnt(batch: Any, loss: Any, n: int = 1) -> Any:
+        numbers = accumulate(batch, loss, n)
+        used.append((numbers["loss"] - numbers["policy_gradient_loss"]) / numbers["kl_loss"])
+        return numbers
+
+    if in_reward:
+        algorithm.collector._penalise = rewarded
+    else:
+        algorithm.accumulate = learnt
+    algorithm.learn(algorithm.budget * 3, log_interval=None)
+    coefficients = [info["rollout/kl_coeff"] for info in logged]
+    assert len(set(coefficients)) == 3 and used == pytest.approx(coefficients, rel=1e-3)
+    assert [("rollout/ep_kl_rew_mean" in info) for info in logged] == [in_reward] * 3
+    assert ("rollout/groups_without_spread" in logged[0]) is (cls is not ReMax)
 
 
 def test_each_episode_of_an_iteration_has_draws_of_its_own(model_dir):
@@ -146,9 +174,24 @@ def test_dynamic_sampling_is_that_of_its_definition(model_dir, n_prompts, n_roun
         assert 0 < rounds == numbers["rollout/n_rounds"]
         assert numbers["rollout/n_groups_discarded"] == n_drawn - len(kept)
         assert rounds == 1 if n_prompts == 2 else kept[-1] >= n_prompts
-        assert numbers["rollout/groups_without_spread"] == 0
-    else:
-        assert numbers["rollout/groups_without_spread"] == pytest.approx(1 - sum(useful[:7]) / 7)
+    assert numbers["rollout/groups_without_spread"] == pytest.approx(1 - sum(useful[:n_drawn]) / n_drawn)
+
+
+def test_logged_rewards_are_those_of_discarded_groups_too(model_dir):
+    """In the log of the run: a mean over groups that were kept would rise by what dynamic sampling leaves out."""
+    sizes = {"completions_per_prompt": 3, "reward": EvenPrompts()}
+    dapo, logged = build(model_dir("gpt2"), cls=DAPO, n_prompts=6, **sizes), []
+    dapo.tracker = SimpleNamespace(log_rollout=lambda _, info: logged.append(info), log_info=print)
+    dapo.learn(dapo.budget, log_interval=None)
+    (info,) = logged
+    kept = dapo.rollout_buffer.episodes.scores.sum(1)
+    n_drawn = len(kept) // 3 + int(info["rollout/n_groups_discarded"])
+    plain = build(model_dir("gpt2"), n_prompts=n_drawn, **sizes)
+    scores = plain.collector.collect(plain.policy, 0).scores.sum(1)
+    assert info["rollout/n_rounds"] > 1 and len(scores) > len(kept)
+    assert info["rollout/ep_rew_mean"] == pytest.approx(float(scores.mean()), abs=1e-6)
+    assert info["rollout/ep_rew_std"] == pytest.approx(float(scores.std(correction=0)), abs=1e-6)
+    assert abs(float(kept.mean() - scores.mean())) > 0.05
 
 
 def test_a_rollout_without_any_spread_is_that_of_the_last_round(model_dir):
@@ -189,7 +232,7 @@ def test_episodes_of_the_reference_have_the_policys_log_probabilities(model_dir)
     assert_close(batch.raw_logprobs[mask], raw[mask], rtol=0, atol=1e-10)
     assert_close(batch.logprobs[mask], sampled[mask], rtol=0, atol=1e-10)
     assert_close(batch.sampler_logprobs[mask], batch.ref_logprobs[mask], rtol=0, atol=1e-6)
-    info = rollout_info(batch, 0.0, dpo.by_reference)
+    info = rollout_info(batch, 0.0, by_reference=dpo.by_reference)
     pair = batch.ref_logprobs[mask], batch.raw_logprobs[mask]
     assert info["rollout/kl_mean"] == pytest.approx(float(kl_k1(*pair).mean()), abs=1e-9)
     assert info["rollout/kl_k3_mean"] == pytest.approx(float(kl_k3(*pair).mean()), abs=1e-9)

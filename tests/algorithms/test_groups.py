@@ -8,15 +8,17 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from rl4lms.algorithms.a2c import A2C
 from rl4lms.algorithms.dapo import DAPO
 from rl4lms.algorithms.dpo import DPO
 from rl4lms.algorithms.grpo import CISPO, GRPO, GSPO, DrGRPO
+from rl4lms.algorithms.ppo import PPO
 from rl4lms.algorithms.raft import RAFT
 from rl4lms.algorithms.reinforce import REINFORCE, RLOO, REINFORCEPlusPlus, ReMax
 from rl4lms.core.errors import ConfigError
 from rl4lms.rewards.base import BatchedRewardFunction
+from tests.algorithms.test_ppo import NO_PPO, weights
 from tests.algorithms.test_ppo import build as build_on_policy
-from tests.algorithms.test_ppo import weights
 from tests.algorithms.test_trpo import EvenShare
 
 FAMILIES = ["gpt2", "t5"]
@@ -115,6 +117,25 @@ def test_a_critic_is_refused(model_dir):
         build(model_dir("gpt2"), policy={"value_model": "shared"})
 
 
+@pytest.mark.parametrize("cls", [PPO, A2C])
+def test_a_missing_critic_is_refused(model_dir, cls):
+    """A class with advantages of its own over PPO's loss may say that it needs none."""
+    arguments = NO_PPO if cls is A2C else {}
+    with pytest.raises(ConfigError, match=rf"alg\.policy\.args\.value_model: {cls.__name__} needs a critic"):
+        build_on_policy(model_dir("gpt2"), cls=cls, policy={"value_model": "none"}, **arguments)
+    free = type("Free", (cls,), {"critic": None})
+    assert not build_on_policy(
+        model_dir("gpt2"), cls=free, policy={"value_model": "none"}, **arguments
+    ).policy.has_critic
+
+
+@pytest.mark.parametrize("key", ["n_steps", "gamma", "gae_lambda", "vf_coef", "batch_size", "normalize_advantage"])
+@pytest.mark.parametrize("cls", [GRPO, type("Own", (GRPO,), {}), REINFORCE])
+def test_arguments_of_a_critic_are_refused_through_the_api(model_dir, cls, key):
+    with pytest.raises(ConfigError, match=rf"^alg\.args\.{key}: {cls.__name__} .*; remove it\.$"):
+        build(model_dir("gpt2"), cls=cls, **{key: 1})
+
+
 def test_there_are_no_parameters_for_values(model_dir):
     algorithm = build(model_dir("gpt2"))
     names = [name for name, _ in algorithm.policy.named_parameters()]
@@ -170,6 +191,11 @@ def test_groups_without_pairs_leave_the_weights_alone(model_dir):
     [
         ("grpo", {"clip_range": 0.0}, r"alg\.args\.clip_range: expected a number above 0, found 0\.0"),
         ("grpo", {"n_prompts": 0}, r"alg\.args\.n_prompts: expected a number above 0, found 0"),
+        ("grpo", {"clip_range": 0.2, "clip_range_high": 0.1}, r"alg\.args\.clip_range_high: 0\.1, expected at least"),
+        ("gspo", {"clip_range": 0.2}, r"alg\.args\.clip_range_high: 0\.0004, expected at least clip_range 0\.2"),
+        ("grpo", {"completions_per_prompt": 1}, r"alg\.args\.completions_per_prompt: 1, expected at least 2"),
+        ("dpo", {"completions_per_prompt": 1}, r"alg\.args\.completions_per_prompt: 1, expected at least 2"),
+        ("reinforce", {"n_prompts": 1}, r"alg\.args\.n_prompts: 1, expected at least 2 texts a rollout"),
         ("rloo", {"target_kl": -1.0}, r"alg\.args\.target_kl: expected a number above 0"),
         ("cispo", {"ratio_cap": 0.0}, r"alg\.args\.ratio_cap: expected a number above 0"),
         ("dpo", {"beta": 0.0}, r"alg\.args\.beta: expected a number above 0"),

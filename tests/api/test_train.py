@@ -12,6 +12,11 @@ import pytest
 import yaml
 
 import rl4lms
+from rl4lms.algorithms.a2c import A2C
+from rl4lms.algorithms.groups import GroupRollouts
+from rl4lms.algorithms.grpo import GRPO
+from rl4lms.algorithms.nlpo import NLPO
+from rl4lms.algorithms.raft import RAFT
 from rl4lms.cli.train_text_generation import main
 from rl4lms.training import on_policy
 from tests.api.own_rewards import Even, even
@@ -172,6 +177,20 @@ def test_supervised_and_other_algorithms(train: Any) -> None:
     for algorithm in ("nlpo", "a2c", "trpo"):
         run = train(algorithm=algorithm, reward=even, n_iters=1)
         assert run.path == Path("runs") / algorithm and run.config["alg"]["id"] == algorithm
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("base", [GRPO, GroupRollouts, RAFT, A2C, NLPO])
+def test_a_class_of_ones_own_gets_what_its_base_takes(train: Any, base: type) -> None:
+    """No critic and no steps for one without a critic, a mask for one that needs it, no KL for one that has none."""
+    hooks = {"loss": RAFT.loss, "advantages": RAFT.advantages} if base is GroupRollouts else {}
+    run = train(algorithm=type("Own", (base,), hooks), reward=even, n_iters=1)
+    args, policy = run.config["alg"]["args"], run.config["alg"]["policy"]
+    grouped = issubclass(base, GroupRollouts)
+    assert ("n_prompts" in args) is grouped and ("n_steps" in args) is not grouped
+    assert policy["args"]["value_model"] == ("none" if grouped else "separate")
+    assert ("maskable" in policy["id"]) is (base is NLPO)
+    assert run.config["alg"]["kl_div"]["coeff"] == (0.0 if base is RAFT else 0.05)
 
 
 @pytest.mark.slow

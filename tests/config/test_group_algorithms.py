@@ -8,10 +8,17 @@ from typing import Any
 
 import pytest
 
-from rl4lms.config.arguments import ALGORITHM_ARGUMENTS, WITHOUT_KL, GroupArguments, group_arguments
+from rl4lms.config.arguments import (
+    ALGORITHM_ARGUMENTS,
+    PUBLISHED_WITHOUT_KL,
+    WITHOUT_KL,
+    GroupArguments,
+    OnPolicyArguments,
+    group_arguments,
+)
 from rl4lms.config.compose import compose_rl
 from rl4lms.config.params import Params
-from rl4lms.config.schema import RunConfig
+from rl4lms.config.schema import KLConfig, RunConfig
 from tests.config.test_schema import Config, changed, message
 
 PARAMS = Path(__file__).resolve().parents[2] / "params"
@@ -100,6 +107,14 @@ def test_a_group_has_two_completions_at_least(on_policy: Config, name: str) -> N
         ("dapo", {"overlong_tokens": 4}, "alg.args.overlong_tokens: without env.args.terminate_on_eos: true every re"),
         ("dapo", {"n_rounds": 4}, "alg.args.n_rounds: expected an integer >= 1 and <= 3, found 4."),
         ("dapo", {"overlong_penalty": -1}, "alg.args.overlong_penalty: expected a number >= 0, found -1."),
+        (
+            "grpo",
+            {"clip_range_high": 0.1},
+            "alg.args.clip_range_high: 0.1, expected at least clip_range 0.2; null clips",
+        ),
+        ("gspo", {"clip_range": 0.2}, "alg.args.clip_range_high: 0.0004, expected at least clip_range 0.2; null clips"),
+        ("reinforce", {"n_prompts": 1}, "alg.args.n_prompts: 1, expected at least 2 texts a rollout with baseline lea"),
+        ("dpo", {"beta": -0.1}, "alg.args.beta: expected a number > 0, found -0.1."),
         ("dpo", {"sampler": "start"}, 'alg.args.sampler: expected "policy" or "reference", found "start".'),
         ("dpo", {"beta": 0}, "alg.args.beta: expected a number > 0, found 0."),
         ("cispo", {"ratio_cap": 0.5}, "alg.args.ratio_cap: expected a number >= 1, found 0.5."),
@@ -120,6 +135,13 @@ def test_a_penalty_that_is_not_read_is_refused(on_policy: Config, name: str) -> 
     assert told == f"run.yml: alg.kl_div.coeff: {name} has no KL penalty; write 0."
 
 
+@pytest.mark.parametrize("name", ["ppo", "grpo", "dapo", "raft"])
+def test_a_target_for_no_penalty_is_refused(on_policy: Config, name: str) -> None:
+    given = by(on_policy, name) if name in GROUPS else on_policy
+    config = changed(given, "alg.kl_div", {"coeff": 0.0, "target_kl": 0.1})
+    assert message(config) == "run.yml: alg.kl_div.target_kl: adapts coeff, which is 0 and stays so; write null."
+
+
 def test_the_penalty_begins_within_the_longest_response(on_policy: Config) -> None:
     """That is max_new_tokens where it is given, else env.args.max_episode_length."""
     ends = changed(on_policy, "env.args.terminate_on_eos", True)
@@ -131,7 +153,7 @@ def test_the_penalty_begins_within_the_longest_response(on_policy: Config) -> No
 
 
 def test_a_buffer_of_groups_is_never_too_short(on_policy: Config) -> None:
-    one = by(on_policy, "reinforce", n_prompts=1, completions_per_prompt=1)
+    one = by(on_policy, "reinforce", n_prompts=1, completions_per_prompt=1, baseline="none")
     assert RunConfig.from_dict(one).alg.args.n_prompts == 1
 
 
@@ -141,7 +163,7 @@ def test_a_buffer_of_groups_is_never_too_short(on_policy: Config) -> None:
 @pytest.mark.parametrize("name", ALGS)
 def test_every_shipped_algorithm_composes_for_every_task(name: str) -> None:
     """Algorithms of groups get prompts for the tokens that the task gives an iteration, in texts of full length."""
-    for suite in ("mini", "tiny", "real"):
+    for suite in ("mini", "tiny", "real", "paper"):
         params = Params.open(PARAMS, suite)
         for task in params.grue()["tasks"]:
             rl, own = params.rl(task), params.alg(name).get("tasks", {}).get(task, {})
@@ -159,6 +181,30 @@ def test_every_shipped_algorithm_composes_for_every_task(name: str) -> None:
                     assert args.n_prompts == expected, (suite, task, start)
 
 
+@pytest.mark.parametrize("name", [name for name in ALGS if name not in ("ppo", "nlpo")])
+def test_the_suite_paper_takes_from_ppo_of_the_task_what_it_shares_with_it(name: str) -> None:
+    """Rate, tokens, iterations and, where its paper has one, KL. A step has whole groups."""
+    params = Params.open(PARAMS, "paper")
+    for task in params.grue()["tasks"]:
+        for start in ("", "supervised_"):
+            ours, ppo = (
+                RunConfig.from_dict(
+                    compose_rl(params, task, start + each, 0, data_dir="D", model_dir="M", reward_model_dir="R")
+                )
+                for each in (name, "ppo")
+            )
+            assert ours.alg.args.learning_rate == ppo.alg.args.learning_rate <= 2e-6
+            assert ours.train_evaluation.n_iters == ppo.train_evaluation.n_iters
+            without = ours.alg.id in PUBLISHED_WITHOUT_KL
+            assert ours.alg.kl_div == (KLConfig(0.0) if without else ppo.alg.kl_div), (task, start)
+            if isinstance(ours.alg.args, OnPolicyArguments):
+                assert ours.alg.args.n_steps == ppo.alg.args.n_steps
+                continue
+            clipped = hasattr(ours.alg.args, "clip_range") or ours.alg.id == "cispo"
+            assert ours.alg.args.n_epochs == (ppo.alg.args.n_epochs if clipped and ours.alg.id != "rloo" else 1)
+            assert 1 <= ours.alg.args.n_minibatches <= ours.alg.args.n_prompts
+
+
 def test_prompts_that_are_given_win_over_the_tasks_tokens() -> None:
     params = Params.open(PARAMS, "tiny")
     alg = params.alg("grpo")
@@ -170,6 +216,23 @@ def test_prompts_that_are_given_win_over_the_tasks_tokens() -> None:
     given = Given(**{f.name: getattr(params, f.name) for f in dataclasses.fields(params)})
     composed = compose_rl(given, "imdb", "grpo", 0, data_dir="D", model_dir="M", reward_model_dir="R")
     assert composed["alg"]["args"]["n_prompts"] == 3 and "n_steps" not in composed["alg"]["args"]
+
+
+def test_a_class_of_the_users_gets_prompts_for_the_tasks_tokens() -> None:
+    """It is one of groups if its params say how many completions a prompt has."""
+    params = Params.open(PARAMS, "tiny")
+    grpo = params.alg("grpo")
+
+    class Own(Params):
+        def alg(self, name: str) -> Any:
+            return {**grpo, "id": "mine:Own"}
+
+    own = Own(**{f.name: getattr(params, f.name) for f in dataclasses.fields(params)})
+    theirs, ours = (
+        compose_rl(each, "imdb", "grpo", 0, data_dir="D", model_dir="M", reward_model_dir="R")["alg"]["args"]
+        for each in (own, params)
+    )
+    assert theirs == ours and theirs["n_prompts"] > 0 and "n_steps" not in theirs
 
 
 @pytest.mark.parametrize(("task", "kind"), [("imdb", "causal"), ("common_gen", "seq2seq")])

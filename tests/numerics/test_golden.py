@@ -146,6 +146,17 @@ def test_kl_gradients_over_three_symbols(estimate, of_the_reference):
     assert (found - gradients[not of_the_reference]).abs().max() > 0.01
 
 
+@pytest.mark.parametrize("value", [0.1, -3.7, 0.0])
+@pytest.mark.parametrize("n", [2, 28, 1001])
+def test_equal_numbers_whiten_to_exactly_0(value, n):
+    """Their mean is rounded; over 1e-8 and a deviation of the same size that was half a standard deviation."""
+    x = torch.full((n, 2), value)
+    mask = torch.ones_like(x, dtype=torch.bool)
+    mask[:, 1] = False
+    x[:, 1] = torch.nan
+    assert torch.equal(whiten(x, mask), torch.zeros_like(x))
+
+
 def test_whitening_golden_and_slice():
     x, mask = T([1.0, 2.0, 3.0, 4.0]), T([False, True, True, False])
     assert_close(whiten(x, mask, unbiased=False)[mask], T([-1.0, 1.0]), rtol=0, atol=1e-6)
