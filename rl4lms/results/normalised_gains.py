@@ -138,7 +138,8 @@ def contrast_frame(gains: Mapping[str, Floats], settings: SuiteSettings) -> pd.D
         low, high = flip_interval(
             differences, level=settings.level, n_flips=settings.n_resamples, rng=_contrast_generator(settings)
         )
-        found = {"difference": float(differences.mean()), "low": low, "high": high, **_beside(gains, each)}
+        found: dict[str, float | None] = {"difference": float(differences.mean()), "low": low, "high": high}
+        found |= _beside(gains, each)
         found["detectable"] = factor * float(differences.std(ddof=1)) if n > 1 else np.inf
         found |= {"p": p_values.get(each.name), "p_holm": adjusted.get(each.name)}
         counts = {"n_tasks": len(settings.tasks), "n_seeds": len(settings.seeds)}
