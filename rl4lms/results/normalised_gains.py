@@ -31,7 +31,7 @@ from rl4lms.results.sign_flips import detectable_factor, flip_interval, flip_p_v
 from rl4lms.results.statistics import Floats, Interval, holm, seeds_interval
 from rl4lms.results.suite import SuiteSettings
 
-ALL_TASKS = "all"
+ALL_TASKS = "*"  # no name of a task
 ESTIMATES = ("iqm", "mean", "median", "rank")  # over all tasks; of a single task only the mean
 N_THRESHOLDS = 101
 
