@@ -29,9 +29,9 @@ from rl4lms.results.seed_statistics import (
 )
 from rl4lms.results.sign_flips import detectable_factor, flip_interval, flip_p_values
 from rl4lms.results.statistics import Floats, Interval, holm, seeds_interval
-from rl4lms.results.suite import Contrast, SuiteSettings
+from rl4lms.results.suite import SuiteSettings
 
-ALL_TASKS = "all"
+ALL_TASKS = "*"  # no name of a task
 ESTIMATES = ("iqm", "mean", "median", "rank")  # over all tasks; of a single task only the mean
 N_THRESHOLDS = 101
 
@@ -132,18 +132,18 @@ def contrast_frame(gains: Mapping[str, Floats], settings: SuiteSettings) -> pd.D
     factor = detectable_factor(n, first_step, settings.n_resamples, settings.bootstrap_seed)
     p_values = contrast_p_values(gains, settings) if settings.tells_methods_apart else {}
     adjusted = holm(p_values)
+    counts = {"n_tasks": len(settings.tasks), "n_seeds": len(settings.seeds)}
     rows = []
     for each in family:
-        differences = (gains[each.method] - gains[each.against]).ravel()
+        ours, theirs = gains[each.method], gains[each.against]
+        differences = (ours - theirs).ravel()
         low, high = flip_interval(
             differences, level=settings.level, n_flips=settings.n_resamples, rng=_contrast_generator(settings)
         )
-        found: dict[str, float | None] = {"difference": float(differences.mean()), "low": low, "high": high}
-        found |= _beside(gains, each)
-        found["detectable"] = factor * float(differences.std(ddof=1)) if n > 1 else np.inf
-        found |= {"p": p_values.get(each.name), "p_holm": adjusted.get(each.name)}
-        counts = {"n_tasks": len(settings.tasks), "n_seeds": len(settings.seeds)}
-        rows.append({**vars(each), **counts, **found})
+        row = {**vars(each), **counts, "difference": float(differences.mean()), "low": low, "high": high}
+        row |= {"effect_size": effect_size(ours, theirs), "improvement": float(improvement(ours, theirs).mean())}
+        row["detectable"] = factor * float(differences.std(ddof=1)) if n > 1 else np.inf
+        rows.append({**row, "p": p_values.get(each.name), "p_holm": adjusted.get(each.name)})
     return pd.DataFrame(rows, columns=CONTRAST_COLUMNS)
 
 
@@ -160,11 +160,6 @@ def contrast_p_values(gains: Mapping[str, Floats], settings: SuiteSettings) -> d
 def _contrast_generator(settings: SuiteSettings) -> np.random.Generator:
     """The test and the interval that inverts it draw the same patterns of signs."""
     return numpy_generator(settings.bootstrap_seed, "contrasts")
-
-
-def _beside(gains: Mapping[str, Floats], contrast: Contrast) -> dict[str, float]:
-    ours, theirs = gains[contrast.method], gains[contrast.against]
-    return {"effect_size": effect_size(ours, theirs), "improvement": float(improvement(ours, theirs).mean())}
 
 
 def _pairs(gains: Mapping[str, Floats], settings: SuiteSettings) -> Iterable[tuple[Any, ...]]:

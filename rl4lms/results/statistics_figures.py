@@ -17,7 +17,7 @@ from rl4lms.results.seed_statistics import ranks
 from rl4lms.results.suite import SuiteSettings
 
 _PROFILE_HEIGHT = 3.9  # inches
-_IN_PANEL = 9  # entries that a legend inside a panel may have
+_IN_PANEL = 9  # methods of which a panel holds the legend and the bands
 
 
 @dataclass(frozen=True)
@@ -51,17 +51,16 @@ def _draw_ranks(axis: Axes, statistics: SuiteStatistics, settings: SuiteSettings
 
 
 def _draw_profiles(axis: Axes, statistics: SuiteStatistics, settings: SuiteSettings) -> None:
-    looks = styles(settings.methods)
+    looks, n = styles(settings.methods), len(settings.warm_methods)
     for method in settings.warm_methods:
         rows = statistics.profiles[statistics.profiles["method"] == method]
         look, name = looks[method], method_label(method)
         places = {"markevery": max(1, len(rows) // 6), "markersize": 4, "linewidth": 1.5}
         axis.plot(rows["threshold"], rows["share"], gid=f"title:{name}", label=name, **curve_look(look) | places)
-        if settings.tells_methods_apart:
+        if settings.tells_methods_apart and n <= _IN_PANEL:
             axis.fill_between(rows["threshold"], rows["low"], rows["high"], color=look.colour, alpha=0.12, linewidth=0)
     axis.set_ylim(-0.03, 1.03)
     axis.set(xlabel="Normalised gain", ylabel="Share of runs above it")
-    n = len(settings.warm_methods)
     if n <= _IN_PANEL:
         axis.legend(fontsize="small")
     else:
@@ -81,8 +80,8 @@ PANELS = (
     ),
     StatisticsPanel(
         "Performance profile",
-        "Share of the runs, over tasks and seeds, that gain more. Bands, from five seeds on: pointwise, by resampling "
-        "seeds within tasks; of few seeds they are too narrow.",
+        "Share of the runs, over tasks and seeds, that gain more. Bands, of five seeds and few methods: "
+        "pointwise, by resampling seeds within tasks, and too narrow for few seeds.",
         _draw_profiles,
         is_by_method=False,
     ),

@@ -56,9 +56,12 @@ FULL = {
 }
 
 
+def statistics_of(scores: SuiteScores) -> SuiteStatistics:
+    return SuiteStatistics.of(scores.frame, scores.settings)
+
+
 def tables_of(scores: SuiteScores) -> list[Table]:
-    statistics = SuiteStatistics.of(scores.frame, scores.settings)
-    return grue_tables(scores, statistics, suite_gains(scores))
+    return grue_tables(scores, statistics_of(scores), suite_gains(scores))
 
 
 def make_settings(**changes: Any) -> SuiteSettings:

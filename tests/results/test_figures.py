@@ -19,14 +19,16 @@ from rl4lms.results import figures
 from rl4lms.results.figures import Drawing, panel
 from rl4lms.results.palette import MARKER_PATHS, Style, panel_groups, styles
 from rl4lms.results.scores import SuiteScores
+from rl4lms.results.statistics_figures import PANELS, statistics_figure
 from rl4lms.results.suite import SuiteSettings
 
-from .conftest import MAIN_METRICS
+from .conftest import MAIN_METRICS, statistics_of
 
 DRAW: dict[str, Callable[[SuiteScores], Drawing]] = {
     "summary": figures.summary,
     "learning_curves": figures.learning_curves,
     "kl_reward": figures.kl_reward,
+    "statistics": lambda scores: statistics_figure(statistics_of(scores), scores.settings),
 }
 DOZEN = methods(["ppo", "nlpo", "a2c", "trpo", "mine"])
 
@@ -56,7 +58,7 @@ def test_every_method_is_drawn_in_its_colour(drawn: tuple[str, bytes, bytes], se
     name, png, _ = drawn
     image = Image.open(io.BytesIO(png)).convert("RGB")
     pixels = [colour for _, colour in image.getcolors(1 << 24) or []]
-    shown = settings.rl_methods if name == "learning_curves" else settings.methods
+    shown = {"learning_curves": settings.rl_methods, "statistics": settings.warm_methods}.get(name, settings.methods)
     for method, style in styles(settings.methods).items():
         wanted = tuple(int(style.colour[i : i + 2], 16) for i in (1, 3, 5))
         distance = min(max(abs(a - b) for a, b in zip(wanted, pixel, strict=True)) for pixel in pixels)
@@ -170,6 +172,24 @@ def test_legends_of_all_algorithms_cover_nothing(suite_with: Callable[..., Suite
         assert {text.get_text() for legend in legends for text in legend.get_texts()} == {
             method_label(method) for method in (ALL if draw is figures.kl_reward else RL)
         }
+
+
+def test_statistics_of_a_dozen_methods_have_a_row_each_and_a_legend(suite_with: Callable[..., SuiteScores]) -> None:
+    scores = suite_with(methods=tuple(methods(["ppo", "nlpo", *(f"own{i}" for i in range(8))], BASELINES)))
+    warm = scores.settings.warm_methods
+    figure = statistics_figure(statistics_of(scores), scores.settings)
+    assert [axis.get_title(loc="left") for axis in figure.axes] == [panel.title for panel in PANELS]
+    for axis in figure.axes[:2]:
+        assert [text.get_text() for text in axis.get_yticklabels()] == [method_label(m) for m in warm]
+    legend = figure.axes[2].get_legend()
+    assert legend is not None and len(legend.get_texts()) == len(warm) == 12
+    figure.png()
+    assert not legend.get_window_extent().overlaps(figure.axes[2].get_window_extent())
+
+
+def test_statistics_of_no_rl_can_be_drawn(suite_with: Callable[..., SuiteScores]) -> None:
+    scores = suite_with(methods=("zero_shot", "supervised"))
+    assert chunks(statistics_figure(statistics_of(scores), scores.settings).png())[0] == "IHDR"
 
 
 def test_best_of_n_is_a_line_across_for_it_has_no_kl(suite_with: Callable[..., SuiteScores]) -> None:

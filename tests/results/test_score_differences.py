@@ -35,6 +35,14 @@ def test_a_shift_on_every_sample_is_real_though_the_intervals_overlap(
     assert row.tests_the_values
 
 
+def test_of_two_samples_nothing_is_called_real(make_run: MakeRun) -> None:
+    """Signs of two differences fall four ways, so no p is below a half; a bootstrap claims p < 0.001 of them."""
+    found = rows(make_run, 0.3, n=2)
+    tested = [row for row in found.values() if row.test is not None]
+    assert tested and {row.verdict for row in tested} == {"no"}
+    assert all(row.test.p >= 0.5 for row in tested if row.test)
+
+
 def test_a_corpus_score_has_no_interval_and_says_that_another_mean_is_tested(make_run: MakeRun) -> None:
     row = rows(make_run, 0.03)[BLEU]
     assert (row.a, row.b) == (0.3, pytest.approx(0.33))

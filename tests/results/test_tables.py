@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from rl4lms.results.table import Cell, Column, Table, decimals, interval_text
 from rl4lms.results.table_formats import PAGE_ROWS, latex, markdown, markdown_table, method_csv, tex_escape, to_csv
 from rl4lms.results.tables import detail_table, task_table
 
+from . import conftest
 from .conftest import LEVELS, PERPLEXITY, tables_of
 
 
@@ -87,6 +89,15 @@ def test_what_is_best_is_marked_from_five_seeds_on(
     assert "speak of these two checkpoints on these test samples, not of the methods" in said
     assert not any(cell.best for key in (REWARD_GAIN, SUPERVISED_GAIN, "gains") for r in by_key[key].rows for cell in r)
     assert ("cannot tell methods apart" in said) == (1 < n_seeds < 5)
+
+
+def test_where_nobody_is_out_nothing_is_marked(suite_with: Callable[..., SuiteScores], monkeypatch: Any) -> None:
+    """All methods of one level, so that seeds are all that differs; some column of three may still have one out."""
+    monkeypatch.setattr(conftest, "LEVELS", dict.fromkeys(LEVELS, 0.4))
+    scores = suite_with(seeds=tuple(range(5)), methods=("zero_shot", "supervised", "ppo"))
+    table = task_table(scores)
+    marked = [sum(row[i].best for row in table.rows) for i in range(1, len(table.columns))]
+    assert 0 in marked and all(n < len(table.rows) for n in marked)
 
 
 def test_the_range_of_a_few_seeds_is_called_no_interval(tables: dict[str, Table]) -> None:
