@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,35 +127,30 @@ def _lines(value: Any) -> str:
 
 def suite_jobs(params: Params) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
     """(directory below results/<suite>/ -> stage, made_from) of every job that the suite's cells need."""
-    grue, root = params.grue(), f"results/{params.suite}/"
-    all_methods = methods(grue["algs"], grue["baselines"])
-    data: list[str] = []
-    shared: dict[str, str] = {}
-    runs: dict[str, str] = {}
-    scores: dict[str, str] = {}
-    made_from: dict[str, tuple[str, ...]] = {}
-
-    def below(path: str) -> str:
-        return path.removeprefix(root)
-
-    for task in grue["tasks"]:
-        for method in all_methods:
-            for seed in grue["seeds"]:
-                names = {"task": task, "method": method, "seed": seed}
-                found = {option: below(path) for option, path in paths(params, "evaluate", names).items()}
-                scores[found["out"]] = "evaluate"
-                if method != ZERO_SHOT:
-                    runs[found["run"]] = SUPERVISED if f"/{SUPERVISED}/" in found["run"] else "train"
-                made_from[task] = tuple(found[key] for key in ("data", "base-model", "reward-model") if key in found)
-        data_of, base, *reward = made_from[task]
-        read = [f"data/{each}" for each in params.base_model(Path(base).name)["tasks"]]
-        made_from[base], shared[base] = tuple(read), "base-model"
-        for directory in reward:
-            made_from[directory] = (below(paths(params, "reward-model", {"name": Path(directory).name})["data"]),)
-            shared[directory] = "reward-model"
-        data += [data_of, *read]
+    grue = params.grue()
+    runs, scores, made_from = dict[str, str](), dict[str, str](), dict[str, tuple[str, ...]]()
+    for task, method, seed in product(grue["tasks"], methods(grue["algs"], grue["baselines"]), grue["seeds"]):
+        found = _directories(params, "evaluate", task=task, method=method, seed=seed)
+        scores[found["out"]] = "evaluate"
+        if method != ZERO_SHOT:
+            runs[found["run"]] = SUPERVISED if run_of(method) == SUPERVISED else "train"
+        made_from[task] = tuple(found[key] for key in ("data", "base-model", "reward-model") if key in found)
+    shared = dict[str, str]()
+    for _, base, *classifiers in list(made_from.values()):
+        shared[base] = "base-model"
+        made_from[base] = tuple(f"data/{task}" for task in params.base_model(Path(base).name)["tasks"])
+        for each in classifiers:
+            shared[each] = "reward-model"
+            made_from[each] = (_directories(params, "reward-model", name=Path(each).name)["data"],)
+    data = {each: "prepare" for read in made_from.values() for each in read if each.startswith("data/")}
     warm_first = dict(sorted(runs.items(), key=lambda item: item[1] != SUPERVISED))
-    return {**dict.fromkeys(data, "prepare"), **shared, **warm_first, **scores}, made_from
+    return {**data, **shared, **warm_first, **scores}, made_from
+
+
+def _directories(params: Params, stage: str, **names: Any) -> dict[str, str]:
+    """Option of a job's command -> directory below results/<suite>/."""
+    root = f"results/{params.suite}/"
+    return {option: path.removeprefix(root) for option, path in paths(params, stage, names).items()}
 
 
 def build_release(root: Path, suite: str, commit: str, files: Mapping[str, str]) -> Release:
