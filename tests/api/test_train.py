@@ -212,7 +212,7 @@ def test_a_seq2seq_model_gets_its_policy(train: Any, model_dir: Any) -> None:
         ({"set": {"alg.args.n_epoch": 1}}, 'alg.args: unknown key "n_epoch". Did you mean "n_epochs"?'),
         ({"n_iters": -1}, "train_evaluation.n_iters: "),
         ({"data": []}, "data, train: no rows; expected at least one"),
-        ({"data": [3]}, "data, train, row 0: int; expected a text, or a mapping with one as prompt"),
+        ({"data": [3]}, "data, train, row 0: int; expected a text, messages, or a mapping with one as prompt"),
         ({"data": "imbd"}, 'datapool.id: unknown data pool "imbd". Did you mean "imdb"?'),
         ({"model": "./nowhere"}, "nowhere"),
     ],

@@ -51,6 +51,7 @@ LEFT_OUT = {
     "env.vec_env",
     "env.n_reward_workers",
     "tokenizer.max_length",
+    "tokenizer.chat_template",
     *(
         f"train_evaluation.{key}" for key in ("n_iters", "eval_every", "save_every")
     ),  # of a supervised run, checked below
