@@ -109,6 +109,22 @@ def test_a_run_learns_and_equal_runs_write_equal_bytes(tmp_path, family):
     assert any(Path(file).is_relative_to(model) for file in manifest["inputs"])
 
 
+def test_an_evaluation_of_some_samples_measures_its_loss_on_them(tmp_path):
+    model = saved(tmp_path / "base", "gpt2")
+    value = config(model, "gpt2", max_steps=1).to_dict()
+    value["train_evaluation"]["max_samples"] = {"val": 3}
+    train_supervised(RunConfig.from_dict(value), tmp_path / "run")
+    drawn = json.loads((tmp_path / "run" / "evaluation_samples.json").read_text())["val"]
+    assert drawn["of"] == 8 and len(drawn["index"]) == 3
+    chosen = [Echo.prepare("val")[i][0] for i in drawn["index"]]
+    assert [sample.id for sample in chosen] == drawn["ids"]
+    tokenizer, base = word_tokenizer(pad_is_eos=True), load_language_model(model, seq2seq=False)
+    examples = causal_examples(tokenizer, *prompts_and_references(chosen), 64)
+    first = lines(tmp_path / "run" / "val_split_metrics.jsonl")[0]["metrics"]["eval/loss"]
+    expected = target_loss(base, examples, tokenizer.pad_token_id, causal=True, batch_size=4)
+    assert first == pytest.approx(expected, rel=1e-6)
+
+
 def test_the_trainer_prints_nothing(tmp_path, capsys):
     train_supervised(config(saved(tmp_path / "base", "gpt2"), "gpt2", max_steps=2), tmp_path / "run")
     assert capsys.readouterr().out == ""
