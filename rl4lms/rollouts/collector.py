@@ -243,12 +243,12 @@ def rollout_info(
     scores = batch.scores.sum(1)[ended] if bool(ended.any()) else batch.scores.sum(1)
     pair = (batch.raw_logprobs, batch.ref_logprobs)[:: -1 if by_reference else 1]
     kl = kl_k1(*pair)
-    penalty = -kl_coeff * float(torch.where(mask, kl, 0.0).sum(1).mean())
+    penalty = -kl_coeff * torch.where(mask, kl, 0.0).sum(1)
     return {
         "rollout/ep_rew_mean": float(scores.mean()),
         "rollout/ep_rew_std": float(scores.std(correction=0)),
         **{f"rollout/reward_{name}": mean(part) for name, part in batch.score_parts.items()},
-        **({"rollout/ep_kl_rew_mean": penalty} if kl_in_reward else {}),
+        **({"rollout/ep_kl_rew_mean": float(penalty.mean())} if kl_in_reward else {}),
         "rollout/ep_len_mean": float(lengths.mean()),
         "rollout/ep_len_std": float(lengths.std(correction=0)),
         "rollout/kl_mean": float(masked_mean(kl, mask)),
