@@ -162,7 +162,7 @@ def test_decoding_equals_transformers_where_both_obey(family, decoder):
         assert row == out[: len(row)] and set(out[len(row) :]) <= {PAD}
 
 
-@pytest.mark.parametrize("name", ["stop_strings", "max_time", "guidance_scale", "num_return_sequences", "min_p"])
+@pytest.mark.parametrize("name", ["max_time", "guidance_scale", "num_return_sequences", "min_p"])
 def test_what_no_decoder_here_can_do_is_refused_by_name(name):
     with pytest.raises(ConfigError, match=f'^evaluation: generation: unknown key "{name}"'):
         generator(tiny_model("gpt2"), **{name: 1})
