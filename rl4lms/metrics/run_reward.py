@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from rl4lms.core.errors import ConfigError
+from rl4lms.core.result_keys import REWARD
 from rl4lms.metrics.base import BaseMetric, MetricResult
 
 
@@ -15,9 +15,7 @@ class RunReward(BaseMetric):
     Its results are `reward` and, of a weighted sum, `reward_<name>` for each of its rewards before weighting.
     """
 
-    @classmethod
-    def result_keys(cls, args: Mapping[str, Any]) -> None:
-        return None
+    key = REWARD
 
     def compute(self, *texts: Any, **more: Any) -> MetricResult:
         raise ConfigError('metric reward: is that of a run with a reward_fn; here, name one of "meteor", "rouge", ...')

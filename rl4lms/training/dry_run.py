@@ -20,10 +20,12 @@ from rl4lms.config.signatures import read_arguments
 from rl4lms.core.errors import ConfigError, DataError, UserError, explain, unknown
 from rl4lms.core.pretrained import reason
 from rl4lms.core.registry import Registry
-from rl4lms.core.tables import DataPoolRegistry, MetricRegistry, PolicyRegistry, RewardFunctionRegistry
+from rl4lms.core.result_keys import REWARD
+from rl4lms.core.tables import VERIFIABLE, DataPoolRegistry, MetricRegistry, PolicyRegistry, RewardFunctionRegistry
 from rl4lms.data_pools.sources import LocalSource
 from rl4lms.metrics.base import BaseMetric
 from rl4lms.policies.adapters import with_adapters
+from rl4lms.rewards.functions import reward_key
 from rl4lms.rewards.metric_reward import pick
 from rl4lms.rewards.shaping import Shaping
 from rl4lms.tokenization.tokenizer import build_tokenizer
@@ -73,7 +75,7 @@ def check_components(config: RunConfig, source: str) -> None:
     for i, metric in enumerate(config.train_evaluation.metrics):
         with _told(source, f"train_evaluation.metrics[{i}]"):
             _check_metric(metric)
-            found = result_keys(metric)
+            found = result_keys(metric, config.reward_fn)
             twice = set(found or ()) & set(known or ())
             if twice:
                 raise ConfigError(f'another metric gives "{min(twice)}", too; leave one of them out of the list.')
@@ -83,11 +85,16 @@ def check_components(config: RunConfig, source: str) -> None:
         raise ConfigError(unknown("metric", best.metric, known, where(source, "train_evaluation.keep_best.metric")))
 
 
-def result_keys(metric: ComponentConfig) -> tuple[str, ...] | None:
-    """All names of results that a metric may give; None for one of which they are not known before it computes."""
+def result_keys(metric: ComponentConfig, reward_fn: ComponentConfig | None = None) -> tuple[str, ...] | None:
+    """All names of results that a metric may give; None for one of which they are not known before it computes.
+
+    reward_fn: what the metric "reward" scores; a weighted sum also gives its parts.
+    """
     table = MetricRegistry.table
     if not table.is_shipped(metric.id):
         return None
+    if metric.id == REWARD and reward_fn is not None and reward_fn.id == "weighted":
+        return (REWARD, *(f"{REWARD}_{reward_key(part)}" for part in reward_fn.args["rewards"]))
     keys: tuple[str, ...] | None = table.load(metric.id).result_keys(metric.args)
     return keys
 
@@ -153,6 +160,8 @@ def _check_reward(component: ComponentConfig) -> None:
     if named & _LOADS or component.id == "weighted":
         return
     reward = RewardFunctionRegistry.get(component.id, component.args)
+    if component.id in VERIFIABLE:
+        reward(["a"], ["1"], [["1"]], [True])
     if component.id == "metric_reward" and MetricRegistry.table.is_shipped(component.args["metric"]):
         keys = _try(reward.metric)
         if keys is not None:

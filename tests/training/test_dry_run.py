@@ -158,6 +158,18 @@ WRONG_RL: dict[str, tuple[Config, str]] = {
         {f"{EVALUATION}.keep_best": {"metric": "lexical/meteor"}, f"{EVALUATION}.metrics": []},
         "train_evaluation.keep_best.metric: unknown metric",
     ),
+    "a best by a part that there is not": (
+        {
+            f"{EVALUATION}.keep_best": {"metric": "reward_length"},
+            f"{EVALUATION}.metrics": [],
+            "reward_fn": {"id": "weighted", "args": {"rewards": [{"id": "json_valid", "args": {}}]}},
+        },
+        'train_evaluation.keep_best.metric: unknown metric "reward_length". Did you mean "reward"? Known: reward, reward_json_valid.',
+    ),
+    "a pattern that is none": (
+        {"reward_fn": {"id": "regex", "args": {"pattern": "("}}},
+        "reward_fn: reward regex: pattern '(' is no regular expression",
+    ),
     # classifiers, as far as their configuration
     "a label that there is not": (
         {"reward_fn": {"id": "learned_reward", "args": {"model_name": "@classifier", "label_ix": 2}}},

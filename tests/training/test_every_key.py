@@ -23,7 +23,7 @@ TOKENS = {
 }  # fmt: skip
 CAUSAL: dict[str, Any] = {
     "tokenizer": {"padding_side": "right", "truncation_side": "right", "pad_token_as_eos_token": False,
-                  "max_length": 9, "trust_remote_code": False},
+                  "max_length": 9, "trust_remote_code": False, "chat_template": "none"},
     "env": {"n_envs": 3, "n_reward_workers": 2, "reward_timeout_s": 300},
     "env.args": {"max_prompt_length": 1, "max_episode_length": 7, "terminate_on_eos": False, "priority_scale": 0.5,
                  "context_start_token": 1, "prompt_truncation_side": "right"},
