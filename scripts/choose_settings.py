@@ -4,7 +4,7 @@
 
 The suite `tuning` has the points <algorithm>.<k> as methods and extends the suite that takes the chosen ones. A point's
 score is the mean over tasks and seeds of (validation after training - validation of the start) / the task's constant,
-`aggregate.gain_scale`. The highest wins, and of equals the first. All go into docs/results/<extended>/tuning.csv.
+`aggregate.gain_scale`. The highest wins, and of equals the first. All go into docs/results/<suite>/points.csv.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def main() -> int:
     points = {name: params.alg(name)["point"] for name in params.grue()["algs"]}
     keys = pd.json_normalize([{"algorithm": name, **point} for name, point in points.items()])
     keys[["algorithm", "point"]] = keys["algorithm"].str.split(".", expand=True)
-    target = Path("docs/results", extended.name, "tuning.csv")
+    target = Path("docs/results", suite, "points.csv")
     target.parent.mkdir(parents=True, exist_ok=True)
     full = table.merge(keys.astype({"point": int}), on=["algorithm", "point"])
     write_text(target, full.to_csv(index=False, float_format="%.6g", lineterminator="\n"))

@@ -15,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from rl4lms.config.params import Params
 from rl4lms.core.errors import UserError
 from rl4lms.core.io import sha256_file, sha256_text
 from rl4lms.core.manifest import MANIFEST_FILE
@@ -33,11 +34,11 @@ class ReleaseError(UserError):
 
 
 def release(root: Path, suite: str, commit: str | None = None) -> Path:
-    """Replace docs/results/ by the suite's tables and plots. Returns the directory. Raises UserError.
+    """Replace what is released of the suite by its tables and plots. Returns the directory. Raises UserError.
 
     commit: of the code, where the results were recorded before; None takes HEAD, of which the working tree is a copy.
     """
-    source, target = root / "results" / suite / "grue", root / "docs" / "results"
+    source, target = root / "results" / suite / "grue", folder_of(root, suite)
     files = [source / name for name in (*TABLES, *PLOTS)]
     if missing := [str(path.relative_to(root)) for path in files if not path.is_file()]:
         raise ReleaseError(f"{', '.join(missing)}: not there; finish the benchmark first (make grue).")
@@ -47,16 +48,24 @@ def release(root: Path, suite: str, commit: str | None = None) -> Path:
     commit = commit or clean_commit(root)
     table = (source / "grue.md").read_text(encoding="utf-8")
     digests = {path.name: sha256_file(path) for path in files}
-    digests[README] = readme_digest(readme(suite, commit, table, ""), "")
+    digests[README] = readme_digest(readme(suite, commit, table, "", target.relative_to(root)), "")
     manifest = build_release(root, suite, commit, digests).text()
     target.mkdir(parents=True, exist_ok=True)
-    for name in _git(root, "ls-files", "--", "docs/results").splitlines():
-        (root / name).unlink(missing_ok=True)  # of an earlier release, which git keeps; other files are somebody's
+    for path in map(root.joinpath, _git(root, "ls-files", "--", str(target)).splitlines()):
+        if path.parent == target:  # of an earlier release, which git keeps; other files are somebody's
+            path.unlink(missing_ok=True)
     for path in files:
         shutil.copyfile(path, target / path.name)
     (target / MANIFEST_FILE).write_text(manifest, encoding="utf-8")
-    (target / README).write_text(readme(suite, commit, table, sha256_text(manifest)), encoding="utf-8")
+    text = readme(suite, commit, table, sha256_text(manifest), target.relative_to(root))
+    (target / README).write_text(text, encoding="utf-8")
     return target
+
+
+def folder_of(root: Path, suite: str) -> Path:
+    """docs/results/ for the suite of params/grue.yaml, and a folder of its own in it for another."""
+    own = suite != Params.open(root / "params").suite if (root / "params").is_dir() else False
+    return root / "docs" / "results" / (suite if own else "")
 
 
 def clean_commit(root: Path) -> str:
@@ -75,14 +84,16 @@ def _git(root: Path, *arguments: str) -> str:
     return run.stdout.rstrip("\n")
 
 
-def readme(suite: str, commit: str, table: str, manifest: str) -> str:
-    """manifest: its sha256; the manifest in turn has the digest of this text without it."""
+def readme(suite: str, commit: str, table: str, manifest: str, folder: Path) -> str:
+    """manifest: its sha256; the manifest in turn has the digest of this text without it. folder: below the root."""
+    docs = "../" * (len(folder.parts) - 1)
+    recorded = " The exact inputs and outputs of every stage are in `dvc.lock`." if len(folder.parts) == 2 else ""
     plots = "\n\n".join(f"![{name.removesuffix('.png').replace('_', ' ')}]({name})" for name in PLOTS)
     return f"""# Results of the suite `{suite}`
 
-Of commit `{commit}`, made by `make grue` and copied here by `make release`. The exact inputs and outputs of every stage
-are in `dvc.lock`. `python -m rl4lms verify docs/results --cells 3` checks the digests of all that is here, and makes
-three cells again ([how](../verify.md)).
+Of commit `{commit}`, made by `make grue` and copied here by `make release`.{recorded}
+`python -m rl4lms verify {folder} --cells 3` checks the digests of all that is here, and makes three cells again
+([how]({docs}verify.md)).
 
 - `manifest.json`: commit, packages, kernels, and a digest of every file that made a number; its sha256:
   `{manifest}`

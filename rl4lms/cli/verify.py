@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from rl4lms.config.compose import methods
+from rl4lms.config.compose import STARTS, methods
 from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.core.io import sha256_file
 from rl4lms.core.manifest import MANIFEST_FILE
@@ -90,7 +90,7 @@ def _report(folder: Path, findings: Iterable[str]) -> None:
 
 def _check_commit(folder: Path, tree: Worktree, dvc_lock: str | None) -> None:
     release, numbers = tree.release, tree.params_file("grue.yaml")
-    all_methods = methods(numbers["algs"], numbers["baselines"])
+    all_methods = methods(numbers["algs"], numbers["baselines"], numbers.get("starts", STARTS))
     _report(
         folder,
         [

@@ -61,20 +61,8 @@ class Params:
 
     @cached_property
     def folders(self) -> list[Path]:
-        """Where the suite's files lie, the first under all others: params/, suites that it extends, and its own."""
-        names: list[str] = []
-        name: str | None = self.suite
-        while name is not None:
-            own = self.directory / "suites" / name / "grue.yaml"
-            if name in names:
-                raise ConfigError(f"{own}: extends: {' -> '.join([*reversed(names), name])} goes in a circle.")
-            names.append(name)
-            following = load_yaml(own).get("extends") if own.exists() else None
-            if following is not None and not (self.directory / "suites" / str(following)).is_dir():
-                known = [path.name for path in (self.directory / "suites").glob("*")]
-                raise ConfigError(unknown("suite", following, known, f"{own}: extends"))
-            name = following
-        return [self.directory, *(self.directory / "suites" / name for name in reversed(names))]
+        """Where the suite's files lie, each over those before it."""
+        return suite_folders(self.directory, self.suite)
 
     def changed(self, subject: str, changes: Mapping[str, Any]) -> Params:
         """The same with changes of what `subject` names: a file, "FILE ENTRY" for an entry of it, or RUN.
@@ -193,6 +181,22 @@ class Params:
         checked = read(schema, merged, "", source)
         filled = {k: asdict(v) for k, v in checked.items()} if isinstance(checked, dict) else asdict(checked)
         return merged, filled
+
+
+def suite_folders(directory: Path, suite: str) -> list[Path]:
+    """params/, the suites that a suite extends, the first of them first, and its own folder. Raises ConfigError."""
+    names: list[str] = []
+    name: str | None = suite
+    while name is not None:
+        own = directory / "suites" / name / "grue.yaml"
+        if name in names:
+            raise ConfigError(f"{own}: extends: {' -> '.join([*reversed(names), name])} goes in a circle.")
+        names.append(name)
+        name = load_yaml(own).get("extends") if own.exists() else None
+        if name is not None and not (directory / "suites" / str(name)).is_dir():
+            known = [path.name for path in (directory / "suites").glob("*")]
+            raise ConfigError(unknown("suite", name, known, f"{own}: extends"))
+    return [directory, *(directory / "suites" / name for name in reversed(names))]
 
 
 def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:

@@ -129,7 +129,8 @@ def suite_jobs(params: Params) -> tuple[dict[str, str], dict[str, tuple[str, ...
     """(directory below results/<suite>/ -> stage, made_from) of every job that the suite's cells need."""
     grue = params.grue()
     runs, scores, made_from = dict[str, str](), dict[str, str](), dict[str, tuple[str, ...]]()
-    for task, method, seed in product(grue["tasks"], methods(grue["algs"], grue["baselines"]), grue["seeds"]):
+    run = methods(grue["algs"], grue["baselines"], grue["starts"])
+    for task, method, seed in product(grue["tasks"], run, grue["seeds"]):
         found = _directories(params, "evaluate", task=task, method=method, seed=seed)
         scores[found["out"]] = "evaluate"
         if method != ZERO_SHOT:

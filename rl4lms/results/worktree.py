@@ -13,10 +13,11 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from rl4lms.config.params import merge
+from rl4lms.config.params import merge, suite_folders
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.errors import ConfigError, DataError, RunError
 from rl4lms.core.io import sha256_text
@@ -74,11 +75,12 @@ class Worktree:
     release: Release
 
     def params_file(self, name: str) -> dict[str, Any]:
-        """A file of params/ as it is written, with the suite's overlay; without this version's schemas and defaults."""
-        base, overlay = self.path / "params" / name, self.path / "params/suites" / self.release.suite / name
-        if not base.is_file():
+        """A file of params/ as it is written, with its overlays; without this version's schemas and defaults."""
+        folders = suite_folders(self.path / "params", self.release.suite)
+        files = [folder / name for folder in folders if (folder / name).is_file()]
+        if not files:
             raise DataError(f"params/{name}: not at commit {self.release.commit[:12]}, of which the release is.")
-        return merge(load_yaml(base), load_yaml(overlay) if overlay.is_file() else {})
+        return reduce(merge, map(load_yaml, files))
 
     def check_lock(self) -> Iterator[str]:
         """Findings where the locked versions of the commit are not those of the manifest."""
