@@ -164,7 +164,7 @@ WRONG_RL: dict[str, tuple[Config, str]] = {
             f"{EVALUATION}.metrics": [],
             "reward_fn": {"id": "weighted", "args": {"rewards": [{"id": "json_valid", "args": {}}]}},
         },
-        'train_evaluation.keep_best.metric: unknown metric "reward_length". Did you mean "reward"? Known: reward, reward_json_valid.',
+        'train_evaluation.keep_best.metric: unknown metric "reward_length". Did you mean "reward"?',
     ),
     "a pattern that is none": (
         {"reward_fn": {"id": "regex", "args": {"pattern": "("}}},
