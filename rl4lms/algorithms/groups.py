@@ -23,9 +23,10 @@ FIXED: dict[str, Any] = {"gamma": 1.0, "gae_lambda": 1.0, "vf_coef": 0.0, "use_s
 class GroupRollouts(TextRollouts):
     """An algorithm whose iteration has `n_prompts` prompts with `completions_per_prompt` whole episodes each.
 
-    Its budget counts episodes. There is no critic: the policy has `value_model: none`, and `advantages` compares
-    episodes. n_minibatches: the optimiser steps of one of the `n_epochs` passes; each has whole groups.
-    gradient_accumulation_steps: the parts into which a step is divided to save memory. ent_coef: of the entropy.
+    Its budget counts episodes; with n_tokens it counts tokens, and an iteration has as many prompts as give so many.
+    There is no critic: the policy has `value_model: none`, and `advantages` compares episodes. n_minibatches: the
+    optimiser steps of one of the `n_epochs` passes; each has whole groups. gradient_accumulation_steps: the parts into
+    which a step is divided to save memory. ent_coef: of the entropy.
     """
 
     critic: ClassVar[bool | None] = False
@@ -47,16 +48,19 @@ class GroupRollouts(TextRollouts):
         ent_coef: float = 0.0,
         max_grad_norm: float | None = 1.0,
         gradient_accumulation_steps: int = 1,
+        n_tokens: int | None = None,
         **kwargs: Any,
     ) -> None:
-        check_positive(n_prompts=n_prompts, completions_per_prompt=completions_per_prompt, n_epochs=n_epochs)
+        check_positive(
+            n_tokens=n_tokens, n_prompts=n_prompts, completions_per_prompt=completions_per_prompt, n_epochs=n_epochs
+        )
         check_positive(n_minibatches=n_minibatches, gradient_accumulation_steps=gradient_accumulation_steps)
         if completions_per_prompt < self.least_completions:
             raise ConfigError(
                 f"alg.args.completions_per_prompt: {completions_per_prompt}, expected at least "
                 f"{self.least_completions}: a completion is compared with the others of its prompt."
             )
-        self.n_prompts, self.completions_per_prompt = n_prompts, completions_per_prompt
+        self.n_prompts, self.completions_per_prompt, self.n_tokens = n_prompts, completions_per_prompt, n_tokens
         self.n_minibatches, self.n_epochs = n_minibatches, n_epochs
         self.gradient_accumulation_steps = gradient_accumulation_steps
         for name in ("n_steps", *FIXED):
@@ -78,8 +82,8 @@ class GroupRollouts(TextRollouts):
 
     @property
     def budget(self) -> int:
-        """The episodes of an iteration."""
-        return self.n_prompts * self.completions_per_prompt
+        """The episodes of an iteration, or its tokens."""
+        return self.n_prompts * self.completions_per_prompt if self.n_tokens is None else self.n_tokens
 
     def make_collector(
         self, task: TextTask, scorer: Scorer, kl_controller: KLController, norm_reward: bool
@@ -91,6 +95,7 @@ class GroupRollouts(TextRollouts):
             scorer,
             kl_controller,
             n_prompts=self.n_prompts,
+            n_tokens=self.n_tokens,
             completions_per_prompt=self.completions_per_prompt,
             by_reference=self.by_reference,
             greedy_baseline=self.greedy_baseline,

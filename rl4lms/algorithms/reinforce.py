@@ -35,8 +35,8 @@ class REINFORCE(GroupRollouts):
         completions_per_prompt: int = 1, **kwargs: Any,
     ) -> None:  # fmt: skip
         self.baseline = _checked(baseline, self.BASELINES)
-        if baseline == "leave_one_out" and n_prompts == completions_per_prompt == 1:
-            raise ConfigError("alg.args.n_prompts: 1, expected at least 2 texts a rollout with baseline leave_one_out.")
+        if baseline == "leave_one_out" and n_prompts == completions_per_prompt == 1 and not kwargs.get("n_tokens"):
+            raise ConfigError("alg.args.n_prompts: 1 text a rollout, expected at least 2 with baseline leave_one_out.")
         super().__init__(policy, env, n_prompts=n_prompts, completions_per_prompt=completions_per_prompt, **kwargs)
 
     def loss(self, batch: RolloutSamples) -> Loss:

@@ -95,6 +95,9 @@ class GroupArguments(AlgorithmArguments):
 
     learning_rate: Annotated[Positive, "Step size of AdamW."] = 1e-6
     n_prompts: Annotated[Count, "Prompts of an iteration."] = 8
+    n_tokens: Annotated[
+        Count | None, "Tokens that an iteration samples at least, in whole groups, in place of n_prompts groups."
+    ] = None
     completions_per_prompt: Annotated[int, Range(minimum=2), "Episodes of each prompt."] = 8
     n_minibatches: Annotated[Count, "Optimiser steps of a pass over a rollout; each has whole groups."] = 1
     n_epochs: Annotated[Count, "Passes over a rollout."] = 1

@@ -99,7 +99,7 @@ def compose_rl(
         "env": {**p["env"], "args": merged["env_args"]},
         "alg": {
             "id": alg["id"],
-            "args": _budget(alg["id"], merged["args"], p["env"].get("n_envs", 1), merged["generation"]),
+            "args": _budget(alg["id"], merged["args"], p["env"].get("n_envs", 1)),
             "kl_div": _present(merged["kl_div"]),
             "policy": {
                 "id": policy_id,
@@ -172,21 +172,18 @@ def _for(algorithm: str, of_task: Mapping[str, Any]) -> dict[str, Any]:
     return change
 
 
-def _budget(algorithm: str, args: Mapping[str, Any], n_envs: int, generation: Mapping[str, Any]) -> dict[str, Any]:
+def _budget(algorithm: str, args: Mapping[str, Any], n_envs: int) -> dict[str, Any]:
     """The arguments with the size of an iteration in the algorithm's own unit.
 
     Tasks give it in tokens, as `n_steps` of each environment, so that algorithms may be compared. An algorithm of
-    groups gets as many prompts as fill so many tokens with its completions of full length, unless `n_prompts` is given.
-    A class of the user's is one if its arguments have `completions_per_prompt`.
+    groups samples as many, in whole groups, unless `n_prompts` or `n_tokens` is given. A class of the user's is one if
+    its arguments have `completions_per_prompt`.
     """
     kind = group_arguments(algorithm) if AlgorithmRegistry.table.is_shipped(algorithm) else None
-    default = None if kind is None else kind.completions_per_prompt
-    responses = args.get("completions_per_prompt", default)
-    if responses is None or "n_steps" not in args:
+    if (kind is None and "completions_per_prompt" not in args) or "n_steps" not in args:
         return dict(args)
     own = {name: value for name, value in args.items() if name != "n_steps"}
-    responses += algorithm == "remax"  # and a greedy one
-    return {"n_prompts": max(1, round(args["n_steps"] * n_envs / (responses * generation["max_new_tokens"]))), **own}
+    return own if "n_prompts" in own else {"n_tokens": args["n_steps"] * n_envs, **own}
 
 
 def compose_metrics(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from rl4lms.config.arguments import (
@@ -27,22 +28,11 @@ def group_complaints(
         yield "alg.kl_div.coeff", f"{name} has no KL penalty; write 0."
     if kl_div.norm_reward:
         yield "alg.kl_div.norm_reward", "not used by an algorithm of groups; write false."
-    if arguments.n_minibatches > arguments.n_prompts:
-        yield (
-            "alg.args.n_minibatches",
-            f"{arguments.n_minibatches} steps, but there are only {arguments.n_prompts} groups (n_prompts), and a step "
-            "has whole groups.",
-        )
+    yield from _sizes(name, arguments, longest)
     if isinstance(arguments, GRPOArguments):
         wrong = clip_complaint(arguments.clip_range, arguments.clip_range_high)
         if wrong is not None:
             yield "alg.args.clip_range_high", wrong
-    if arguments.completions_per_prompt == 1:
-        if isinstance(arguments, REINFORCEPlusPlusArguments) and arguments.baseline == "mean":
-            yield "alg.args.completions_per_prompt", "expected at least 2 with baseline mean, found 1."
-        others = isinstance(arguments, REINFORCEArguments) and arguments.baseline == "leave_one_out"
-        if others and arguments.n_prompts == 1:
-            yield "alg.args.n_prompts", "1, expected at least 2 texts a rollout with baseline leave_one_out."
     if isinstance(arguments, DAPOArguments) and arguments.overlong_tokens:
         if not env.terminate_on_eos:
             yield (
@@ -52,3 +42,23 @@ def group_complaints(
             )
         if arguments.overlong_tokens > longest:
             yield "alg.args.overlong_tokens", f"expected at most {longest}, the longest response."
+
+
+def _sizes(name: str, arguments: GroupArguments, longest: int) -> Iterator[tuple[str, str]]:
+    """Of groups and optimiser steps."""
+    n_groups, said = arguments.n_prompts, "n_prompts"
+    if arguments.n_tokens is not None:
+        responses = arguments.completions_per_prompt + (name == "remax")  # and a greedy one
+        n_groups, said = math.ceil(arguments.n_tokens / (responses * longest)), "n_tokens"
+    if arguments.n_minibatches > n_groups:
+        yield (
+            "alg.args.n_minibatches",
+            f"{arguments.n_minibatches} steps, but there may be only {n_groups} groups ({said}), and a step has whole "
+            "groups.",
+        )
+    if arguments.completions_per_prompt > 1:
+        return
+    if isinstance(arguments, REINFORCEPlusPlusArguments) and arguments.baseline == "mean":
+        yield "alg.args.completions_per_prompt", "expected at least 2 with baseline mean, found 1."
+    if isinstance(arguments, REINFORCEArguments) and arguments.baseline == "leave_one_out" and n_groups == 1:
+        yield f"alg.args.{said}", "1 text a rollout, expected at least 2 with baseline leave_one_out."

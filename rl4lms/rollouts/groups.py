@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 class GroupCollector(RolloutCollector):
     """Collects `n_prompts` groups of `completions_per_prompt` whole episodes per iteration. None is cut.
 
+    n_tokens: groups are drawn until so many tokens have been sampled, greedy ones included, in place of `n_prompts`.
+
     Group g of iteration i has the prompt that (seed, i, g) draws, and completion j of it is episode g * k + j, whose
     tokens (seed, i, g * k + j) draws. In a launch the groups are shared out to the processes, and stay whole.
 
@@ -43,6 +46,7 @@ class GroupCollector(RolloutCollector):
         *,
         n_prompts: int,
         completions_per_prompt: int,
+        n_tokens: int | None = None,
         by_reference: bool = False,
         greedy_baseline: bool = False,
         n_rounds: int = 1,
@@ -51,6 +55,7 @@ class GroupCollector(RolloutCollector):
         n_steps = n_prompts * completions_per_prompt * task.max_episode_length
         super().__init__(task, scorer, kl_controller, n_steps=n_steps, **kwargs)
         self.n_prompts, self.n_rounds, self.greedy_baseline = n_prompts, n_rounds, greedy_baseline
+        self.n_tokens = n_tokens
         self.decoding = Decoding(completions_per_prompt, by_reference=by_reference)
 
     def collect(self, policy: LMActorCriticPolicy, iteration: int) -> EpisodeBatch:
@@ -58,10 +63,15 @@ class GroupCollector(RolloutCollector):
         drawn: list[EpisodeBatch] = []
         kept: list[EpisodeBatch] = []
         n_found = n_drawn = n_tokens = 0
-        while n_found < self.n_prompts and len(drawn) < self.n_rounds:
-            prompts = range(n_drawn, n_drawn + self.n_prompts - n_found)
-            n_drawn = prompts.stop
-            batch, n = self._round(policy, iteration, prompts)
+        n_wanted = self.n_prompts
+        while n_found < n_wanted and len(drawn) < self.n_rounds:
+            if self.n_tokens is not None and not drawn:
+                batch, n = self._first_round(policy, iteration, self.n_tokens)
+                n_wanted = n_drawn = len(batch.texts) // self.decoding.n_per_prompt
+            else:
+                prompts = range(n_drawn, n_drawn + n_wanted - n_found)
+                n_drawn = prompts.stop
+                batch, n = self._round(policy, iteration, prompts)
             n_tokens += n
             drawn.append(batch)
             useful = self._useful(batch)
@@ -70,6 +80,19 @@ class GroupCollector(RolloutCollector):
             n_found += len(useful) // self.decoding.n_per_prompt
         self.numbers = {"rollout/n_sampled_tokens": n_tokens} | self._numbers(drawn, n_drawn - n_found)
         return self._penalise(join_episodes(kept or drawn[-1:], self.task.pad_id))
+
+    def _first_round(self, policy: LMActorCriticPolicy, iteration: int, n_tokens: int) -> tuple[EpisodeBatch, int]:
+        """Groups for `n_tokens` tokens, in waves: the first of full length, later ones of the mean length so far."""
+        of_group = (self.decoding.n_per_prompt + self.greedy_baseline) * float(self.task.max_episode_length)
+        waves: list[EpisodeBatch] = []
+        n_sampled = n_groups = 0
+        while n_sampled < n_tokens:
+            more = math.ceil((n_tokens - n_sampled) / of_group)
+            batch, n = self._round(policy, iteration, range(n_groups, n_groups + more))
+            waves.append(batch)
+            n_sampled, n_groups = n_sampled + n, n_groups + more
+            of_group = n_sampled / n_groups
+        return join_episodes(waves, self.task.pad_id), n_sampled
 
     def _useful(self, batch: EpisodeBatch) -> Tensor:
         """The episodes to learn from, all but with several rounds those whose group has scores that differ."""

@@ -21,8 +21,8 @@ BASE: dict[str, Any] = {
     "learning_rate": 1e-3, "n_prompts": 4, "n_epochs": 2, "device": "cpu", "clip_range": 1e-5, "clip_range_high": 0.5,
 }  # fmt: skip
 CHANGED: dict[str, Any] = {
-    "learning_rate": 2e-3, "n_prompts": 5, "completions_per_prompt": 3, "n_minibatches": 2, "n_epochs": 1,
-    "ent_coef": 0.1, "max_grad_norm": 0.01, "gradient_accumulation_steps": 2, "clip_range": 0.5,
+    "learning_rate": 2e-3, "n_prompts": 5, "n_tokens": 300, "completions_per_prompt": 3, "n_minibatches": 2,
+    "n_epochs": 1, "ent_coef": 0.1, "max_grad_norm": 0.01, "gradient_accumulation_steps": 2, "clip_range": 0.5,
     "clip_range_high": 1e-5, "target_kl": 1e-9, "ratio_cap": 1.0, "n_rounds": 1, "overlong_tokens": 2,
     "overlong_penalty": 0.3, "beta": 0.5, "sampler": "reference", "baseline": "none",
 }  # fmt: skip

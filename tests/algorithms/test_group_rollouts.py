@@ -50,6 +50,38 @@ def test_an_episode_depends_on_seed_iteration_and_number_only(model_dir, family)
     assert alone.collector.collect(alone.policy, 4).texts != first.texts
 
 
+@pytest.mark.parametrize(("cls", "k"), [(GRPO, 3), (ReMax, 1), (DAPO, 3)])
+@pytest.mark.parametrize("n_tokens", [30, 150, 400])
+def test_groups_are_drawn_until_there_are_so_many_tokens(model_dir, cls, k, n_tokens):
+    """Of texts that end early: whole groups, those of a rollout of as many prompts, no more than the last wave over."""
+    sizes = {"completions_per_prompt": k, "reward": EvenPrompts()}
+    algorithm = build(
+        model_dir("gpt2"), cls=cls, n_tokens=n_tokens, **sizes, **({"n_rounds": 1} if cls is DAPO else {})
+    )
+    batch = algorithm.collector.collect(algorithm.policy, 0)
+    n_groups = len(batch.texts) // k
+    assert batch.groups.tolist() == [g for g in range(n_groups) for _ in range(k)]
+    plain = build(model_dir("gpt2"), cls=cls, n_prompts=n_groups, **sizes, **({"n_rounds": 1} if cls is DAPO else {}))
+    once = plain.collector.collect(plain.policy, 0)
+    assert batch.texts == once.texts and torch.equal(batch.scores, once.scores)
+    sampled = algorithm.collector.numbers["rollout/n_sampled_tokens"]
+    assert sampled == plain.collector.numbers["rollout/n_sampled_tokens"]
+    longest = (k + (cls is ReMax)) * 8
+    assert n_tokens <= sampled < n_tokens + 2 * longest
+    assert algorithm.budget == n_tokens and n_groups > n_tokens / longest
+
+
+def test_dynamic_sampling_makes_up_for_discarded_groups_of_a_token_budget(model_dir):
+    """The first round has the tokens; later ones as many groups as are missing of its number."""
+    sizes = {"completions_per_prompt": 3, "reward": EvenPrompts(), "n_tokens": 150}
+    one, three = (build(model_dir("gpt2"), cls=DAPO, n_rounds=n, **sizes) for n in (1, 3))
+    first, more = (each.collector.collect(each.policy, 0) for each in (one, three))
+    n = len(first.texts) // 3
+    kept, numbers = more.groups[::3].tolist(), three.collector.numbers
+    assert len(kept) <= n and max(kept) >= n and numbers["rollout/n_rounds"] > 1
+    assert numbers["rollout/n_sampled_tokens"] > one.collector.numbers["rollout/n_sampled_tokens"]
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_prompt_is_run_once_a_group(model_dir, family):
     algorithm = build(model_dir(family), family)

@@ -195,7 +195,7 @@ def test_groups_without_pairs_leave_the_weights_alone(model_dir):
         ("gspo", {"clip_range": 0.2}, r"alg\.args\.clip_range_high: 0\.0004, expected at least clip_range 0\.2"),
         ("grpo", {"completions_per_prompt": 1}, r"alg\.args\.completions_per_prompt: 1, expected at least 2"),
         ("dpo", {"completions_per_prompt": 1}, r"alg\.args\.completions_per_prompt: 1, expected at least 2"),
-        ("reinforce", {"n_prompts": 1}, r"alg\.args\.n_prompts: 1, expected at least 2 texts a rollout"),
+        ("reinforce", {"n_prompts": 1}, r"alg\.args\.n_prompts: 1 text a rollout, expected at least 2"),
         ("rloo", {"target_kl": -1.0}, r"alg\.args\.target_kl: expected a number above 0"),
         ("cispo", {"ratio_cap": 0.0}, r"alg\.args\.ratio_cap: expected a number above 0"),
         ("dpo", {"beta": 0.0}, r"alg\.args\.beta: expected a number above 0"),

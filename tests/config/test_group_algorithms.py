@@ -59,7 +59,7 @@ def test_defaults_are_filled_in_without_a_critic(on_policy: Config, name: str) -
         (
             "alg.args.n_minibatches",
             5,
-            "5 steps, but there are only 4 groups (n_prompts), and a step has whole groups.",
+            "5 steps, but there may be only 4 groups (n_prompts), and a step has whole groups.",
         ),
         ("alg.args.n_prompts", 0, "expected an integer >= 1"),
         ("alg.args.completions_per_prompt", 0, "expected an integer >= "),
@@ -113,7 +113,11 @@ def test_a_group_has_two_completions_at_least(on_policy: Config, name: str) -> N
             "alg.args.clip_range_high: 0.1, expected at least clip_range 0.2; null clips",
         ),
         ("gspo", {"clip_range": 0.2}, "alg.args.clip_range_high: 0.0004, expected at least clip_range 0.2; null clips"),
-        ("reinforce", {"n_prompts": 1}, "alg.args.n_prompts: 1, expected at least 2 texts a rollout with baseline lea"),
+        (
+            "reinforce",
+            {"n_prompts": 1},
+            "alg.args.n_prompts: 1 text a rollout, expected at least 2 with baseline leave_",
+        ),
         ("dpo", {"beta": -0.1}, "alg.args.beta: expected a number > 0, found -0.1."),
         ("dpo", {"sampler": "start"}, 'alg.args.sampler: expected "policy" or "reference", found "start".'),
         ("dpo", {"beta": 0}, "alg.args.beta: expected a number > 0, found 0."),
@@ -127,6 +131,17 @@ def test_a_group_has_two_completions_at_least(on_policy: Config, name: str) -> N
 )
 def test_what_one_of_them_refuses(on_policy: Config, name: str, args: Config, expected: str) -> None:
     assert message(by(on_policy, name, **args)).startswith(f"run.yml: {expected}")
+
+
+@pytest.mark.parametrize(("name", "responses"), [("grpo", 2), ("remax", 2), ("reinforce", 1)])
+def test_a_step_has_a_whole_group_of_the_fewest_that_the_tokens_give(
+    on_policy: Config, name: str, responses: int
+) -> None:
+    """Three groups, if every response has the longest length of 20 tokens; of ReMax with the greedy one."""
+    sizes = {"completions_per_prompt": 2 if name == "grpo" else 1, "n_tokens": 3 * responses * 20}
+    assert RunConfig.from_dict(by(on_policy, name, n_minibatches=3, **sizes)).alg.args.n_minibatches == 3
+    told = message(by(on_policy, name, n_minibatches=4, **sizes))
+    assert "alg.args.n_minibatches: 4 steps, but there may be only 3 groups (n_tokens)" in told
 
 
 @pytest.mark.parametrize("name", ["raft", "dpo"])
@@ -162,7 +177,7 @@ def test_a_buffer_of_groups_is_never_too_short(on_policy: Config) -> None:
 
 @pytest.mark.parametrize("name", ALGS)
 def test_every_shipped_algorithm_composes_for_every_task(name: str) -> None:
-    """Algorithms of groups get prompts for the tokens that the task gives an iteration, in texts of full length."""
+    """Algorithms of groups get the tokens that the task gives an iteration, as those with a critic do."""
     for suite in ("mini", "tiny", "real", "paper"):
         params = Params.open(PARAMS, suite)
         for task in params.grue()["tasks"]:
@@ -175,10 +190,7 @@ def test_every_shipped_algorithm_composes_for_every_task(name: str) -> None:
                 if isinstance(args, GroupArguments):
                     of_task = own.get("supervised", {}) if start else {}
                     said = rl["args"] | changes.get("args", {}) | own.get("args", {}) | of_task.get("args", {})
-                    responses = args.completions_per_prompt + (config.alg.id == "remax")  # and a greedy one
-                    n_tokens = responses * config.alg.policy.generation.max_new_tokens
-                    expected = max(1, round(said["n_steps"] * config.env.n_envs / n_tokens))
-                    assert args.n_prompts == expected, (suite, task, start)
+                    assert args.n_tokens == said["n_steps"] * config.env.n_envs, (suite, task, start)
 
 
 @pytest.mark.parametrize("name", [name for name in ALGS if name not in ("ppo", "nlpo")])
@@ -202,7 +214,7 @@ def test_the_suite_paper_takes_from_ppo_of_the_task_what_it_shares_with_it(name:
                 continue
             clipped = hasattr(ours.alg.args, "clip_range") or ours.alg.id == "cispo"
             assert ours.alg.args.n_epochs == (ppo.alg.args.n_epochs if clipped and ours.alg.id != "rloo" else 1)
-            assert 1 <= ours.alg.args.n_minibatches <= ours.alg.args.n_prompts
+            assert ours.alg.args.n_tokens == ppo.alg.args.n_steps * ppo.env.n_envs
 
 
 def test_prompts_that_are_given_win_over_the_tasks_tokens() -> None:
@@ -215,10 +227,10 @@ def test_prompts_that_are_given_win_over_the_tasks_tokens() -> None:
 
     given = Given(**{f.name: getattr(params, f.name) for f in dataclasses.fields(params)})
     composed = compose_rl(given, "imdb", "grpo", 0, data_dir="D", model_dir="M", reward_model_dir="R")
-    assert composed["alg"]["args"]["n_prompts"] == 3 and "n_steps" not in composed["alg"]["args"]
+    assert composed["alg"]["args"]["n_prompts"] == 3 and not {"n_steps", "n_tokens"} & set(composed["alg"]["args"])
 
 
-def test_a_class_of_the_users_gets_prompts_for_the_tasks_tokens() -> None:
+def test_a_class_of_the_users_gets_the_tasks_tokens() -> None:
     """It is one of groups if its params say how many completions a prompt has."""
     params = Params.open(PARAMS, "tiny")
     grpo = params.alg("grpo")
@@ -232,7 +244,7 @@ def test_a_class_of_the_users_gets_prompts_for_the_tasks_tokens() -> None:
         compose_rl(each, "imdb", "grpo", 0, data_dir="D", model_dir="M", reward_model_dir="R")["alg"]["args"]
         for each in (own, params)
     )
-    assert theirs == ours and theirs["n_prompts"] > 0 and "n_steps" not in theirs
+    assert theirs == ours and theirs["n_tokens"] > 0 and "n_steps" not in theirs
 
 
 @pytest.mark.parametrize(("task", "kind"), [("imdb", "causal"), ("common_gen", "seq2seq")])
