@@ -261,11 +261,27 @@ class ContrastParams:
 
 
 @dataclass(frozen=True)
+class PublishedParams:
+    """A number that others measured of a task and method."""
+
+    task: Annotated[Name, "A task."]
+    method: Annotated[Name, "A method: zero_shot, supervised, an algorithm, or supervised_<algorithm>."]
+    metric: Annotated[str, "A result, as in scores.csv."]
+    value: Annotated[float, "On the scale of that result."]
+    kind: Annotated[
+        Literal["paper", "paper, second-hand", "rerun", "leaderboard"],
+        "The authors' paper, a transcription of it, a run of the authors' program by others, or a leaderboard.",
+    ]
+    split: Annotated[str, "Of the data: test, or another, whose value is not compared with ours."]
+    source: Annotated[str, "Where it stands."]
+
+
+@dataclass(frozen=True)
 class AggregateParams:
     bootstrap: Annotated[BootstrapParams, "Intervals and tests."]
     metrics: Annotated[dict[str, MetricParams], "Metrics of the tables, by result."]
-    paper: Annotated[dict[str, dict[str, dict[str, float]]], "The paper's numbers: task, method, result."] = field(
-        default_factory=dict
+    published: Annotated[list[PublishedParams], "What others measured; the tables have it beside ours."] = field(
+        default_factory=list
     )
     gain_scale: Annotated[
         dict[str, Positive],

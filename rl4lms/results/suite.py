@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from rl4lms.config.compose import BASELINES, SUPERVISED, algorithm_of, methods, starting_point
 from rl4lms.config.labels import in_order
 from rl4lms.config.params import Params
+from rl4lms.config.params_schema import PublishedParams
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.core.result_keys import REWARD
 from rl4lms.tasks.task import task_of
@@ -74,8 +75,8 @@ class SuiteSettings:
     """The numbers of params/ that aggregation reads, checked against each other.
 
     main_metrics: task -> result key. scales: result key -> its constants. naturalness: result keys of the naturalness
-    metrics, in the order of params/grue.yaml. paper: task -> method -> result key -> published value. gain_scales: task
-    -> the gain of its main metric that counts as 1. contrasts: the primary family.
+    metrics, in the order of params/grue.yaml. published: what others measured (`rl4lms.results.published`).
+    gain_scales: task -> the gain of its main metric that counts as 1. contrasts: the primary family.
     """
 
     suite: str
@@ -88,7 +89,7 @@ class SuiteSettings:
     n_resamples: int
     level: float
     bootstrap_seed: int
-    paper: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    published: tuple[PublishedParams, ...] = ()
     gain_scales: Mapping[str, float] = field(default_factory=dict)
     contrasts: tuple[Contrast, ...] = ()
 
@@ -116,7 +117,7 @@ class SuiteSettings:
             n_resamples=aggregate["bootstrap"]["n_resamples"],
             level=aggregate["bootstrap"]["confidence"],
             bootstrap_seed=aggregate["bootstrap"].get("seed", 0),
-            paper=aggregate.get("paper", {}) if grue["suite"] == "paper" else {},
+            published=tuple(PublishedParams(**each) for each in aggregate["published"]),
             gain_scales=_gain_scales(aggregate["gain_scale"], params),
             contrasts=_contrasts(aggregate["contrasts"], suite_methods, params),
         )

@@ -20,9 +20,10 @@ from rl4lms.results.averages import (
 )
 from rl4lms.results.gains import gain_tables
 from rl4lms.results.normalised_gains import SuiteStatistics
+from rl4lms.results.published import published_tables
 from rl4lms.results.scores import SuiteScores
 from rl4lms.results.seed_statistics import not_worse
-from rl4lms.results.statistics import Floats, Interval
+from rl4lms.results.statistics import Floats
 from rl4lms.results.statistics_tables import statistics_tables
 from rl4lms.results.suite import MIN_SEEDS, SuiteSettings
 from rl4lms.results.table import NOT_MEASURED, Cell, Column, MethodColumn, Table, method_table
@@ -44,7 +45,7 @@ def grue_tables(scores: SuiteScores, statistics: SuiteStatistics, found: pd.Data
     tables += kl_tables(scores)
     tables.append(metric_table(scores, TOKENS, title="Tokens generated a sample to choose from", notes=(_COST_NOTE,)))
     tables += gain_tables(scores, found)
-    tables += [paper_table(scores, task) for task in scores.settings.paper if task in scores.settings.tasks]
+    tables += published_tables(scores)
     return [table for table in tables if table.rows and len(table.columns) > 1]
 
 
@@ -129,26 +130,6 @@ def detail_table(scores: SuiteScores, task: str) -> Table:
         rows.append((head, *(cells.get(method, Cell(NOT_MEASURED)) for method in settings.methods)))
     notes = (_spread_note(scores, "row"), *_metric_notes(scores, [(task, metric) for metric in metrics]))
     return Table(f"detail_{task}", "All metrics", columns, tuple(metrics), tuple(rows), notes)
-
-
-def paper_table(scores: SuiteScores, task: str) -> Table:
-    """Our mean beside the published number, for every method that either has (only in the suite `paper`)."""
-    published = scores.settings.paper[task]
-    metrics = list(dict.fromkeys(metric for row in published.values() for metric in row))
-    columns = []
-    for metric in metrics:
-        better = scores.settings.higher_is_better(metric)
-        label = f"{metric_label(metric)} {arrow(better)}".strip()
-        columns.append(MethodColumn(Column(metric, label, "ours"), scores.over_seeds(task, metric)))
-        theirs = {method: _point(row.get(metric)) for method, row in published.items()}
-        columns.append(MethodColumn(Column(f"{metric}/paper", label, "paper"), theirs))
-    methods = list(dict.fromkeys((*scores.settings.methods, *published)))
-    title = f"{task_label(task)}: ours and the published values"
-    return method_table(f"paper_{task}", title, columns, ["Published: arXiv:2210.01241, table 3."], methods)
-
-
-def _point(value: float | None) -> Interval | None:
-    return None if value is None else Interval(value, value, value, 1, "point")
 
 
 def _metric_column(scores: SuiteScores, head: Column, task: str, metric: str) -> MethodColumn:

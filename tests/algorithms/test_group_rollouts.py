@@ -66,6 +66,7 @@ def test_groups_are_drawn_until_there_are_so_many_tokens(model_dir, cls, k, n_to
     assert batch.texts == once.texts and torch.equal(batch.scores, once.scores)
     sampled = algorithm.collector.numbers["rollout/n_sampled_tokens"]
     assert sampled == plain.collector.numbers["rollout/n_sampled_tokens"]
+    assert (sampled > batch.n_steps) is (cls is ReMax), "greedy tokens count"
     longest = (k + (cls is ReMax)) * 8
     assert n_tokens <= sampled < n_tokens + 2 * longest
     assert algorithm.budget == n_tokens and n_groups > n_tokens / longest

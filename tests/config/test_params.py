@@ -52,8 +52,7 @@ def test_every_shipped_run_composes_and_validates_without_a_surprise(suite: str)
         assert p["evaluation"]["main_metric"] in {*grue["aggregate"]["metrics"], *task_of(task).bounds}
         warm = RunConfig.from_dict(compose_supervised(params, task, 0, data_dir="D", model_dir="M"), task)
         assert warm.is_supervised
-        # What `paper` says of a task is PPO's and NLPO's; the others take any algorithm.
-        for method in methods(["ppo", "nlpo"] if suite == "paper" else params.algs())[2:]:
+        for method in methods(params.algs())[2:]:
             composed = compose_rl(params, task, method, 1, data_dir="D", model_dir="M", reward_model_dir="R")
             config = RunConfig.from_dict(composed, task)
             assert config.notices == (), "shipped configurations write out what they rely on"

@@ -186,20 +186,6 @@ def test_one_seed_shows_the_value_alone(suite_with: Callable[..., SuiteScores]) 
     assert any(note.startswith("One seed: no interval") for note in table.notes)
 
 
-def test_paper_rows_stand_beside_ours(suite_with: Callable[..., SuiteScores]) -> None:
-    metric = "semantic/learned_automodel_metric"
-    paper = {"imdb": {"ppo": {metric: 0.602, PERPLEXITY: 33.816}, "nlpo": {metric: 0.611, PERPLEXITY: 33.832}}}
-    table = {t.key: t for t in tables_of(suite_with(paper=paper))}["paper_imdb"]
-    assert [c.head for c in table.columns[1:3]] == ["Sentiment score ↑: ours", "Sentiment score ↑: paper"]
-    assert cell(table, "ppo", f"{metric}/paper").text == "0.602"
-    assert cell(table, "nlpo", metric).text == "–"
-    assert cell(table, "zero_shot", f"{metric}/paper").text == "–"
-
-
-def test_other_suites_show_no_paper_rows(tables: dict[str, Table]) -> None:
-    assert not any(key.startswith("paper") for key in tables)
-
-
 def test_detail_table_has_every_metric_of_the_task(scores: SuiteScores) -> None:
     table = detail_table(scores, "imdb")
     assert set(table.row_keys) == set(scores.runs["imdb", "ppo", 0].metrics)
