@@ -175,7 +175,7 @@ class TextRollouts(OnPolicyAlgorithm):
         batch = self.collector.collect(self.policy, self.iteration)
         sampler_numbers = self._check_reproduction(batch)
         info = rollout_info(batch, self.kl_coeff, by_reference=self.by_reference, kl_in_reward=self.kl_in_reward)
-        info |= self.collector.numbers | sampler_numbers
+        info |= {"rollout/n_sampled_tokens": batch.n_steps} | self.collector.numbers | sampler_numbers
         rollout_buffer.add_episodes(self.select(batch), self.iteration)
         progress.numbers({"reward": info["rollout/ep_rew_mean"], "KL": info["rollout/kl_mean"]})
         self.rollout_numbers = info

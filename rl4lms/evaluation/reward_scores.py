@@ -19,12 +19,17 @@ def reward_scores(task: TextTask, samples: Sequence[Sample], generation: Generat
     its padding alone, so that it is scored as an empty text.
     """
     scorer = BatchedScorer(task)
-    responses = [
-        Response(sample, token_ids or [task.pad_id], True, text)
-        for sample, token_ids, text in zip(samples, generation.token_ids, generation.texts, strict=True)
-    ]
+    responses = finished_episodes(task, samples, generation)
     scores: list[float] = []
     for first in range(0, len(responses), batch_size):
         progress.phase("reward, text", first, len(responses))
         scores += [math.fsum(row) for row in scorer(responses[first : first + batch_size])]
     return scores
+
+
+def finished_episodes(task: TextTask, samples: Sequence[Sample], generation: Generation) -> list[Response]:
+    """Each generation as an episode that ended with its last token; one without a token has padding alone."""
+    return [
+        Response(sample, token_ids or [task.pad_id], True, text)
+        for sample, token_ids, text in zip(samples, generation.token_ids, generation.texts, strict=True)
+    ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rl4lms.algorithms.on_policy_text import TextRollouts
 from rl4lms.config.arguments import SCHEDULE, AlgorithmArguments
+from rl4lms.config.reader import read
 from rl4lms.config.schema import AlgorithmConfig, ComponentConfig, EnvConfig, RunConfig
 from rl4lms.core.seeding import derive_seed
 from rl4lms.core.tables import (
@@ -81,10 +83,10 @@ def build_algorithm(
         if stepping is None
         else SteppedScorer(stepping, task, limit_s)
     )
-    arguments, schedule = alg.constructor_arguments(), None
-    if isinstance(alg.args, AlgorithmArguments):  # a class of the user's has its own arguments
-        schedule = rate_schedule(alg.args, config.train_evaluation.n_iters)
-        arguments = {name: value for name, value in arguments.items() if name not in SCHEDULE}
+    arguments, algorithm_class = alg.constructor_arguments(), AlgorithmRegistry.get(alg.id)
+    own = {*inspect.signature(algorithm_class.__init__).parameters}  # a class of the user's may take them itself
+    given = {name: arguments.pop(name) for name in SCHEDULE if name in arguments and name not in own}
+    schedule = read(AlgorithmArguments, given, "alg.args", "")
     kwargs = {
         "policy": PolicyRegistry.get(alg.policy.id),
         "env": vec_env,
@@ -94,7 +96,7 @@ def build_algorithm(
         **arguments,
     }
     algorithm = WrapperRegistry.get(alg.id)(
-        AlgorithmRegistry.get(alg.id),
+        algorithm_class,
         kwargs,
         alg.kl_div.coeff,
         tracker,
@@ -103,8 +105,7 @@ def build_algorithm(
         scorer=scorer,
     )
     algorithm.token_budget = config.train_evaluation.n_tokens
-    if schedule is not None:
-        algorithm.rate_schedule = schedule
+    algorithm.rate_schedule = rate_schedule(schedule, config.train_evaluation.n_iters)
     return BuiltAlgorithm(algorithm, scorer, stepping)
 
 

@@ -89,6 +89,8 @@ class OnPolicyTrainer:
             self.tokenizer,
             tracker,
             make_reward=lambda: build_reward(config.reward_fn, self.pools["train"]),
+            n_reward_workers=config.env.n_reward_workers,
+            reward_timeout_s=config.env.reward_timeout_s,
             generation=self.evaluation.generation_kwargs or config.alg.policy.generation,
             max_prompt_length=config.env.args.max_prompt_length,
             batch_size=self.evaluation.eval_batch_size,
@@ -224,6 +226,7 @@ class OnPolicyTrainer:
         give_usual_modes(self.out_dir / name)
 
     def close(self) -> None:
+        self.splits.close()
         self.built.close()
 
 

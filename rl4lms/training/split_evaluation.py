@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,10 @@ from rl4lms.core.tables import MetricRegistry
 from rl4lms.data_pools.text_generation_pool import Sample
 from rl4lms.evaluation.evaluator import EvaluationResult, evaluate_samples
 from rl4lms.evaluation.generation import Generation, TextGenerator
-from rl4lms.evaluation.reward_scores import reward_scores
+from rl4lms.evaluation.reward_scores import finished_episodes
 from rl4lms.metrics.base import BaseMetric
 from rl4lms.metrics.run_reward import RunReward
-from rl4lms.rewards.functions import WeightedRewards
+from rl4lms.rollouts.scoring import BatchedScorer
 from rl4lms.tokenization.text_task import TextTask
 from rl4lms.tracking.backends import untouched_generators
 from rl4lms.tracking.tracker import SilentTracker, Tracker
@@ -35,7 +36,8 @@ class SplitEvaluation:
 
     generator: the arguments of `TextGenerator` except model and tokenizer. Without metrics nothing is generated.
     make_reward: makes what the metric "reward" scores as the rollouts would, without its KL penalty; it is not that of
-    the rollouts, so that a reward with a state gives the same in training, whatever is evaluated.
+    the rollouts, so that a reward with a state gives the same in training, whatever is evaluated. n_reward_workers,
+    reward_timeout_s: as the rollouts have them.
     """
 
     def __init__(
@@ -48,6 +50,8 @@ class SplitEvaluation:
         seed: int,
         max_samples: MaxSamplesConfig | None = None,
         make_reward: Callable[[], Any] | None = None,
+        n_reward_workers: int = 0,
+        reward_timeout_s: float | None = None,
         **generator: Any,
     ) -> None:
         self.pools, self.tokenizer, self.tracker = pools, tokenizer, tracker
@@ -59,7 +63,8 @@ class SplitEvaluation:
         self.scores_reward, self.make_reward = len(self.metrics) < len(made), make_reward
         if self.scores_reward and make_reward is None:
             raise ConfigError("train_evaluation.metrics: reward is that of a run with a reward_fn, and this has none.")
-        self._reward: Any = None
+        self.n_reward_workers, self.reward_timeout_s = n_reward_workers, reward_timeout_s
+        self._scorer: BatchedScorer | None = None
 
     def samples(self, split: str) -> list[Sample]:
         """The samples of a split, or as many of them as `max_samples` says, drawn by the seed, in their order.
@@ -103,23 +108,29 @@ class SplitEvaluation:
         self, result: EvaluationResult, samples: list[Sample], generate: TextGenerator, texts: Generation
     ) -> EvaluationResult:
         """The result with `reward` and, of a weighted sum, `reward_<name>` for each of its rewards."""
-        if self._reward is None and self.make_reward is not None:
-            self._reward = self.make_reward()
-        task = TextTask(
-            tokenizer=self.tokenizer,
-            reward_function=self._reward,
-            samples=[],
-            max_episode_length=generate.spec.max_new_tokens,
-            max_prompt_length=generate.max_prompt_length,
-            terminate_on_eos=True,
-            prompt_truncation_side=generate.prompt_truncation_side,
-            stop_ids=frozenset(generate.stop_ids),
-            encoder_decoder=not generate.causal,
-            pad_token_id=generate.pad_id,
-        )
-        # In one call, after which a weighted sum still has what each of its rewards said.
-        result = result.with_scores(REWARD, reward_scores(task, samples, texts, batch_size=len(samples)))
-        parts = self._reward.last if isinstance(self._reward, WeightedRewards) else {}
-        for name, scores in parts.items():
-            result = result.with_scores(f"{REWARD}_{name}", scores)
+        if self._scorer is None and self.make_reward is not None:
+            task = TextTask(
+                tokenizer=self.tokenizer,
+                reward_function=self.make_reward(),
+                samples=[],
+                max_episode_length=generate.spec.max_new_tokens,
+                max_prompt_length=generate.max_prompt_length,
+                terminate_on_eos=True,
+                prompt_truncation_side=generate.prompt_truncation_side,
+                stop_ids=frozenset(generate.stop_ids),
+                encoder_decoder=not generate.causal,
+                pad_token_id=generate.pad_id,
+            )
+            self._scorer = BatchedScorer(task, self.n_reward_workers, self.reward_timeout_s)
+        assert self._scorer is not None
+        # In one call, after which the scorer still has what each reward of a weighted sum said.
+        scores = self._scorer(finished_episodes(self._scorer.task, samples, texts))
+        result = result.with_scores(REWARD, [math.fsum(row) for row in scores])
+        for name, part in self._scorer.parts.items():
+            result = result.with_scores(f"{REWARD}_{name}", list(part))
         return result
+
+    def close(self) -> None:
+        """End the processes of the reward."""
+        if self._scorer is not None:
+            self._scorer.close()

@@ -60,6 +60,7 @@ ACCOUNT = (
     (r"python -m benchmarks\.gpu.*", "tests/benchmarks/test_gpu.py"),
     (r"python -m benchmarks\.metrics.*", "tests/benchmarks/test_metrics.py"),
     (r"python -m benchmarks\.pools", "tests/benchmarks/test_pools.py"),
+    (r"python -m benchmarks\.recomputation.*", ONLY_PARSED + "a model of GPT-2's size; tests/policies has the numbers"),
     (r"python -m benchmarks\.(statistics|vs_rliable).*", "tests/benchmarks/test_statistics.py"),
     (r"python -m benchmarks\.trl_losses.*", "tests/benchmarks/test_vs_trl.py"),
     (

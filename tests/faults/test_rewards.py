@@ -87,7 +87,7 @@ def arguments(model_dir: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         value = config(model_dir("gpt2"), n_iters=3).to_dict()
         value["reward_fn"] = {"id": "odd", "args": {}}
         value["env"] |= {"reward_timeout_s": 0.5, **env}
-        value["train_evaluation"]["metrics"] = []
+        value["train_evaluation"]["metrics"] = [{"id": "increasing_numbers"}]
         path = tmp_path / "run.yml"
         path.write_text(yaml.safe_dump(value))
         places = ["--project_name", "p", "--experiment_name", "e", "--base_path_to_store_results", str(tmp_path)]
@@ -205,6 +205,19 @@ def test_any_other_component_that_ends_the_process(arguments: Any, monkeypatch: 
     assert main(given) == 1
     error = one_error(capsys.readouterr())
     assert error.startswith(f"error: {said}") and "raised SystemExit (0), at test_rewards.py, line" in error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_workers", [0, 1])
+def test_a_reward_that_hangs_in_an_evaluation(arguments: Any, monkeypatch: Any, capsys: Any, n_workers: int) -> None:
+    """Without metrics an evaluation scores the reward, before the first rollout, under the same limits."""
+    given = arguments(Single, n_reward_workers=n_workers)
+    path = Path(given[1])
+    value = yaml.safe_load(path.read_text())
+    value["train_evaluation"]["metrics"] = []
+    path.write_text(yaml.safe_dump(value))
+    fails(given, "hangs", "no answer within env.reward_timeout_s, 0.5 s", monkeypatch, capsys)
+    assert not (path.parent / "p" / "e" / "rollout_info.jsonl").exists()
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from rl4lms.core.tables import MetricRegistry
 # These load a model, or the evaluate library; their tests are their own.
 NEED_A_MODEL = {
     "learned_reward", "intent_accuracy", "causal_perplexity", "evaluate", "bert_score", "bleurt", "summaCZS",
-    "summaCConv",
+    "summaCConv", "reward",
 }  # fmt: skip
 NEED_A_PROGRAM = {"spice"}  # Java; test_spice.py
 

@@ -56,6 +56,8 @@ def fill(directory):
         files["config.json"] = json.dumps({"alg": {"id": alg}, "seed": run["seed"]})
         rollouts = [{"iteration": k, "rollout/ep_rew_mean": draw(), "rollout/kl_mean": draw()} for k in range(3)]
         files["rollout_info.jsonl"] = "".join(json.dumps(row) + "\\n" for row in rollouts)
+        updates = [{"iteration": k, "train/n_minibatches": 4, "train/clip_fraction": 0.1} for k in range(3)]
+        files["training_info.jsonl"] = "".join(json.dumps(row) + "\\n" for row in updates)
         epochs = [{"epoch": k, "metrics": {MAIN[task]: draw()}} for k in (0, 2)]
         files["val_split_metrics.jsonl"] = "".join(json.dumps(row) + "\\n" for row in epochs)
     for name in OUTPUTS[directory]:
@@ -94,6 +96,8 @@ for _directory, _names in JOBS.items():
 def make_project(root: Path) -> Path:
     """The project at `root`, its suite finished, everything but results/ committed. Returns `root`."""
     shutil.copytree(ROOT / "params", root / "params")
+    default = root / "params/grue.yaml"  # a release of the default suite is docs/results/ itself
+    default.write_text(default.read_text().replace("suite: mini", f"suite: {SUITE}", 1))
     grue = root / f"params/suites/{SUITE}/grue.yaml"
     content = yaml.safe_load(grue.read_text())
     content |= {"algs": ["ppo"], "seeds": [0, 1], "aggregate": {"bootstrap": {"n_resamples": 20}}}
