@@ -87,7 +87,7 @@ def arguments(model_dir: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         value = config(model_dir("gpt2"), n_iters=3).to_dict()
         value["reward_fn"] = {"id": "odd", "args": {}}
         value["env"] |= {"reward_timeout_s": 0.5, **env}
-        value["train_evaluation"]["metrics"] = [{"id": "increasing_numbers"}]
+        value["train_evaluation"]["metrics"] = [{"id": "increasing_numbers", "args": {"min_tokens": 4}}]
         path = tmp_path / "run.yml"
         path.write_text(yaml.safe_dump(value))
         places = ["--project_name", "p", "--experiment_name", "e", "--base_path_to_store_results", str(tmp_path)]
