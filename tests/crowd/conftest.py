@@ -40,7 +40,7 @@ def _generated(tmp_path_factory: pytest.TempPathFactory) -> None:
     from rl4lms.config.params import Params
 
     params = Params.open(Path(__file__).resolve().parents[2] / "params", "mini")
-    for task in TASKS.ids():
+    for task in filter(TASKS.is_shipped, TASKS.ids()):  # another test's params may have named more
         directory = tmp_path_factory.mktemp(task)
         source = GeneratorSource(task_of(task), {"train": 12, "val": 12, "test": 12}, seed=0)
         rows = source.rows(task_of(task).data, "test")

@@ -107,6 +107,7 @@ def make_project(root: Path) -> Path:
     outputs = {directory: STAGES[name].outputs for directory, name in jobs.items()}
     needs = {directory: list(_needed(directory, made_from)) for directory in jobs}
     (root / "rl4lms").mkdir()
+    (root / "rl4lms/__init__.py").touch()  # goes before an installed package of that name
     (root / "rl4lms/__main__.py").write_text(
         STAGE % {"python": ".".join(map(str, sys.version_info[:3])), "numpy": version("numpy")}
     )
