@@ -18,8 +18,10 @@ import pandas as pd
 
 from rl4lms.config.compose import algorithm_of
 from rl4lms.config.params import Params
-from rl4lms.core.errors import DataError, UserError
-from rl4lms.core.io import read_jsonl, write_text
+from rl4lms.core.errors import UserError
+from rl4lms.core.io import write_text
+from rl4lms.results.curves import MAIN_METRIC_CURVE, read_curves
+from rl4lms.results.run_directory import RunDirectory
 from rl4lms.results.suite import SuiteSettings
 
 _CHOSEN = re.compile(r"^  chosen: .*\n", re.MULTILINE)
@@ -27,22 +29,16 @@ _CHOSEN = re.compile(r"^  chosen: .*\n", re.MULTILINE)
 
 def validated(params: Params, results: Path) -> pd.DataFrame:
     """One row for each task, method and seed: algorithm, point, validation before and after, and the scaled gain."""
-    settings, scale = SuiteSettings.from_params(params), params.grue()["aggregate"]["gain_scale"]
-    rows = []
-    for task, method, seed in settings.runs:
-        name = algorithm_of(method)
-        if name is None:
-            continue
-        file = results / "runs" / task / method / f"seed{seed}" / "val_split_metrics.jsonl"
-        if not file.is_file():
-            raise DataError(f"{file}: no such file; train the suite first (make tune).")
-        metric = settings.main_metrics[task]
-        values = [row["metrics"][metric] for row in read_jsonl(file, ["epoch", "metrics"])]
-        sign = 1 if settings.higher_is_better(metric) else -1
-        algorithm, _, k = name.partition(".")
-        gain = sign * (values[-1] - values[0]) / scale[task]
-        rows.append((algorithm, int(k), task, seed, values[0], values[-1], gain))
-    return pd.DataFrame(rows, columns=["algorithm", "point", "task", "seed", "before", "after", "gain"])
+    settings = SuiteSettings.from_params(params)
+    places = {run: results / "runs" / run[0] / run[1] / f"seed{run[2]}" for run in settings.runs}
+    curves = read_curves({run: RunDirectory(place, place) for run, place in places.items()}, settings)
+    of_run = curves[curves["metric"] == MAIN_METRIC_CURVE].groupby(["task", "method", "seed"], sort=False)["value"]
+    table = of_run.agg(before="first", after="last").reset_index()
+    names = table.pop("method").map(algorithm_of).str.split(".", expand=True)
+    table.insert(0, "algorithm", names[0])
+    table.insert(1, "point", names[1].astype(int))
+    gains = [float(settings.gains(row.task, row.after, row.before)) for row in table.itertuples()]
+    return table.assign(gain=gains)
 
 
 def choose(table: pd.DataFrame) -> pd.Series:

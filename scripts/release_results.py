@@ -64,8 +64,8 @@ def release(root: Path, suite: str, commit: str | None = None) -> Path:
 
 def folder_of(root: Path, suite: str) -> Path:
     """docs/results/ for the suite of params/grue.yaml, and a folder of its own in it for another."""
-    own = suite != Params.open(root / "params").suite if (root / "params").is_dir() else False
-    return root / "docs" / "results" / (suite if own else "")
+    default = Params.open(root / "params").suite
+    return root / "docs" / "results" / ("" if suite == default else suite)
 
 
 def clean_commit(root: Path) -> str:

@@ -7,8 +7,6 @@ from typing import Any
 
 from rl4lms.data_pools.dataset import DataSet
 from rl4lms.data_pools.row_pool import RowPool
-from rl4lms.envs.text_generation.metric import BaseMetric
-from rl4lms.envs.text_generation.reward import BatchedRewardFunction
 from rl4lms.tasks.task import Bounds, Task
 
 ENDLESS = 10**6  # rows that a data set of the package is said to have; they are made when they are asked for
@@ -32,7 +30,7 @@ def task(name: str, label: str, **settings: Any) -> Task:
         data=DataSet(name, {"question": str, "answer": str, "entry": str}, key=lambda row: str(row["question"])),
         rows=generator(name, **settings),
         documents=lambda row: [f"{row['question']} {row['answer']}"],
-        bounds={"reasoning/score": Bounds("Score")},
+        bounds={"score": Bounds("Score")},
     )
 
 
@@ -53,39 +51,12 @@ class Questions(RowPool):
         )
 
 
-def scores(texts: list[str], meta_infos: list[dict[str, Any]]) -> list[float]:
-    """What the package says of each answer: 1 for the right one."""
+def score(completions: list[str], entry: list[dict[str, Any]], **columns: Any) -> list[float]:
+    """Reward and metric: what the package says of each answer, 1 for the right one."""
     import reasoning_gym
 
-    entries = [info["entry"] for info in meta_infos]
-    judges = [reasoning_gym.get_score_answer_fn(entry["metadata"]["source_dataset"]) for entry in entries]
+    judges = [reasoning_gym.get_score_answer_fn(each["metadata"]["source_dataset"]) for each in entry]
     return [
-        float(judge(answer=text.strip(), entry=entry))
-        for judge, text, entry in zip(judges, texts, entries, strict=True)
+        float(judge(answer=text.strip(), entry=each))
+        for judge, text, each in zip(judges, completions, entry, strict=True)
     ]
-
-
-class Score(BatchedRewardFunction):
-    def __call__(
-        self,
-        prompt_texts: list[str],
-        gen_texts: list[str],
-        ref_texts: list[list[str]],
-        dones: list[bool],
-        meta_infos: list[dict[str, Any]] | None = None,
-    ) -> list[float]:
-        return scores(gen_texts, meta_infos or [])
-
-
-class MeanScore(BaseMetric):
-    def compute(
-        self,
-        prompt_texts: list[str],
-        generated_texts: list[str],
-        reference_texts: list[list[str]] | None = None,
-        meta_infos: list[dict[str, Any]] | None = None,
-        model: Any = None,
-        split_name: str | None = None,
-    ) -> dict[str, tuple[list[float], float]]:
-        found = scores(generated_texts, meta_infos or [])
-        return {"reasoning/score": (found, sum(found) / len(found))}

@@ -76,7 +76,7 @@ class TextRollouts(OnPolicyAlgorithm):
     tracker: Tracker | None = None
     iteration: int = 0
     n_sampled_tokens: int = 0  # of all iterations: every token that the sampler emitted, discarded ones included
-    token_budget: int | None = None  # sampled tokens after which training ends, if iterations do not end it before
+    total_tokens: int | None = None  # sampled tokens after which training ends, if iterations do not end it before
     rate_schedule: RateSchedule = RateSchedule()  # a factor of SB3's schedule of the learning rate
     _rate_factor: float = 1.0
     rollout_numbers: Mapping[str, float] = MappingProxyType({})  # as logged, of the last iteration
@@ -151,8 +151,8 @@ class TextRollouts(OnPolicyAlgorithm):
     def _update_current_progress_remaining(self, num_timesteps: int, total_timesteps: int) -> None:
         """Where the update is in the run: by iterations, or by the budget of tokens if there is one."""
         before, after, total = num_timesteps - self.budget, num_timesteps, total_timesteps
-        if self.token_budget is not None:
-            after, total = self.n_sampled_tokens, self.token_budget
+        if self.total_tokens is not None:
+            after, total = self.n_sampled_tokens, self.total_tokens
             before = after - int(self.rollout_numbers["rollout/n_sampled_tokens"])
         self._current_progress_remaining = 1.0 - before / total
         self._rate_factor = self.rate_schedule(before / total, after / total)

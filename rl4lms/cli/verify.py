@@ -13,7 +13,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from rl4lms.config.compose import STARTS, methods
+from rl4lms.config.compose import methods
+from rl4lms.config.params_schema import STARTS
 from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.core.io import sha256_file
 from rl4lms.core.manifest import MANIFEST_FILE

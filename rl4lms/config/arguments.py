@@ -276,6 +276,18 @@ def mask_complaint(mask_type: str, top_mask: float) -> str | None:
     return f"{top_mask:g} with mask_type {mask_type}, expected {wanted}."
 
 
+def warmup_complaint(arguments: AlgorithmArguments, n_iters: int | None, total_tokens: int | None) -> str | None:
+    """What is wrong with `warmup_steps`: given beside a ratio, longer than the run, or of no known share of it."""
+    steps = arguments.warmup_steps
+    if steps and arguments.warmup_ratio:
+        return f"{steps}, and warmup_ratio {arguments.warmup_ratio}; keep one of them."
+    if steps and total_tokens is not None:
+        return "counts iterations, but the run ends by train_evaluation.total_tokens; give warmup_ratio."
+    if n_iters is not None and steps >= n_iters:
+        return f"{steps}, expected less than train_evaluation.n_iters {n_iters}."
+    return None
+
+
 def clip_complaint(low: Any, high: Any) -> str | None:
     """What is wrong with the upper clip range beside the lower one, for a message; None for schedules and no limit."""
     if not (isinstance(low, int | float) and isinstance(high, int | float)) or high >= low:

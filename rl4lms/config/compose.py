@@ -9,24 +9,23 @@ from typing import Any
 from rl4lms.config.arguments import ALGORITHM_ARGUMENTS, PUBLISHED_WITHOUT_KL, group_arguments
 from rl4lms.config.overrides import noted, override
 from rl4lms.config.params import RUN, Params, merge
+from rl4lms.config.params_schema import STARTS
 from rl4lms.config.reader import hints
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.tables import AlgorithmRegistry
 
-ZERO_SHOT, SUPERVISED, BEST_OF_N = "zero_shot", "supervised", "best_of_n"
+ZERO_SHOT, SUPERVISED = STARTS
+BEST_OF_N = "best_of_n"
 BASELINES = (BEST_OF_N,)  # methods without RL that a suite may have beside those two
 WARM_START = f"{SUPERVISED}_"
 LEARNED = ("learned_reward", "intent_accuracy")  # ids that need a classifier, as reward and as metric
 
 
-STARTS = (ZERO_SHOT, SUPERVISED)  # the models that RL may start from: the base model and the warm start
-
-
 def methods(algs: Iterable[str], baselines: Iterable[str] = (), starts: Iterable[str] = STARTS) -> list[str]:
     """All methods of a suite: those without RL, then each algorithm from each of its starts."""
     names = list(algs)
-    prefixes = [prefix for start, prefix in ((ZERO_SHOT, ""), (SUPERVISED, WARM_START)) if start in starts]
-    return [ZERO_SHOT, SUPERVISED, *baselines, *(prefix + name for prefix in prefixes for name in names)]
+    prefixes = {ZERO_SHOT: "", SUPERVISED: WARM_START}
+    return [*STARTS, *baselines, *(prefixes[start] + name for start in STARTS if start in starts for name in names)]
 
 
 def algorithm_of(method: str) -> str | None:
@@ -118,7 +117,7 @@ def compose_rl(
         "train_evaluation": {
             "eval_batch_size": p["evaluation"]["eval_batch_size"],
             "n_iters": merged["n_iters"],
-            "n_tokens": merged["n_tokens"],
+            "total_tokens": merged["total_tokens"],
             "eval_every": p["evaluation"]["eval_every"],
             "save_every": p["evaluation"]["save_every"],
             "keep_best": p["evaluation"]["keep_best"],
@@ -161,7 +160,8 @@ def _algorithm(
     for change in changes:
         merged = merge(merged, {k: _said(change[k]) for k in merged if change.get(k)})
     lengths = {
-        key: next((each[key] for each in reversed(changes) if each.get(key)), None) for key in ("n_iters", "n_tokens")
+        key: next((each[key] for each in reversed(changes) if each.get(key)), None)
+        for key in ("n_iters", "total_tokens")
     }
     return alg, merged | lengths
 

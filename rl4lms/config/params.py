@@ -56,7 +56,7 @@ class Params:
         if name not in suites:
             raise ConfigError(unknown("suite", name, suites, str(root / "suites")))
         params = cls(root, name)
-        params.folders  # noqa: B018 - finds a circle of suites
+        assert params.folders  # made here, so that a circle of suites is found before any work
         return params
 
     @cached_property

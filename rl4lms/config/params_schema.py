@@ -7,7 +7,7 @@ it was written, and gets its defaults with the run that it is composed into.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from rl4lms.config.reader import Count, Name, Natural, NonNegative, Part, Positive, Range, Seed
 from rl4lms.config.sections import ComponentConfig, EnvConfig, KeepBestConfig, KLConfig, TokenizerConfig
@@ -15,6 +15,8 @@ from rl4lms.core.kernels import Kernels
 
 Source = Literal["generator", "local", "hub"]
 Kind = Literal["causal", "seq2seq"]
+Start = Literal["zero_shot", "supervised"]  # what RL starts from: the base model, the warm start
+STARTS: tuple[Start, ...] = get_args(Start)
 Share = Annotated[float, Range(above=0, below=1)]
 TopP = Annotated[float, Range(above=0, maximum=1)]
 Arguments = dict[str, Any]
@@ -67,7 +69,7 @@ class RLOverrides:
     env_args: Annotated[Arguments, "Over the task's env.args, in training."] = field(default_factory=dict)
     reward_args: Annotated[Arguments, "Over the task's reward_fn.args, in training."] = field(default_factory=dict)
     n_iters: Annotated[Count | None, "In place of the task's rl.n_iters."] = None
-    n_tokens: Annotated[Count | None, "In place of the task's rl.n_tokens."] = None
+    total_tokens: Annotated[Count | None, "In place of the task's rl.total_tokens."] = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ class RLParams:
     """Reinforcement learning on a task, over the algorithm's file."""
 
     n_iters: Annotated[Count, "Iterations: rollouts of about args.n_steps * env.n_envs tokens, each with its update."]
-    n_tokens: Annotated[Count | None, "Sampled tokens at which training ends before n_iters; null sets no end."] = None
+    total_tokens: Annotated[Count | None, "Sampled tokens at which training ends before n_iters; null sets no end."] = (
+        None
+    )
     args: Annotated[Arguments, "Over the algorithm's args."] = field(default_factory=dict)
     kl_div: Annotated[Arguments, Part(KLConfig), "Over its kl_div."] = field(default_factory=dict)
     policy: Annotated[PolicyParams, "Over its policy."] = field(default_factory=PolicyParams)
@@ -319,9 +323,9 @@ class GrueParams:
     )
     best_of_n: Annotated[BestOfNParams, "The baseline of that name."] = field(default_factory=BestOfNParams)
     kernels: Annotated[Kernels, "Arithmetic that is equal on every CPU with AVX2, or each CPU's own."] = "portable"
-    starts: Annotated[
-        list[Literal["zero_shot", "supervised"]], "Models that RL starts from: the base model, the warm start."
-    ] = field(default_factory=lambda: ["zero_shot", "supervised"])
+    starts: Annotated[list[Start], "Models that RL starts from: the base model, the warm start."] = field(
+        default_factory=lambda: list(STARTS)
+    )
     extends: Annotated[Name | None, "Another suite, whose files this one changes; null changes params/ itself."] = None
 
 

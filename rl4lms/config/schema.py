@@ -22,6 +22,7 @@ from rl4lms.config.arguments import (
     group_arguments,
     mask_complaint,
     refuse_float16,
+    warmup_complaint,
 )
 from rl4lms.config.generation import (
     GenerationConfig,
@@ -239,7 +240,9 @@ class _Reading:
             for path, wrong in group_complaints(alg["id"], arguments, env.args, longest, kl_div):
                 raise self._wrong(path, wrong)
         if isinstance(arguments, AlgorithmArguments):
-            self._check_warmup(arguments, evaluation)
+            warmup = warmup_complaint(arguments, evaluation.n_iters, evaluation.total_tokens)
+            if warmup is not None:
+                raise self._wrong("alg.args.warmup_steps", warmup)
         self._check_maskable(alg["id"], policy.id)
         theirs = "train_evaluation.generation_kwargs"
         rollout, decoding = share_token_facts(policy.generation, evaluation.generation_kwargs, theirs, self.source)
@@ -280,18 +283,6 @@ class _Reading:
                 f"{longest} tokens, which would be cut and never see a score; expected at least "
                 f"{-(-longest // n_envs)}.",
             )
-
-    def _check_warmup(self, arguments: AlgorithmArguments, evaluation: TrainEvaluationConfig) -> None:
-        """Raises ConfigError for a warmup that is given twice, longer than the run, or of no known share of it."""
-        steps, path = arguments.warmup_steps, "alg.args.warmup_steps"
-        if steps and arguments.warmup_ratio:
-            raise self._wrong(path, f"{steps}, and warmup_ratio {arguments.warmup_ratio}; keep one of them.")
-        if steps and evaluation.n_tokens is not None:
-            raise self._wrong(
-                path, "counts iterations, but the run ends by train_evaluation.n_tokens; give warmup_ratio."
-            )
-        if evaluation.n_iters is not None and steps >= evaluation.n_iters:
-            raise self._wrong(path, f"{steps}, expected less than train_evaluation.n_iters {evaluation.n_iters}.")
 
     def _check_maskable(self, algorithm: str, policy: str) -> None:
         shipped = AlgorithmRegistry.table.is_shipped("nlpo") and PolicyRegistry.table.is_shipped(policy)
@@ -346,7 +337,7 @@ class _Reading:
             if given.get(name) is None:
                 raise missing(int, join(path, name), self.source)
         section: TrainEvaluationConfig = self._read(TrainEvaluationConfig, given, path)
-        for name in ("keep_best", "early_stopping", "n_tokens") if not on_policy else ():
+        for name in ("keep_best", "early_stopping", "total_tokens") if not on_policy else ():
             if given.get(name) is not None:
                 raise self._wrong(join(path, name), "not used by alg.id supervised; remove it.")
         generation = self._generation(decoding, f"{path}.generation_kwargs", length=length, causal=causal)

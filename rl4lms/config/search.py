@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from rl4lms.core.errors import ConfigError
+
 _BASES = (2, 3, 5, 7, 11, 13)
 
 
@@ -16,7 +18,7 @@ def point(values: Mapping[str, Mapping[str, Any]], k: int) -> dict[str, Any]:
     j-th prime (Numerische Mathematik 2, 1960), so that algorithms with as many values get the same points of the cube.
     """
     if len(values) > len(_BASES):
-        raise ValueError(f"expected at most {len(_BASES)} values, found {len(values)}")
+        raise ConfigError(f"search.values: {len(values)} values; expected at most {len(_BASES)}.")
     return {
         key: _value(radical_inverse(k + 1, base), **each)
         for base, (key, each) in zip(_BASES, values.items(), strict=False)

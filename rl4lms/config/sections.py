@@ -196,7 +196,7 @@ class TrainEvaluationConfig:
     n_iters: Annotated[Count | None, "Iterations: rollouts, each with its update; required but in supervised runs."] = (
         None
     )
-    n_tokens: Annotated[
+    total_tokens: Annotated[
         Count | None,
         "Tokens: training ends after the iteration in which the sampler has emitted as many, whatever became of them; "
         "null leaves the end to n_iters.",

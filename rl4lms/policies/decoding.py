@@ -12,7 +12,8 @@ from torch import Tensor
 from rl4lms.core import progress
 from rl4lms.numerics.categorical import action_logprobs, masked_logits, sample_by_inverse_cdf
 from rl4lms.numerics.packing import pack_bits
-from rl4lms.policies.language_models import Session, open_session, start_token
+from rl4lms.policies.language_models import start_token
+from rl4lms.policies.sessions import Session, open_session
 from rl4lms.policies.token_rules import History, id_tensor, penalise_repetition, token_set
 from rl4lms.policies.truncation import SamplingSpec, truncation_mask
 

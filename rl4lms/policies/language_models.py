@@ -1,4 +1,4 @@
-"""Two ways to run Hugging Face language models: score finished sequences at once, and decode with a cache."""
+"""Hugging Face language models: loaded, and run over finished sequences at once (decoding is in `sessions`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.pretrained import from_pretrained, model_from_pretrained
 from rl4lms.numerics.categorical import action_logprobs, masked_logits
-from rl4lms.policies.cache import decoding_cache, growing_layer, keep_rows
+from rl4lms.policies.cache import keep_rows
 from rl4lms.policies.recomputation import is_recomputed
 from rl4lms.policies.sequences import Sequences, TokenView
 
@@ -69,7 +69,7 @@ def position_ids(mask: Tensor) -> Tensor:
     return (mask.long().cumsum(-1) - 1).clamp(min=0)
 
 
-def _mask_or_none(mask: Tensor) -> Tensor | None:
+def mask_or_none(mask: Tensor) -> Tensor | None:
     """`mask`, or None without padding, because attention is then faster."""
     return None if bool(mask.all()) else mask
 
@@ -78,7 +78,7 @@ def _without_adapters(module: Any) -> Any:
     return module.get_base_model() if hasattr(module, "get_base_model") else module
 
 
-def _accepts_positions(module: Any) -> bool:
+def accepts_positions(module: Any) -> bool:
     """Whether the model takes position_ids. A peft model takes what its base takes, without naming it."""
     return "position_ids" in inspect.signature(_without_adapters(module).forward).parameters
 
@@ -146,8 +146,8 @@ class CausalScorer:
         mask = torch.cat([sequences.prompt_mask, sequences.response_mask], dim=1)
         if ids.shape[1] % 8:
             ids, mask = ids[:, :-1], mask[:, :-1]
-        inputs = {"input_ids": ids, "attention_mask": _mask_or_none(mask), "use_cache": False}
-        if inputs["attention_mask"] is not None and _accepts_positions(model):
+        inputs = {"input_ids": ids, "attention_mask": mask_or_none(mask), "use_cache": False}
+        if inputs["attention_mask"] is not None and accepts_positions(model):
             inputs["position_ids"] = position_ids(mask)  # without padding, the model's default is the same
         return inputs
 
@@ -182,7 +182,7 @@ class CausalScorer:
         first, group = shared
         ids, mask = sequences.prompt_ids[first], sequences.prompt_mask[first]
         cache = DynamicCache(config=trunk.config)
-        inputs = {"input_ids": ids, "attention_mask": _mask_or_none(mask), "position_ids": position_ids(mask)}
+        inputs = {"input_ids": ids, "attention_mask": mask_or_none(mask), "position_ids": position_ids(mask)}
         with last_block_of_responses(model, ids.shape[1], 1):
             prompt: Tensor = trunk(**inputs, past_key_values=cache, use_cache=True).last_hidden_state[group, -1:]
         if sequences.response_ids.shape[1] == 1:
@@ -192,7 +192,7 @@ class CausalScorer:
         positions = mask.sum(1)[group].unsqueeze(1) + torch.arange(ids.shape[1], device=ids.device)
         response = trunk(
             input_ids=ids,
-            attention_mask=_mask_or_none(torch.cat([mask[group], real], dim=1)),
+            attention_mask=mask_or_none(torch.cat([mask[group], real], dim=1)),
             position_ids=positions,
             past_key_values=cache,
             use_cache=True,
@@ -229,11 +229,11 @@ class Seq2SeqScorer:
         if (shared := sequences.prompts()) is not None:  # a prompt is encoded once
             first, group = shared
             ids, few = ids[first], mask[first]
-            encoded = model.get_encoder()(input_ids=ids, attention_mask=_mask_or_none(few)).last_hidden_state
+            encoded = model.get_encoder()(input_ids=ids, attention_mask=mask_or_none(few)).last_hidden_state
             inputs = {"encoder_outputs": BaseModelOutput(last_hidden_state=encoded[group])}
         output = model(
             **inputs,
-            attention_mask=_mask_or_none(mask),
+            attention_mask=mask_or_none(mask),
             decoder_input_ids=cls.decoder_inputs(model, sequences),
             use_cache=False,
         )
@@ -247,7 +247,7 @@ class Seq2SeqScorer:
     @classmethod
     def hidden(cls, trunk: Any, sequences: Sequences) -> Tensor:
         ids, mask = to_right_padding(sequences.prompt_ids, sequences.prompt_mask)
-        attention = _mask_or_none(mask)
+        attention = mask_or_none(mask)
         encoded = trunk.get_encoder()(input_ids=ids, attention_mask=attention).last_hidden_state
         decoded = trunk.get_decoder()(
             input_ids=cls.decoder_inputs(trunk, sequences),
@@ -312,104 +312,3 @@ def token_logprobs(scorer: SequenceScorer, model: Any, view: TokenView) -> Tenso
     """(N,) float32 log-probabilities of a view's tokens under the model, without masks and temperature."""
     logits = masked_logits(token_logits(scorer, model, view)[0], None)
     return action_logprobs(logits, view.gather(view.sequences.response_ids))
-
-
-# Families that accept an attention mask of (B, 1, 1, length) for the next token. Of a mask of (B, length) transformers
-# asks at every token whether it has padding, which makes a GPU wait.
-_READY_MASKS = {*BLOCKS, "t5", "mt5", "bart"}
-
-
-def _takes_ready_masks(model: Any, cache: Any) -> bool:
-    """Whether the next token's mask may be given as (B, 1, 1, length): no window, and torch's own attention."""
-    layers = getattr(cache, "self_attention_cache", cache).layers
-    whole = all(isinstance(layer, growing_layer()) for layer in layers)
-    config = model.config
-    return whole and config.model_type in _READY_MASKS and config._attn_implementation == "sdpa"
-
-
-class CausalSession:
-    """Decoding of a decoder-only model with a cache: `start()`, then `step(tokens)`, both return (B, V) logits.
-
-    The cache, positions and masks are made once, for the prompt and max_new_tokens.
-    """
-
-    def __init__(self, model: Any, prompt_ids: Tensor, prompt_mask: Tensor, max_new_tokens: int) -> None:
-        self.model, self.prompt_ids, self.length = model, prompt_ids, 0
-        mask = nn.functional.pad(prompt_mask, (0, max_new_tokens), value=True)
-        self.mask = _mask_or_none(mask)
-        self.positions = position_ids(mask) if _accepts_positions(model) else None
-        self.cache: Any = decoding_cache(model, mask.shape[1])
-        self._ready_masks = _takes_ready_masks(model, self.cache)
-
-    def start(self) -> Tensor:
-        return self._forward(self.prompt_ids, ready_mask=False)
-
-    def step(self, tokens: Tensor) -> Tensor:
-        """The logits after the chosen tokens (B,)."""
-        return self._forward(tokens.unsqueeze(1), self._ready_masks)
-
-    def _forward(self, ids: Tensor, ready_mask: bool) -> Tensor:
-        begin, self.length = self.length, self.length + ids.shape[1]
-        extra = {} if self.positions is None else {"position_ids": self.positions[:, begin : self.length]}
-        mask = None if self.mask is None else self.mask[:, : self.length]
-        output = self.model(
-            input_ids=ids,
-            attention_mask=mask[:, None, None] if mask is not None and ready_mask else mask,
-            past_key_values=self.cache,
-            use_cache=True,
-            logits_to_keep=1,
-            **extra,
-        )
-        self.cache = output.past_key_values
-        logits: Tensor = output.logits[:, -1]
-        return logits
-
-    def keep(self, rows: Tensor) -> None:
-        """Continue with only these rows; one may be named several times."""
-        keep_rows(self.cache, rows)
-        self.mask, self.positions = (None if x is None else x[rows] for x in (self.mask, self.positions))
-
-
-class Seq2SeqSession:
-    """Decoding of an encoder-decoder with a cache. The encoder runs once."""
-
-    def __init__(self, model: Any, prompt_ids: Tensor, prompt_mask: Tensor, max_new_tokens: int) -> None:
-        from transformers.modeling_outputs import BaseModelOutput
-
-        ids, mask = to_right_padding(prompt_ids, prompt_mask)
-        self.model, self.mask = model, _mask_or_none(mask)
-        encoded = model.get_encoder()(input_ids=ids, attention_mask=self.mask)
-        self.encoded: Any = BaseModelOutput(last_hidden_state=encoded.last_hidden_state)
-        self.cache: Any = decoding_cache(model, max_new_tokens)
-        if self.mask is not None and _takes_ready_masks(model, self.cache):
-            self.mask = self.mask[:, None, None]
-
-    def start(self) -> Tensor:
-        first = self.encoded.last_hidden_state
-        tokens = torch.full((first.shape[0],), start_token(self.model), dtype=torch.int64, device=first.device)
-        return self.step(tokens)
-
-    def step(self, tokens: Tensor) -> Tensor:
-        output = self.model(
-            encoder_outputs=self.encoded,
-            attention_mask=self.mask,
-            decoder_input_ids=tokens.unsqueeze(1),
-            past_key_values=self.cache,
-            use_cache=True,
-        )
-        self.cache = output.past_key_values
-        logits: Tensor = output.logits[:, -1]
-        return logits
-
-    def keep(self, rows: Tensor) -> None:
-        keep_rows(self.cache, rows)
-        self.mask = None if self.mask is None else self.mask[rows]
-        self.encoded.last_hidden_state = self.encoded.last_hidden_state[rows]
-
-
-Session = CausalSession | Seq2SeqSession
-
-
-def open_session(model: Any, prompt_ids: Tensor, prompt_mask: Tensor, max_new_tokens: int) -> Session:
-    kind = Seq2SeqSession if model.config.is_encoder_decoder else CausalSession
-    return kind(model, prompt_ids, prompt_mask, max_new_tokens)

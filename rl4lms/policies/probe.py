@@ -16,10 +16,10 @@ from rl4lms.policies.language_models import (
     CausalScorer,
     Seq2SeqScorer,
     SequenceScorer,
-    open_session,
     vocabulary_size,
 )
 from rl4lms.policies.sequences import Sequences
+from rl4lms.policies.sessions import open_session
 from rl4lms.policies.token_rules import token_set
 
 # The largest allowed difference between two computations of the same logits, in standard deviations of the logits.

@@ -55,10 +55,8 @@ def normalised_gains(frame: pd.DataFrame, settings: SuiteSettings) -> dict[str, 
     def of(method: str) -> Floats:
         rows = []
         for task in settings.tasks:
-            scale = settings.scales[settings.main_metrics[task]]
-            unit = settings.gain_scale(task) * (1.0 if scale.higher_is_better else -1.0)
             run, start = ([values[task, m, seed] for seed in settings.seeds] for m in (method, SUPERVISED))
-            rows.append((scale.transformed(run) - scale.transformed(start)) / unit)
+            rows.append(settings.gains(task, run, start))
         return np.stack(rows)
 
     return {method: of(method) for method in settings.methods}

@@ -140,6 +140,13 @@ class SuiteSettings:
         worst, best = (scale := self.scales[self.main_metrics[task]]).transformed([scale.worst, scale.best])
         return self.gain_scales.get(task, abs(float(best - worst)))
 
+    def gains(self, task: str, values: ArrayLike, starts: ArrayLike) -> NDArray[np.float64]:
+        """How much better the task's main metric is than at the start, in units of `gain_scale`; same shape."""
+        scale = self.scales[self.main_metrics[task]]
+        unit = self.gain_scale(task) * (1.0 if scale.higher_is_better else -1.0)
+        better: NDArray[np.float64] = (scale.transformed(values) - scale.transformed(starts)) / unit
+        return better
+
     @property
     def tells_methods_apart(self) -> bool:
         """Whether there are seeds enough to call a method the best, or a gain a method's."""

@@ -104,7 +104,7 @@ def build_algorithm(
         alg.kl_div.norm_reward,
         scorer=scorer,
     )
-    algorithm.token_budget = config.train_evaluation.n_tokens
+    algorithm.total_tokens = config.train_evaluation.total_tokens
     algorithm.rate_schedule = rate_schedule(schedule, config.train_evaluation.n_iters)
     return BuiltAlgorithm(algorithm, scorer, stepping)
 

@@ -77,7 +77,6 @@ class OnPolicyTrainer:
         self.evaluation = config.train_evaluation
         assert self.evaluation.n_iters is not None and self.evaluation.eval_every is not None
         self.n_iters: int = self.evaluation.n_iters
-        self.n_tokens = self.evaluation.n_tokens
         self.eval_every: int = self.evaluation.eval_every
         self.comparison = Comparison(self.evaluation.keep_best, self.evaluation.early_stopping)
         self.writes = rank() == 0  # only the first process of a launch writes files
@@ -161,7 +160,8 @@ class OnPolicyTrainer:
     @property
     def is_finished(self) -> bool:
         """Whether the iterations, or the tokens that may be sampled, are used up, or evaluations do not improve."""
-        spent = self.n_tokens is not None and self.algorithm.n_sampled_tokens >= self.n_tokens
+        total = self.algorithm.total_tokens
+        spent = total is not None and self.algorithm.n_sampled_tokens >= total
         return bool(spent or self.algorithm.iteration >= self.n_iters or self.comparison.says_stop)
 
     @property

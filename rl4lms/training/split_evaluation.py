@@ -120,6 +120,7 @@ class SplitEvaluation:
                 stop_ids=frozenset(generate.stop_ids),
                 encoder_decoder=not generate.causal,
                 pad_token_id=generate.pad_id,
+                stop_strings=generate.stop_strings,
             )
             self._scorer = BatchedScorer(task, self.n_reward_workers, self.reward_timeout_s)
         assert self._scorer is not None

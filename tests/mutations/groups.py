@@ -261,7 +261,7 @@ GROUPS = [
              "positions = mask.sum(1)[group].unsqueeze(1) +", "positions = 0 * group.unsqueeze(1) + mask.shape[1] +",
              f"{ROLLOUTS}::test_a_shared_prompt_is_scored_as_one_of_each_response[gpt2]"),
     mutation(2, "responses attend to the padding of a shared prompt", "policies/language_models.py",
-             "attention_mask=_mask_or_none(torch.cat([mask[group], real], dim=1)),", "attention_mask=None,",
+             "attention_mask=mask_or_none(torch.cat([mask[group], real], dim=1)),", "attention_mask=None,",
              f"{ROLLOUTS}::test_a_shared_prompt_is_scored_as_one_of_each_response[gpt2]"),
     mutation(2, "responses get another group's prompt", "policies/language_models.py",
              "BaseModelOutput(last_hidden_state=encoded[group])",

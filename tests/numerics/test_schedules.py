@@ -49,7 +49,7 @@ def test_tokens_and_iterations_of_equal_length_are_one(monkeypatch: pytest.Monke
     found = {}
     for n_tokens in (None, 20):
         made: Any = SimpleNamespace(
-            budget=7, token_budget=n_tokens, rate_schedule=RateSchedule("cosine", 0.25),
+            budget=7, total_tokens=n_tokens, rate_schedule=RateSchedule("cosine", 0.25),
             rollout_numbers={"rollout/n_sampled_tokens": 5.0},
         )  # fmt: skip
         rates = []

@@ -208,8 +208,7 @@ def shrink(
     kept = {family: [task for task in model["tasks"] if task in tasks] for family, model in models.items()}
     _change(params / "base_models.yaml", {family: models[family] | {"tasks": kept[family]} for family in models})
     chosen = {"tasks": tasks, "algs": algs, "baselines": baselines, "seeds": seeds}
-    aggregate = load_yaml(params / "grue.yaml")["aggregate"] | {"contrasts": []}  # of methods that may be gone
-    _change(params / "grue.yaml", {key: list(items) for key, items in chosen.items()} | {"aggregate": aggregate})
+    _change(params / "grue.yaml", {key: list(items) for key, items in chosen.items()})
     gone = {path.stem for path in (params / "tasks").iterdir()} - set(tasks)
     groups = ["intent", *(f"base_model_{family}" for family in kept if not kept[family])]
     dvc_file = checkout.path / "dvc.yaml"

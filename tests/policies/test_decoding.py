@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from benchmarks.decoding import MODELS, SETTINGS, build, count, decoding
 from rl4lms.policies.cache import decoding_cache
 from rl4lms.policies.decoding import decode
-from rl4lms.policies.language_models import _takes_ready_masks, open_session
+from rl4lms.policies.sessions import _takes_ready_masks, open_session
 from rl4lms.policies.truncation import SamplingSpec
 from tests.conftest import EOS, PAD, tiny_model
 from tests.policies.test_invariances import FAMILIES, ragged
@@ -63,7 +63,7 @@ def test_masks_that_are_ready_are_those_that_transformers_makes(family: str, mon
     found = []
     for ready in (True, False):
         if not ready:
-            monkeypatch.setattr("rl4lms.policies.language_models._READY_MASKS", set())
+            monkeypatch.setattr("rl4lms.policies.sessions._READY_MASKS", set())
         session = open_session(model, s.prompt_ids, s.prompt_mask, 6)
         found.append([session.start(), *(session.step(tokens) for tokens in s.response_ids.T[:5])])
     for ours, theirs in zip(*found, strict=True):

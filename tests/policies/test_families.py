@@ -181,17 +181,17 @@ def test_a_run_is_refused_before_its_first_rollout(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "t5", "bart"])
 def test_what_the_probe_tells_apart(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A position more, or a cache that forgets a token, in a model that was never trained; bfloat16 passes."""
-    from rl4lms.policies import language_models
+    from rl4lms.policies import language_models, sessions
 
     plain = tiny_model(family, scale=1.0)
     check_decodes_as_it_scores(plain)
     check_decodes_as_it_scores(tiny_model(family).bfloat16())
     shifted = tiny_model(family, scale=1.0)
     with monkeypatch.context() as patch:
-        patch.setattr(language_models, "_mask_or_none", lambda mask: None)
+        patch.setattr(language_models, "mask_or_none", lambda mask: None)
         with pytest.raises(ConfigError, match="its numbers change with padding"):
             check_decodes_as_it_scores(shifted)
-    session = language_models.Seq2SeqSession if shifted.config.is_encoder_decoder else language_models.CausalSession
+    session = sessions.Seq2SeqSession if shifted.config.is_encoder_decoder else sessions.CausalSession
     original = session.step
     with monkeypatch.context() as patch:
         patch.setattr(session, "step", lambda self, tokens: original(self, tokens.roll(1)))

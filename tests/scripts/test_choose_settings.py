@@ -38,6 +38,8 @@ def write(project: Path, task: str, k: int, seed: int, values: list[float]) -> N
     run.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps({"epoch": i, "metrics": {METRICS[task]: value}}) for i, value in enumerate(values)]
     (run / "val_split_metrics.jsonl").write_text("\n".join(lines) + "\n")
+    rollout = {"iteration": 0, "rollout/ep_rew_mean": 0.5, "rollout/kl_mean": 0.0}
+    (run / "rollout_info.jsonl").write_text(json.dumps(rollout) + "\n")
 
 
 def test_the_highest_mean_of_scaled_gains_is_chosen_and_less_ter_is_a_gain(project: Path) -> None:
@@ -62,7 +64,7 @@ def test_of_equals_the_first_is_chosen(project: Path) -> None:
 
 
 def test_a_missing_run_is_named(project: Path) -> None:
-    with pytest.raises(DataError, match=r"supervised_ppo.0/seed100.*make tune"):
+    with pytest.raises(DataError, match=r"supervised_ppo.0/seed100.*train it"):
         validated(Params.open(project / "params", "search"), project / "results")
 
 

@@ -48,7 +48,7 @@ SEQ2SEQ: dict[str, Any] = {
     "policy": {"lora": {"r": 2, "target_modules": "all-linear"}},
     "rollout": {"do_sample": True, "decoder_start_token_id": 5, "max_length": 6},
     "evaluation": {"num_beams": 3, "length_penalty": 2.0, "early_stopping": True, "max_length": 5},
-    "train_evaluation": {"n_iters": 2, "n_tokens": 5},
+    "train_evaluation": {"n_iters": 2, "total_tokens": 5},
 }
 MASKED: dict[str, Any] = {
     "policy": {"top_mask": 0.9, "mask_type": "learned_top_p", "target_update_iterations": 1, "min_tokens_to_keep": 3},

@@ -397,7 +397,7 @@ def test_training_ends_after_the_iteration_in_which_the_tokens_are_spent(model_d
     if algorithm == "grpo":
         value["alg"] |= {"id": "grpo", "args": {"n_prompts": 2, "completions_per_prompt": 2, "learning_rate": 1e-3}}
         value["alg"]["policy"]["args"]["value_model"] = "none"
-    value["train_evaluation"]["n_tokens"] = 60
+    value["train_evaluation"]["total_tokens"] = 60
     cfg = RunConfig.from_dict(value)
     run(tmp_path / "whole", cfg)
     sampled = [

@@ -78,7 +78,7 @@ def test_a_schedule_is_exact_under_resume(
 ) -> None:
     """By iterations, or by the share of the tokens that are sampled."""
     cfg = changed(
-        config(model_dir("gpt2")), train_evaluation__n_tokens=n_tokens,
+        config(model_dir("gpt2")), train_evaluation__total_tokens=n_tokens,
         alg__args__lr_scheduler_type="cosine", alg__args__warmup_ratio=0.25,
     )  # fmt: skip
     check_resume(cfg, tmp_path, monkeypatch, after=1)
@@ -97,7 +97,7 @@ def test_a_schedule_is_exact_under_resume(
     [
         ({"alg__args__warmup_steps": 4}, "alg.args.warmup_steps: 4, expected less than train_evaluation.n_iters 4."),
         ({"alg__args__warmup_steps": 1, "alg__args__warmup_ratio": 0.1}, "1, and warmup_ratio 0.1; keep one of them"),
-        ({"alg__args__warmup_steps": 1, "train_evaluation__n_tokens": 9}, "counts iterations, but the run ends by"),
+        ({"alg__args__warmup_steps": 1, "train_evaluation__total_tokens": 9}, "counts iterations, but the run ends by"),
         ({"alg__args__warmup_ratio": 1.0}, "alg.args.warmup_ratio: expected a number >= 0 and < 1, found 1.0."),
         (
             {"alg__args__lr_scheduler_type": "polynomial"},
