@@ -109,10 +109,11 @@ def _check_tables(folder: Path, tree: Worktree, rows: Rows) -> dict[str, str]:
     """Returns the tasks' main metrics."""
     numbers = tree.params_file("grue.yaml")
     main_metrics = {t: tree.params_file(f"tasks/{t}.yaml")["evaluation"]["main_metric"] for t in numbers["tasks"]}
-    tables = check_tables(folder, rows, Definitions.of(numbers, main_metrics))
+    definitions = Definitions.of(numbers, main_metrics, tree.bounds_of_own(main_metrics))
+    tables = check_tables(folder, rows, definitions)
     _report(folder, tables.findings)
     log.info(
-        "tables: %d numbers follow from scores.csv; %d (bootstraps, p-values) take the predictions (--results)",
+        "tables: %d numbers follow from scores.csv; %d (intervals of averages, p-values) are made again by --results",
         tables.checked,
         tables.unchecked,
     )

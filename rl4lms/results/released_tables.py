@@ -40,10 +40,12 @@ class Definitions:
     level: float
 
     @classmethod
-    def of(cls, numbers: Mapping[str, Any], main_metrics: Mapping[str, str]) -> Definitions:
-        """numbers: params/grue.yaml with the suite's overlay, as it is written."""
+    def of(
+        cls, numbers: Mapping[str, Any], main_metrics: Mapping[str, str], own_bounds: Mapping[str, Any]
+    ) -> Definitions:
+        """numbers: params/grue.yaml with the suite's overlay, as it is written. own_bounds: of results of own tasks."""
         aggregate = numbers["aggregate"]
-        entries = aggregate["metrics"]
+        entries = {**own_bounds, **aggregate["metrics"]}
         scales = {k: MetricScale(float(e["worst"]), float(e["best"]), bool(e.get("log"))) for k, e in entries.items()}
         natural = tuple(key for key, entry in entries.items() if entry["kind"] == "naturalness")
         level = aggregate.get("bootstrap", {}).get("confidence", 0.95)

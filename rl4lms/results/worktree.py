@@ -11,18 +11,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from rl4lms.config.params import merge, suite_folders
+from rl4lms.config.params import Params, merge, suite_folders
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core.errors import ConfigError, DataError, RunError
 from rl4lms.core.io import sha256_text
 from rl4lms.results.locked_versions import differing, locked_versions
 from rl4lms.results.release import LOCK_FILES, Release, recipe_digests
+from rl4lms.tasks.task import task_of
 
 _SHOWN = 4  # packages of an error
 INSTALL = "scripts/install_environment.py"
@@ -81,6 +82,14 @@ class Worktree:
         if not files:
             raise DataError(f"params/{name}: not at commit {self.release.commit[:12]}, of which the release is.")
         return reduce(merge, map(load_yaml, files))
+
+    def bounds_of_own(self, tasks: Iterable[str]) -> dict[str, Any]:
+        """Result key -> its bounds, of those of the tasks that are of a module; their labels are known from then on."""
+        params = Params(self.path / "params", self.release.suite)
+        own = [task for task in tasks if self.params_file(f"tasks/{task}.yaml").get("module")]
+        for task in own:
+            params.task(task)
+        return {key: asdict(bounds) for task in own for key, bounds in task_of(task).bounds.items()}
 
     def check_lock(self) -> Iterator[str]:
         """Findings where the locked versions of the commit are not those of the manifest."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rl4lms.config.labels import task_label
 from rl4lms.core.errors import DataError
 from rl4lms.results.locked_versions import differing, locked_versions
 from rl4lms.results.reexecution import Draw, other_arithmetic, tolerance
 from rl4lms.results.release import JobFiles, Release, SuiteCell, metrics_text, readme_digest
+from rl4lms.results.worktree import Worktree
 
+ROOT = Path(__file__).resolve().parents[2]
 CELLS = [SuiteCell(task, method, seed) for task in ("imdb", "totto") for method in ("ppo", "nlpo") for seed in (0, 1)]
 MACHINE = {"python": "3.11.7", "kernels": "portable", "threads": 1, "packages": {}, "cpus": ["A"], "devices": ["cpu"]}
 
@@ -111,3 +116,9 @@ def test_versions_that_differ_are_named() -> None:
     assert locked == {"torch": "2.13.0", "ruff": "0.1", "py-yaml": "6.0"}
     assert differing(locked, {"torch": "2.13.0+cpu", "Py.YAML": "6.0", "numpy": "2.0"}) == []
     assert differing(locked, {"torch": "2.12.0"}) == ["torch is 2.12.0, locked 2.13.0"]
+
+
+def test_a_suites_own_tasks_are_known_by_their_labels_and_bounds() -> None:
+    release = dataclasses.replace(release_of(), suite="study")
+    assert Worktree(ROOT, release).bounds_of_own(["imdb", "letter_counting"])["score"]["best"] == 1.0
+    assert task_label("letter_counting") == "Letter counting"

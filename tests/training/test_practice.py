@@ -168,6 +168,31 @@ def test_samples_of_an_evaluation_are_drawn_once_by_the_seed(model_dir: Any, tmp
     assert ids["a"] != ids["b"]
 
 
+class CharactersSeen:
+    """Called at every step, so that it reads the text of observations and not the one that was generated."""
+
+    def __call__(self, previous: Any, action: int, current: Any, done: bool, meta_info: Any = None) -> float:
+        return float(len(current.context_text)) if done else 0.0
+
+
+def test_an_evaluations_reward_reads_texts_up_to_the_stop_string(
+    model_dir: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RewardFunctionRegistry.table._entries, "characters", CharactersSeen)
+    stops = [f"w{digit}" for digit in range(1, 5)]
+    cfg = changed(
+        config(model_dir("gpt2"), n_iters=1), reward_fn={"id": "characters", "args": {}},
+        train_evaluation__metrics=[{"id": "reward"}],
+        alg__policy__args__generation_kwargs={
+            "do_sample": True, "top_k": 0, "max_new_tokens": 6, "stop_strings": stops,
+        },
+    )  # fmt: skip
+    run(tmp_path, cfg)
+    rows = json.loads((tmp_path / "epoch_0_val_split_predictions.json").read_text())
+    assert any(len(row["generated_text"].split()) < 6 for row in rows)
+    assert [row["reward"] for row in rows] == [len(row["generated_text"]) for row in rows]
+
+
 @pytest.mark.parametrize("family", ["gpt2", "t5"])
 def test_the_adapter_beside_the_merged_model_is_the_same_model(
     model_dir: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str
