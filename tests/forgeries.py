@@ -263,7 +263,7 @@ class Trial:
     def __init__(self, work: Path) -> None:
         self.work, self.wrong = work, 0
         self.project = Checkout(work / "project")
-        self.folder = self.project.path / "docs/results"
+        self.folder = self.project.path / "docs/results" / SUITE  # which is not the default suite
 
     def prepare(self) -> None:
         """Run and release the suite, unless that is done."""
@@ -317,9 +317,7 @@ class Trial:
             shutil.copytree(self.project.path, forger.path, symlinks=True)
             kind(forger.path / "results" / SUITE, str(cell), MAIN[cell.task])
             forger.run("python", "-m", "rl4lms", "aggregate", "--suite", SUITE)
-            folder = (
-                self.work / "forged/folder"
-            )  # outside of the forger's repository: what is verified is the project's
+            folder = self.work / "forged/folder"  # outside of the forger's repository, so that the project's is asked
             shutil.rmtree(folder.parent, ignore_errors=True)
             shutil.copytree(release(forger.path, SUITE), folder)
             name = f"{kind.__name__.replace('_', ' ')} of {cell}, consistently"
