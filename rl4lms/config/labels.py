@@ -27,6 +27,7 @@ FAMILIES = {
         "dpo": "DPO",
     },
 }
+STATISTICS = {"iqm": "Interquartile mean ↑", "mean": "Mean ↑", "median": "Median of tasks ↑", "rank": "Mean rank ↓"}
 _ALGORITHMS = {name: label for family in FAMILIES.values() for name, label in family.items()}
 _BASELINES = {ZERO_SHOT: "Zero-shot", SUPERVISED: "Supervised", BEST_OF_N: "Best of n"}
 _METRICS = {

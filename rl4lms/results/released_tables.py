@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from rl4lms.config.labels import method_label, task_label
+from rl4lms.config.compose import SUPERVISED, starting_point
+from rl4lms.config.labels import STATISTICS, method_label, task_label
 from rl4lms.core.result_keys import KL_PER_SEQUENCE, KL_PER_TOKEN, REWARD, TOKENS
 from rl4lms.results.release_checks import Rows
 from rl4lms.results.statistics import student_t_quantile
@@ -37,6 +38,7 @@ class Definitions:
     main_metrics: Mapping[str, str]
     scales: Mapping[str, MetricScale]
     naturalness: tuple[str, ...]
+    gain_scales: Mapping[str, float]
     level: float
 
     @classmethod
@@ -49,7 +51,7 @@ class Definitions:
         scales = {k: MetricScale(float(e["worst"]), float(e["best"]), bool(e.get("log"))) for k, e in entries.items()}
         natural = tuple(key for key, entry in entries.items() if entry["kind"] == "naturalness")
         level = aggregate.get("bootstrap", {}).get("confidence", 0.95)
-        return cls(main_metrics, scales, natural, float(level))
+        return cls(main_metrics, scales, natural, aggregate.get("gain_scale", {}), float(level))
 
 
 @dataclass
@@ -89,9 +91,44 @@ class _Values:
         values, scale = self.raw(task, method, metric), self.definitions.scales.get(metric)
         return None if values is None or scale is None else scale.normalise(values)
 
+    def gains(self, method: str) -> np.ndarray[Any, Any] | None:
+        """(tasks, seeds) gains of a method over the warm start of the same seed, in units of `gain_scale`."""
+        rows = []
+        for task, metric in self.definitions.main_metrics.items():
+            scale = self.definitions.scales.get(metric)
+            values, starts = (self.raw(task, each, metric) for each in (method, SUPERVISED))
+            if scale is None or values is None or starts is None or len(values) != len(starts):
+                return None
+            worst, best = scale.transformed([scale.worst, scale.best])
+            unit = self.definitions.gain_scales.get(task, abs(best - worst)) * (1 if scale.higher_is_better else -1)
+            rows.append((scale.transformed(values) - scale.transformed(starts)) / unit)
+        return np.stack(rows)
+
+    def statistic(self, name: str, method: str) -> float | None:
+        """One of STATISTICS of a method's gains."""
+        known = dict.fromkeys(method for _, method in self.cells)
+        warm = [each for each in known if SUPERVISED in (each, starting_point(each))]
+        gains = {each: found for each in warm if (found := self.gains(each)) is not None}
+        if method not in gains:
+            return None
+        own = gains[method]
+        if name == "iqm":
+            cut = own.size // 4
+            return float(np.sort(own, axis=None)[cut : own.size - cut].mean())
+        if name == "rank":
+            others = np.stack(list(gains.values()))
+            return float(((others > own).sum(axis=0) + ((others == own).sum(axis=0) + 1) / 2).mean())
+        return float(own.mean() if name == "mean" else np.median(own.mean(axis=1)))
+
     def of(self, table: str, column: str, method: str) -> list[float] | None:
         """The values over seeds whose mean a table shows in a column; None where this module does not know it."""
         defined = self.definitions
+        if table == "gains" and column in STATISTICS:
+            found = self.statistic(column, method)
+            return None if found is None else [found]
+        if table == "gains":
+            gains = self.gains(method)
+            return None if gains is None else list(gains[[*defined.main_metrics].index(column)])
         if column == "average":
             by_task = [self.of(table, task, method) for task in defined.main_metrics]
             if table == "task":
@@ -141,7 +178,7 @@ def _check_methods(check: TableCheck, table: Sequence[Mapping[str, str]], values
             where = f"grue.csv: {key} of {row['method']}"
             check.number(where, float(text), None if found is None else float(np.mean(found)))
             bounds = tuple(float(row[key + side]) for side in _BOUNDS)
-            if found is None or column == "average":
+            if found is None or column not in values.definitions.main_metrics:
                 check.unchecked += 2
             elif not any(np.allclose(bounds, each, rtol=1e-9, atol=1e-12) for each in _spreads(found, values)):
                 check.findings.append(f"{where}: bounds {bounds} are not of the seeds in scores.csv")
@@ -183,9 +220,6 @@ def _check_gains(check: TableCheck, table: Sequence[Mapping[str, str]], rows: Ro
         check.unchecked += sum(bool(text) for key, text in row.items() if key.startswith(("gain:", "p")))
 
 
-GAINS = "gains"  # the table of what methods gain, made again with --results
-
-
 def _check_markdown(check: TableCheck, text: str, table: Sequence[Mapping[str, str]]) -> None:
     """The numbers of grue.md are those of grue.csv, rounded: its tables of methods are in the same order."""
     columns: dict[str, list[str]] = {}
@@ -193,7 +227,7 @@ def _check_markdown(check: TableCheck, text: str, table: Sequence[Mapping[str, s
         if key != "method" and not key.endswith(_BOUNDS):
             columns.setdefault(key.rpartition(":")[0], []).append(key)
     by_label = {method_label(row["method"]): row for row in table}
-    left = [keys for name, keys in columns.items() if name != GAINS]  # whose columns are statistics, and not tasks
+    left = list(columns.values())
     for title, head, lines in _markdown_tables(text):
         if not left or head[0] != "Method" or not _is_shown(head[1:], left[0]):
             check.unchecked += sum(len(_SHOWN.findall(cell)) for line in lines for cell in line[1:])
@@ -207,9 +241,10 @@ def _check_markdown(check: TableCheck, text: str, table: Sequence[Mapping[str, s
 
 
 def _is_shown(heads: Sequence[str], keys: Sequence[str]) -> bool:
-    """Whether a table's columns are these of grue.csv: of the same tasks in the same order, and their average."""
-    labels = [key.rpartition(":")[2] for key in keys]
-    labels = ["Average" if label == "average" else task_label(label) for label in labels]
+    """Whether a table's columns are these of grue.csv: of the same tasks in the same order, and what is of all."""
+    of_all = {"average": "Average", **STATISTICS}
+    names = [key.rpartition(":")[2] for key in keys]
+    labels = [of_all.get(name) or task_label(name) for name in names]
     return len(heads) == len(labels) and all(map(str.startswith, heads, labels))
 
 

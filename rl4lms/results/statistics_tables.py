@@ -7,13 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from rl4lms.config.labels import method_label, task_label
+from rl4lms.config.labels import STATISTICS, method_label, task_label
 from rl4lms.results.normalised_gains import ALL_TASKS, ESTIMATES, SuiteStatistics
 from rl4lms.results.sign_flips import EXACT, POWER
 from rl4lms.results.suite import MIN_SEEDS, SuiteSettings
 from rl4lms.results.table import NOT_MEASURED, Cell, Column, MethodColumn, Table, decimals, method_table
-
-LABELS = {"iqm": "Interquartile mean ↑", "mean": "Mean ↑", "median": "Median of tasks ↑", "rank": "Mean rank ↓"}
 
 
 def statistics_tables(statistics: SuiteStatistics, settings: SuiteSettings) -> list[Table]:
@@ -25,7 +23,7 @@ def statistics_tables(statistics: SuiteStatistics, settings: SuiteSettings) -> l
 
 
 def gains_table(statistics: SuiteStatistics, settings: SuiteSettings) -> Table:
-    columns = [MethodColumn(Column(name, LABELS[name]), statistics.intervals(name)) for name in ESTIMATES]
+    columns = [MethodColumn(Column(name, STATISTICS[name]), statistics.intervals(name)) for name in ESTIMATES]
     for task in settings.tasks:
         head = Column(task, task_label(task), f"1 is {settings.gain_scale(task):.3g}")
         columns.append(MethodColumn(head, statistics.intervals("mean", task)))
