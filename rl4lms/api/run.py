@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from rl4lms.core.errors import DataError
 from rl4lms.core.registry import Registry
 from rl4lms.results.comparison import Comparison, compared
-from rl4lms.results.figures import Drawing, run_figure
+from rl4lms.results.drawing import Drawing
 from rl4lms.results.run_directory import SPLITS, RunDirectory
+from rl4lms.results.run_figure import plot_groups
+from rl4lms.results.run_groups import grouped
 from rl4lms.tokenization.tokenizer import build_tokenizer
 from rl4lms.training.model_checks import model_config
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 # Imports torch, and must not before `train` has settled the kernels that its run asks for.
 _LOADERS = Registry("loader", {"model": "rl4lms.policies.language_models:load_language_model"})
-MOST_PANELS = 4  # of metrics, some of which have thirty results
 
 
 class Run:
@@ -65,20 +66,11 @@ class Run:
         raise DataError(f"{self.path}: no generations of {split or 'test or val'}; train with metrics to have them.")
 
     def plot(self, *columns: str) -> Drawing:
-        """A panel for each of these columns of `curves`, by iteration.
+        """A panel for each of these columns of `curves`, by iteration; `python -m rl4lms plot` draws several runs.
 
-        Without columns: the reward and its parts, the KL to the starting model, and the first metrics on val.
+        Without columns: the reward and its parts, the KL to the starting model, and metrics on val.
         """
-        known = self.curves.columns
-        parts = [name for name in known if name.startswith("rollout/reward_")]
-        first = [name for name in known if name.startswith("val/")][:MOST_PANELS]
-        panels = {"reward": ["rollout/ep_rew_mean", *parts], "KL (nats a token)": ["rollout/kl_mean"]}
-        panels |= {name: [name] for name in first}
-        if columns:
-            panels = {name: [name] for name in columns}
-        elif "rollout/ep_rew_mean" not in known:  # of a supervised run
-            panels = {name: [name] for name in first}
-        return run_figure(self.curves, panels)
+        return plot_groups(grouped([self.path]), metrics=columns)
 
     def model(self) -> PreTrainedModel:
         """The trained language model, on the CPU and in eval mode."""

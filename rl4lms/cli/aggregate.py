@@ -34,7 +34,7 @@ from rl4lms.results.suite import RunKey, SuiteSettings
 from rl4lms.results.table import Table
 from rl4lms.results.table_formats import latex, markdown, markdown_table, method_csv, to_csv
 from rl4lms.results.tables import grue_tables
-from rl4lms.results.training_facts import training_facts, training_tables
+from rl4lms.results.training_facts import training_tables
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def write(out: Path, scores: SuiteScores, params: Mapping[str, Any]) -> list[Tab
     progress.phase("tables")
     found = gains.suite_gains(scores)
     statistics = SuiteStatistics.of(scores.frame, settings)
-    facts = training_facts(scores)
+    facts = scores.trainings.facts
     tables = [*grue_tables(scores, statistics, found), *training_tables(scores, facts)]
     with publish_directory(out) as scratch:
         write_json(scratch / "metrics.json", headline(scores, found))

@@ -1,75 +1,69 @@
-"""Learning curves of a suite's RL runs as one long table: what the rollouts and the validation split said."""
+"""Learning curves: what a point of one is, by iterations and by sampled tokens, and how seeds are pooled."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
-
-from rl4lms.core.errors import DataError
-from rl4lms.results.run_directory import RunDirectory
-from rl4lms.results.suite import RunKey, SuiteSettings
 
 REWARD_CURVE = "reward"
 KL_CURVE = "kl"
 MAIN_METRIC_CURVE = "main_metric"
-COLUMNS = ["task", "method", "seed", "iteration", "metric", "value"]
+TOKENS_COLUMN = "sampled_tokens"
+# Of curves.csv, a row for each point of an RL run: iteration k is what was seen before update k, and sampled_tokens is
+# how many tokens had been sampled before it, empty where the run did not log them.
+COLUMNS = ["task", "method", "seed", "iteration", TOKENS_COLUMN, "metric", "value"]
+BY = {"iterations": "iteration", "tokens": TOKENS_COLUMN}  # what a curve goes by -> the column
+AXIS_LABELS = {"iterations": "Iteration", "tokens": "Sampled tokens"}
 
-# What the rollouts log: the mean score of the episodes, and the mean KL per token to the starting model.
-_ROLLOUT_KEYS = {REWARD_CURVE: "rollout/ep_rew_mean", KL_CURVE: "rollout/kl_mean"}
+_TOKENS_KEY = "rollout/n_sampled_tokens"
 
 
-def read_curves(runs: Mapping[RunKey, RunDirectory], settings: SuiteSettings) -> pd.DataFrame:
-    """The curves of every RL run, columns COLUMNS; iteration k is what was seen before update k.
+def tokens_before(rollouts: Iterable[Mapping[str, Any]]) -> dict[int, int]:
+    """Iteration -> tokens that the sampler emitted in all iterations before it, those of discarded episodes included.
 
-    Raises DataError naming the run for a missing file or key.
+    rollouts: rows of rollout_info.jsonl, in order. The iteration after the last one is there, with the sum of all.
+    Empty where a row has no number of sampled tokens: runs of earlier versions did not log it.
     """
-    rows = [
-        (task, method, seed, iteration, metric, value)
-        for (task, method, seed), run in runs.items()
-        if method in settings.rl_methods
-        for metric, iteration, value in _points(run, settings.main_metrics[task])
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    found, total = {0: 0}, 0
+    for row in rollouts:
+        if not isinstance(row.get(_TOKENS_KEY), int | float):
+            return {}
+        found[row["iteration"]] = total
+        total += int(row[_TOKENS_KEY])
+        found[row["iteration"] + 1] = total
+    return found
 
 
-def seeds_mean(curves: pd.DataFrame) -> pd.Series[float]:
-    """The seeds' mean at the iterations that all of them have, by iteration. curves: of one metric and method."""
+def aligned(curves: Mapping[Any, pd.Series[float]], *, interpolate: bool) -> pd.DataFrame:
+    """The values of several curves at the same places: a row for each place, a column for each curve.
+
+    curves: name -> values by place (iteration or tokens), ascending. Without interpolation the places are those that
+    all curves have. With it, they are those that any curve has, from where the last begins to where the first ends,
+    and a value between two points of a curve lies on the straight line between them.
+    """
+    if not interpolate:
+        return pd.concat(dict(curves), axis=1, join="inner").sort_index()
+    low, high = max(float(c.index[0]) for c in curves.values()), min(float(c.index[-1]) for c in curves.values())
+    places = sorted({float(x) for c in curves.values() for x in c.index if low <= x <= high})
+    values = {
+        name: np.interp(places, c.index.to_numpy(np.float64), c.to_numpy(np.float64)) for name, c in curves.items()
+    }
+    return pd.DataFrame(values, index=places)
+
+
+def seeds_mean(curves: pd.DataFrame, by: str = "iterations") -> pd.Series[float]:
+    """The seeds' mean of one metric and method, a key of BY its index.
+
+    At the iterations that all seeds have; by tokens, at equal tokens, between iterations by interpolation.
+    """
+    if by == "tokens":
+        runs = {
+            seed: pd.Series(run["value"].to_numpy(np.float64), run[TOKENS_COLUMN].to_numpy(np.float64))
+            for seed, run in curves.groupby("seed", sort=False)
+        }
+        return aligned(runs, interpolate=True).mean(axis=1) if runs else pd.Series(dtype=float)
     by_iteration = curves.groupby("iteration")["value"]
     return by_iteration.mean()[by_iteration.count() == curves["seed"].nunique()]
-
-
-def _points(run: RunDirectory, main_metric: str) -> Iterator[tuple[str, int, float]]:
-    """(metric, iteration, value)"""
-    rollouts = _rows(run, "rollout_info.jsonl", "iteration")
-    for metric, key in _ROLLOUT_KEYS.items():
-        for number, row in enumerate(rollouts, 1):
-            yield (
-                metric,
-                *_point(row, "iteration", row.get(key), key, f"{run.run / 'rollout_info.jsonl'}, line {number}"),
-            )
-    for number, row in enumerate(_rows(run, "val_split_metrics.jsonl", "epoch", "metrics"), 1):
-        where, value = f"{run.run / 'val_split_metrics.jsonl'}, line {number}", row["metrics"].get(main_metric)
-        yield MAIN_METRIC_CURVE, *_point(row, "epoch", value, main_metric, where)
-
-
-def _rows(run: RunDirectory, name: str, *columns: str) -> list[dict[str, Any]]:
-    path: Path = run.run / name
-    if not path.is_file():
-        raise DataError(
-            f"{path}: no such file, so this run has not been trained; train it, or leave it out of the suite."
-        )
-    if not (rows := run.log(name, *columns)):
-        raise DataError(f"{path}: empty, so this run left no curve; delete its directory and train it again.")
-    return rows
-
-
-def _point(row: Mapping[str, Any], at: str, value: Any, key: str, where: str) -> tuple[int, float]:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise DataError(f"{where}: {key} is {value!r}; expected a finite number.")
-    if not isinstance(row[at], int):
-        raise DataError(f"{where}: {at} is {row[at]!r}; expected a whole number.")
-    return row[at], float(value)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -18,11 +19,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from rl4lms.config.labels import method_label
+from rl4lms.core.errors import ConfigError
+from rl4lms.core.io import atomic_path
 from rl4lms.results.palette import Style
 
 DPI = 120
 PANEL = (6.4, 3.9)  # inches of a figure of one panel
 INK, QUIET, GRID, PAPER = "#1d2126", "#59626d", "#d8dce1", "#ffffff"
+_TITLE = re.compile(r"<g id=(['\"])title:(.*?)\1>")  # what a `gid` begins with that is told at the pointer
 _PAGE = {INK: "ink", QUIET: "quiet", GRID: "line", PAPER: "page"}  # colour -> the report's variable
 SMALL: dict[str, Any] = {"textcoords": "offset points", "fontsize": "small", "color": INK}
 _RC: dict[Any, Any] = {
@@ -74,6 +78,23 @@ class Drawing(Figure):
 
     _repr_png_ = png
 
+    def write(self, path: Path) -> None:
+        """As PNG or SVG, by the suffix; folders are made. Raises ConfigError for another suffix."""
+        kinds: dict[str, Callable[[], bytes]] = {".png": self.png, ".svg": lambda: self.svg_document().encode()}
+        if path.suffix.lower() not in kinds:
+            raise ConfigError(f"{path}: expected a name that ends with {' or '.join(kinds)}.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(kinds[path.suffix.lower()]())
+
+    def svg_document(self) -> str:
+        """A whole SVG file, of letters that a search finds. What a `gid` says is told at the pointer."""
+        drawn = io.StringIO()
+        with drawing_settings(**{"svg.hashsalt": "rl4lms"}):
+            self.savefig(drawn, format="svg", metadata={"Date": None})
+        text = re.sub(r"<metadata>.*?</metadata>\s*", "", drawn.getvalue(), flags=re.DOTALL)
+        return re.sub(_TITLE, r"<g><title>\2</title>", text)
+
     def svg(self, name: str, colours: Mapping[str, str]) -> str:
         """An element for a page, in whose colours it is drawn: `colours` maps colours of methods to its variables.
 
@@ -89,7 +110,7 @@ class Drawing(Figure):
         )
         head = rf'<svg class="chart" viewBox="\1" role="img" aria-label="{escape(name)}">'
         text = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', lambda match: match.expand(head), text, count=1)
-        text = re.sub(r"<g id=(['\"])title:(.*?)\1>", r"<g><title>\2</title>", text)
+        text = re.sub(_TITLE, r"<g><title>\2</title>", text)
         text = re.sub(r' id="(?![mp][0-9a-f]{10}")[^"]*"', "", text)  # only markers and clip paths are referred to
         text = re.sub(r"font-family: [^;\"]*(; )?", "", text).replace("xlink:href", "href")
         for colour, variable in {**_PAGE, **colours}.items():

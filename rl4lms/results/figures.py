@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter
 
 from rl4lms.config.compose import BEST_OF_N, algorithm_of
 from rl4lms.config.labels import families, method_label, task_label
 from rl4lms.core.result_keys import KL_PER_TOKEN, REWARD
 from rl4lms.results.averages import average_intervals
-from rl4lms.results.curves import KL_CURVE, REWARD_CURVE, seeds_mean
+from rl4lms.results.curves import AXIS_LABELS, BY, KL_CURVE, REWARD_CURVE, seeds_mean
 from rl4lms.results.drawing import (
     INK,
     QUIET,
@@ -30,7 +31,7 @@ from rl4lms.results.drawing import (
     new_drawing,
     panel,
 )
-from rl4lms.results.palette import Style, line_styles, panel_groups, styles
+from rl4lms.results.palette import Style, panel_groups, styles
 from rl4lms.results.scores import SuiteScores
 from rl4lms.results.statistics import Interval
 from rl4lms.results.table import interval_text
@@ -43,8 +44,8 @@ __all__ = [
     "draw_intervals",
     "kl_reward",
     "learning_curves",
+    "number_axis",
     "panel",
-    "run_figure",
     "summary",
 ]
 
@@ -116,12 +117,12 @@ class TaskPanels:
 
 
 @drawing_settings()
-def learning_curves(scores: SuiteScores) -> Drawing:
-    """Mean reward of the rollouts at every iteration: a panel per task, thin lines seeds, thick lines their mean."""
+def learning_curves(scores: SuiteScores, by: str = "iterations") -> Drawing:
+    """Mean reward of the rollouts, by a key of BY: a panel per task, thin lines seeds, thick lines their mean."""
     looks = styles(scores.settings.methods)
-    drawing = TaskPanels.of(scores, "Iteration", "Reward of the rollouts")
+    drawing = TaskPanels.of(scores, AXIS_LABELS[by], "Reward of the rollouts")
     for task, methods, axis in drawing.panels:
-        draw_curves(axis, scores.curves_of(task, REWARD_CURVE), {method: looks[method] for method in methods})
+        draw_curves(axis, scores.curves_of(task, REWARD_CURVE), {method: looks[method] for method in methods}, by)
 
     def handle(method: str) -> Line2D | None:
         return legend_handle(method, **curve_look(looks[method])) if algorithm_of(method) else None
@@ -164,38 +165,31 @@ def summary(scores: SuiteScores) -> Drawing:
     return figure
 
 
-@drawing_settings()
-def run_figure(curves: pd.DataFrame, panels: Mapping[str, Sequence[str]]) -> Drawing:
-    """Curves of one run (`RunDirectory.curves`) by iteration. panels: title -> columns that are drawn in it."""
-    figure, axes = _facets(list(panels), "Iteration", "")
-    for columns, axis in zip(panels.values(), axes.values(), strict=True):
-        for column, look in zip(columns, line_styles(len(columns)), strict=True):
-            points = curves[column].dropna()
-            axis.plot(points.index, points, marker=look.marker, markersize=4, label=column, **line_look(look))
-        axis.locator_params(axis="x", integer=True)
-        if len(columns) > 1:
-            axis.legend(fontsize="small")
-    return figure
-
-
-def draw_curves(axis: Axes, curves: pd.DataFrame, looks: Mapping[str, Style]) -> None:
+def draw_curves(axis: Axes, curves: pd.DataFrame, looks: Mapping[str, Style], by: str = "iterations") -> None:
     """curves: of one task and metric. Each seed as a thin line, where there are several, and their mean.
 
-    looks: of the methods that are drawn; the panel is as high as all curves take.
+    looks: of the methods that are drawn; the panel is as high as all curves take. by: a key of BY.
     """
     for method, look in looks.items():
         runs, name = curves[curves["method"] == method], method_label(method)
         thin: dict[str, Any] = {"color": look.colour, "linewidth": 0.8, "alpha": 0.45}
         for seed, run in runs.groupby("seed", sort=False):
             if len(run) < len(runs):
-                axis.plot(run["iteration"], run["value"], gid=f"title:{name}, seed {seed}", **thin)
+                axis.plot(run[BY[by]], run["value"], gid=f"title:{name}, seed {seed}", **thin)
         if len(runs):
-            mean = seeds_mean(runs)
+            mean = seeds_mean(runs, by)
             places = {"markevery": max(1, math.ceil(len(mean) / 4)), "markersize": 5}
             axis.plot(mean.index, mean, gid=f"title:{name}", **curve_look(look) | places)
     axis.set_ylim(_view(_around(curves["value"]), curves["value"], share=0.02))
     axis.locator_params(nbins=6)
+    number_axis(axis, by)
+
+
+def number_axis(axis: Axes, by: str) -> None:
+    """Ticks at whole iterations, or at numbers of tokens as 10k or 2M."""
     axis.locator_params(axis="x", integer=True)
+    if by == "tokens":
+        axis.xaxis.set_major_formatter(EngFormatter(sep=""))
 
 
 def draw_frontier(

@@ -84,8 +84,13 @@ def panel_groups(rl_methods: Sequence[str]) -> dict[str, list[str]]:
 
 
 def line_styles(n: int) -> list[Style]:
-    """Styles of `n` curves that are not methods, strong and solid."""
-    return [_style(f"{SUPERVISED}_{i}", {str(i): i}) for i in range(n)]
+    """Styles of `n` curves that are not methods: six strong and solid, six light and dashed, then by other markers."""
+    looks = []
+    for i in range(n):
+        is_light = i // len(_HUES) % 2 == 1
+        name = str(i) if is_light else f"{SUPERVISED}_{i}"
+        looks.append(_style(name, {str(i): i - is_light * len(_HUES)}))
+    return looks
 
 
 def _style(method: str, slots: Mapping[str, int]) -> Style:

@@ -15,7 +15,14 @@ from markupsafe import Markup, escape
 from rl4lms.config.labels import arrow, method_label, metric_label, task_label
 from rl4lms.results import figures
 from rl4lms.results.averages import average_intervals
-from rl4lms.results.curves import KL_CURVE, MAIN_METRIC_CURVE, REWARD_CURVE, seeds_mean
+from rl4lms.results.curves import (
+    AXIS_LABELS,
+    KL_CURVE,
+    MAIN_METRIC_CURVE,
+    REWARD_CURVE,
+    TOKENS_COLUMN,
+    seeds_mean,
+)
 from rl4lms.results.differences import flat
 from rl4lms.results.gains import REWARD_GAIN
 from rl4lms.results.normalised_gains import SuiteStatistics
@@ -123,7 +130,8 @@ def statistics_figures(scores: SuiteScores, statistics: SuiteStatistics) -> list
 def task_figures(scores: SuiteScores, task: str) -> list[list[ReportFigure]]:
     """Learning curves of the rollouts' reward and of the main metric on the validation split, and reward against KL.
 
-    A row of all three, or, where many algorithms would be a crowd, a row of each with a figure a family.
+    The curves by iteration, and by sampled tokens if the runs logged them. A row of all, or, where many algorithms
+    would be a crowd, a row of each with a figure a family.
     """
     rows = [_task_figures(scores, task, *group) for group in panel_groups(scores.settings.rl_methods).items()]
     return rows if len(rows) == 1 else [list(row) for row in zip(*rows, strict=True)]
@@ -138,21 +146,25 @@ def _task_figures(scores: SuiteScores, task: str, family: str, methods: Sequence
         REWARD_CURVE: (f"Reward of the rollouts {arrow(True)}", "Reward"),
         MAIN_METRIC_CURVE: (f"{label} on the validation split {better}", label),
     }
-    shown = []
-    for kind, (title, y_label) in kinds.items():
-        curves = scores.curves_of(task, kind)
-        if len(curves):
-            with figures.panel("Iteration", y_label) as (figure, axis):
-                figures.draw_curves(axis, curves, own)
-                name = f"{title}{which}, {where}, by iteration. The numbers are in the table below."
-                caption = "Thick: mean of the seeds. Thin: each seed." if len(settings.seeds) > 1 else "One seed."
-                shown.append(ReportFigure(title + which, _svg(figure, name, scores), caption))
+    drawn = {kind: curves for kind in kinds if len(curves := scores.curves_of(task, kind))}
+    with_tokens = {kind: curves for kind, curves in drawn.items() if curves[TOKENS_COLUMN].notna().all()}
+
+    def curve_figure(kind: str, by: str) -> ReportFigure:
+        (title, y_label), x_label = kinds[kind], AXIS_LABELS[by]
+        head = title + (which if by == "iterations" else f" by {x_label.lower()}{which}")
+        with figures.panel(x_label, y_label) as (figure, axis):
+            figures.draw_curves(axis, drawn[kind], own, by)
+            name = f"{title}{which}, {where}, by {x_label.lower()}. The numbers are in the table below."
+            caption = "Thick: mean of the seeds. Thin: each seed." if len(settings.seeds) > 1 else "One seed."
+            return ReportFigure(head, _svg(figure, name, scores), caption)
+
+    shown = [curve_figure(kind, "iterations") for kind in drawn]
     with figures.panel(figures.KL_LABEL, "Reward") as (figure, axis):
         figures.draw_frontier(axis, scores, task, looks, methods)
         name = f"Reward against KL to the starting model{which}, {where}."
         caption = "Marker: a seed's test split. Line: its rollouts in training. A number at the edge: KL beyond it."
         shown.append(ReportFigure(f"Reward against KL{which}", _svg(figure, name, scores), caption))
-    return shown
+    return shown + [curve_figure(kind, "tokens") for kind in with_tokens]
 
 
 def _legends(scores: SuiteScores) -> list[tuple[str, list[dict[str, Any]]]]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rl4lms.core.errors import DataError
-from rl4lms.core.io import read_json, read_jsonl
+from rl4lms.core.io import parse_json, read_json, read_jsonl
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,12 +30,14 @@ _EPOCH = re.compile(r"epoch_(\d+)_(\w+)_split_predictions\.json")
 class RunDirectory:
     """A run by any directory of it: results/<suite>/runs/..., results/<suite>/scores/..., or the training script's.
 
-    run: where config.json and manifest.json are; scores: where metrics and predictions are. Raises DataError for a
-    directory that holds neither.
+    run: where config.json and manifest.json are; scores: where metrics and predictions are; growing: whether its logs
+    may still be written, so that a last line without its end is left out. Raises DataError for a directory that holds
+    neither.
     """
 
     run: Path
     scores: Path
+    growing: bool = False
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
@@ -105,7 +107,18 @@ class RunDirectory:
     def log(self, name: str, *columns: str) -> list[dict[str, Any]]:
         """The rows of a jsonl file of the run, each with at least `columns`; none where there is no such file."""
         path = self.run / name
-        return read_jsonl(path, columns) if path.is_file() else []
+        if not path.is_file():
+            return []
+        try:
+            return read_jsonl(path, columns)
+        except DataError as error:
+            whole, _, partial = path.read_text(encoding="utf-8").rpartition("\n")
+            if not self.growing or not partial:
+                raise
+            try:
+                return [parse_json(line) for line in whole.splitlines()]
+            except ValueError:
+                raise error from None
 
     def samples(self, split: str = "test", epoch: int | None = None) -> pd.DataFrame:
         """One row per sample of `split`, as last evaluated or as at `epoch`: texts, and every score per sample."""

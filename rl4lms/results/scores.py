@@ -17,10 +17,10 @@ from rl4lms.core.errors import DataError
 from rl4lms.core.io import read_json
 from rl4lms.core.result_keys import N_SAMPLES, REWARD, SPLIT
 from rl4lms.results.consistency import check_identity, check_means, check_values, equal, shown_means
-from rl4lms.results.curves import read_curves
 from rl4lms.results.run_directory import RunDirectory, score_columns
 from rl4lms.results.statistics import Interval, seeds_interval
 from rl4lms.results.suite import RunKey, SuiteSettings
+from rl4lms.results.training_logs import TrainingLogs
 
 COLUMNS = ["task", "method", "seed", "split", "metric", "value", "n", "higher_is_better"]
 
@@ -125,9 +125,14 @@ class SuiteScores:
         return pd.DataFrame(rows, columns=COLUMNS)
 
     @cached_property
+    def trainings(self) -> TrainingLogs:
+        """What every RL run logged: its curves and the facts of its training."""
+        return TrainingLogs.read({key: run.directory for key, run in self.runs.items()}, self.settings)
+
+    @property
     def curves(self) -> pd.DataFrame:
-        """The learning curves of every RL run, as `curves.read_curves` describes them."""
-        return read_curves({key: run.directory for key, run in self.runs.items()}, self.settings)
+        """The learning curves of every RL run, columns `curves.COLUMNS`."""
+        return self.trainings.curves
 
     def curves_of(self, task: str, metric: str) -> pd.DataFrame:
         return self.curves[(self.curves["task"] == task) & (self.curves["metric"] == metric)]

@@ -240,7 +240,7 @@ def test_a_run_is_read_and_compared(train: Any) -> None:
     assert set(samples.split_name) == {"test"} and len(run.samples("val")) == len(samples) == 2
     assert run.metrics == {"even": samples.even.mean()} and repr(run).startswith("Run('a': even ")
     assert run.curves.index.tolist() == [0, 1, 2] and run.curves["val/even"].notna().all()
-    assert [axes.get_title("left") for axes in run.plot().axes] == ["reward", "KL (nats a token)", "val/even"]
+    assert [axes.get_title("left") for axes in run.plot().axes] == ["Reward", "KL (nats per token)", "val/even"]
     ids = run.tokenizer()("w5 w6", return_tensors="pt")
     assert run.model()(**ids).logits.shape[:2] == (1, 2)
     assert "seed" in str(rl4lms.compare(run, "b")) and "seed" in repr(rl4lms.compare("a", other))

@@ -126,6 +126,7 @@ def write_curves(directory: Path, main: str, first: float, last: float, rng: Any
         share = k / (n_iters - 1)
         reward = first + (last - first) * share**0.6 + 0.01 * rng.standard_normal()
         rollouts.append({"iteration": k, "rollout/ep_rew_mean": reward, "rollout/kl_mean": 0.04 * share})
+        rollouts[-1]["rollout/n_sampled_tokens"] = 100 + k
         updates.append({"iteration": k, "train/n_minibatches": 4, "train/clip_fraction": 0.1 * share})
         if k % 5 == 0 or k == n_iters - 1:
             epochs.append({"epoch": k, "metrics": {main: reward}})

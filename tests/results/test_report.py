@@ -165,11 +165,17 @@ def test_samples_keep_within_their_bounds(scores: SuiteScores, monkeypatch: pyte
 
 def test_charts_draw_every_method_and_say_what_they_are(html: str, page: Page, scores: SuiteScores) -> None:
     charts = [a for tag, a in page.attributes if tag == "svg" and a.get("class") == "chart"]
-    assert len(charts) == 5 + 3 * len(scores.settings.tasks)
+    assert len(charts) == 5 + 5 * len(scores.settings.tasks)
     assert all(a.get("role") == "img" and a.get("aria-label") for a in charts)
     for slot in range(len(scores.settings.methods)):
         assert f"var(--m{slot})" in html
         assert html.count(f"--m{slot}:#") == 3  # light, dark, print
+    titles = re.findall(
+        r"<figure>\n<h3>(.*?)</h3>", html[html.index('id="task-imdb"') : html.index('id="task-common-gen"')]
+    )
+    assert [title for title in titles if "by sampled tokens" in title] == [
+        "Reward of the rollouts ↑ by sampled tokens", "Sentiment score on the validation split ↑ by sampled tokens",
+    ]  # fmt: skip
     assert "NaN" not in html.partition('id="data"')[0]
 
 
@@ -263,14 +269,14 @@ def test_a_report_of_all_algorithms_parts_them_by_family(suite_with: Callable[..
     assert re.findall(r'<li class="name" aria-hidden="true">(.*?)</li>', task) == ["Without RL", *FAMILIES]
     assert task.count('<svg class="swatch') == len(every)
     titles = re.findall(r"<figure>\n<h3>(.*?)</h3>", task)
-    assert [title.rpartition(", ")[2] for title in titles] == 3 * [family.lower() for family in FAMILIES]
+    assert [title.rpartition(", ")[2] for title in titles] == 5 * [family.lower() for family in FAMILIES]
 
 
 def test_a_suite_of_one_seed_and_one_task(suite_with: Callable[..., SuiteScores]) -> None:
     small = suite_with(tasks=("imdb",), seeds=(0,), main_metrics={"imdb": "semantic/learned_automodel_metric"})
     text = report_of(small)
     assert "1 task, 4 methods, 1 seed; scores on the test split." in text
-    assert Page(text).count("svg", "chart") == 8
+    assert Page(text).count("svg", "chart") == 10
 
 
 def test_templates_are_found_beside_the_module() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from rl4lms.core.errors import DataError
 from rl4lms.results.scores import SuiteScores
-from rl4lms.results.training_facts import coincidences, training_facts, training_tables
+from rl4lms.results.training_facts import coincidences, training_tables
 
 from .conftest import make_settings, write_suite
 
@@ -50,7 +50,7 @@ def suite(tmp_path: Path) -> Callable[[], SuiteScores]:
 
 
 def test_numbers_are_sums_and_means_over_iterations(suite: Callable[[], SuiteScores]) -> None:
-    facts = training_facts(suite()).set_index(["method", "seed"]).loc[("grpo", 0)]
+    facts = suite().trainings.facts.set_index(["method", "seed"]).loc[("grpo", 0)]
     expected: dict[str, Any] = {
         "sampled_tokens": 240, "iterations": 2, "optimiser_steps": 6, "clip_fraction": (4 * 0.1 + 2 * 0.4) / 6,
         "alike_groups": 0.25, "first_length": 8, "last_length": 6, "length_std": 2, "first_reward": 0.2,
@@ -61,7 +61,7 @@ def test_numbers_are_sums_and_means_over_iterations(suite: Callable[[], SuiteSco
 
 def test_what_an_algorithm_does_not_log_is_not_measured(suite: Callable[[], SuiteScores]) -> None:
     scores = suite()
-    facts = training_facts(scores)
+    facts = scores.trainings.facts
     assert facts.set_index(["method", "seed"])["alike_groups"].isna()["ppo"].all()
     (table,) = training_tables(scores, facts)
     assert table.row_keys == ("imdb/ppo", "imdb/grpo")
@@ -73,8 +73,8 @@ def test_what_an_algorithm_does_not_log_is_not_measured(suite: Callable[[], Suit
 
 def test_a_run_without_logs_is_named(suite: Callable[[], SuiteScores], tmp_path: Path) -> None:
     (tmp_path / "runs/imdb/grpo/seed1/training_info.jsonl").unlink()
-    with pytest.raises(DataError, match=r"grpo/seed1.*train it again"):
-        training_facts(suite())
+    with pytest.raises(DataError, match=r"grpo/seed1/training_info\.jsonl: no such file.* has not been trained"):
+        _ = suite().trainings
 
 
 def test_methods_with_the_same_scores_in_every_seed_are_said_to_be_one(suite: Callable[[], SuiteScores]) -> None:
@@ -87,4 +87,4 @@ def test_methods_with_the_same_scores_in_every_seed_are_said_to_be_one(suite: Ca
     assert sentence.startswith("IMDB: PPO, GRPO have the same scores")
     runs["imdb", "grpo", 1] = scores.runs["imdb", "grpo", 1]  # in one seed only
     assert list(coincidences(replace(scores, runs=runs))) == []
-    assert not math.isnan(training_facts(scores)["clip_fraction"].sum())
+    assert not math.isnan(scores.trainings.facts["clip_fraction"].sum())
