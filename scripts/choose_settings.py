@@ -20,9 +20,10 @@ from rl4lms.config.compose import algorithm_of
 from rl4lms.config.params import Params
 from rl4lms.core.errors import UserError
 from rl4lms.core.io import write_text
-from rl4lms.results.curves import MAIN_METRIC_CURVE, read_curves
+from rl4lms.results.curves import MAIN_METRIC_CURVE
 from rl4lms.results.run_directory import RunDirectory
 from rl4lms.results.suite import SuiteSettings
+from rl4lms.results.training_logs import read_curves
 
 _CHOSEN = re.compile(r"^  chosen: .*\n", re.MULTILINE)
 

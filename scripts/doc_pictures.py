@@ -1,4 +1,4 @@
-"""The pictures of docs/: the report of a finished suite in a browser, and the terminal while a run of it trains again.
+"""The pictures of docs/: a finished suite's report in a browser, its curves, and the terminal while a run trains again.
 
     python scripts/doc_pictures.py results/mini [--out docs/pictures]
 
@@ -25,6 +25,8 @@ from typing import Any
 from rl4lms.config.params import Params
 from rl4lms.core.errors import UserError, report_error
 from rl4lms.results.report import slug
+from rl4lms.results.run_figure import plot_groups
+from rl4lms.results.run_groups import grouped
 
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -160,6 +162,8 @@ def main(argv: list[str] | None = None) -> int:
             written = on_a_terminal(training_command(args.results, args.task, Path(directory) / "seed0"))
         files: dict[str, bytes] = {f"{name}.png": png for name, png in report_pictures(report, args.task).items()}
         shown = f"python -m rl4lms train --task {args.task} --method ppo --seed 0 ..."
+        runs = sorted((args.results / "runs" / args.task).glob("*/seed*"))
+        files["plot.png"] = plot_groups(grouped(runs), "tokens").png()
         files["terminal.svg"] = terminal_picture(written, shown).encode()
     except Exception as error:
         return report_error(error)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from rl4lms.core.errors import DataError
 from rl4lms.core.registry import Registry
 from rl4lms.results.comparison import Comparison, compared
 from rl4lms.results.drawing import Drawing
+from rl4lms.results.method_comparison import compared_methods
+from rl4lms.results.method_comparison_text import MethodComparisons
 from rl4lms.results.run_directory import SPLITS, RunDirectory
 from rl4lms.results.run_figure import plot_groups
 from rl4lms.results.run_groups import grouped
@@ -95,12 +98,32 @@ def load(path: str | os.PathLike[str]) -> Run:
     return Run(path)
 
 
+Place = Run | str | os.PathLike[str]
+
+
+@overload
+def compare(a: Place, b: Place, *, split: str | None = None, seed: int = 0) -> Comparison: ...
+
+
+@overload
 def compare(
-    a: Run | str | os.PathLike[str], b: Run | str | os.PathLike[str], *, split: str | None = None, seed: int = 0
-) -> Comparison:
+    a: Sequence[Place], b: Sequence[Place], *, split: str | None = None, seed: int = 0
+) -> MethodComparisons: ...
+
+
+def compare(
+    a: Place | Sequence[Place], b: Place | Sequence[Place], *, split: str | None = None, seed: int = 0
+) -> Comparison | MethodComparisons:
     """What differs between two runs, and which differences of score are real; printed, it is a text of 80 columns.
 
-    split: whose scores; None is test if both have it, else val. seed: of the test. Raises DataError.
+    Of two lists, the methods in `a`, several seeds each, against the one in `b`. split: whose scores; None is test if
+    all have it, else val. seed: of the test. Raises DataError, ConfigError.
     """
-    first, second = (each.path if isinstance(each, Run) else Path(each) for each in (a, b))
-    return compared(first, second, split, seed=seed)
+    if isinstance(a, list | tuple) or isinstance(b, list | tuple):
+        sides = [[_path(run) for run in (side if isinstance(side, list | tuple) else [side])] for side in (a, b)]
+        return MethodComparisons(compared_methods(*sides, split, seed=seed))
+    return compared(_path(a), _path(b), split, seed=seed)
+
+
+def _path(run: Any) -> Path:
+    return run.path if isinstance(run, Run) else Path(run)

@@ -31,7 +31,10 @@ from rl4lms.core.progress_view import shown
 from rl4lms.core.streams import PlainFormatter, keep_standard_streams
 
 COMMANDS = {
-    "compare": ("compare", "say what differs between two runs, and which differences of score are real"),
+    "compare": (
+        "compare",
+        "say what differs between two runs, or methods of several seeds, and which differences are real",
+    ),
     "plot": ("plot", "draw the learning curves of runs, several seeds as one line with a band"),
     "schema": ("schema", "print every key of a configuration: what it takes, its default, what it means"),
     "crowd": ("crowd", "ask people about generations: pages out, answers in"),

@@ -85,7 +85,7 @@ def common_split(a: RunDirectory, b: RunDirectory, split: str | None) -> str | N
 
 
 @dataclass(frozen=True)
-class _Side:
+class SplitScores:
     """What one run says of a split. rows: by sample id; columns: metric -> scores per sample."""
 
     run: RunDirectory
@@ -95,7 +95,7 @@ class _Side:
     columns: Mapping[str, Floats]
 
     @classmethod
-    def read(cls, run: RunDirectory, split: str) -> _Side:
+    def read(cls, run: RunDirectory, split: str) -> SplitScores:
         """Raises DataError for scores that are of another run than the manifest beside them says."""
         rows, metrics, lines = run.predictions(split), run.metrics(split), f"{split}_split_metrics.jsonl"
         check_identity(run.scores / lines, run.line(split), _run_of(run.scores))
@@ -119,10 +119,20 @@ class _Side:
         return t_interval(scores, level=LEVEL)
 
 
+def paired_samples(sides: Sequence[SplitScores]) -> list[str]:
+    """The samples that all runs have, with the same prompt, in the order of the first."""
+    first, *others = sides
+    return [
+        sample
+        for sample, row in first.rows.items()
+        if all(sample in other.rows and _same_prompt(row, other.rows[sample]) for other in others)
+    ]
+
+
 def score_table(a: RunDirectory, b: RunDirectory, split: str, *, n_flips: int, seed: int) -> ScoreTable:
     """Every metric of either run, those with scores per sample first."""
-    one, other = _Side.read(a, split), _Side.read(b, split)
-    paired = [s for s, row in one.rows.items() if s in other.rows and _same_prompt(row, other.rows[s])]
+    one, other = SplitScores.read(a, split), SplitScores.read(b, split)
+    paired = paired_samples([one, other])
     names = [name for name in dict.fromkeys([*one.metrics, *other.metrics]) if name != N_SAMPLES]
     same = len(paired) == len(one.rows) == len(other.rows)  # a mean in one run is then a mean in the other
     shown = shown_means(one.metrics, one.columns) | shown_means(other.metrics, other.columns) if same else set()

@@ -38,21 +38,43 @@ class TrainingLogs:
     @classmethod
     def read(cls, runs: Mapping[RunKey, RunDirectory], settings: SuiteSettings) -> TrainingLogs:
         """Those of every RL run. Raises DataError naming the run for a missing file or key."""
-        points: list[tuple[Any, ...]] = []
-        facts = []
-        for (task, method, seed), run in runs.items():
-            if method in settings.rl_methods:
+        points, facts = [], []
+        for key, run in runs.items():
+            if key[1] in settings.rl_methods:
                 rollouts = _rows(run, ROLLOUT_LOG, "iteration")
-                tokens = tokens_before(rollouts)
-                for metric, iteration, value in _points(run, rollouts, settings.main_metrics[task]):
-                    points.append((task, method, seed, iteration, tokens.get(iteration), metric, value))
-                facts.append({"task": task, "method": method, "seed": seed, **_facts(run, rollouts)})
-        curves = pd.DataFrame(points, columns=COLUMNS).astype({TOKENS_COLUMN: "Int64"})
-        return cls(curves, pd.DataFrame(facts, columns=FACT_COLUMNS))
+                points += _points(key, run, rollouts, settings.main_metrics[key[0]])
+                facts.append(dict(zip(FACT_COLUMNS, key, strict=False)) | _facts(run, rollouts))
+        return cls(_as_curves(points), pd.DataFrame(facts, columns=FACT_COLUMNS))
 
 
-def _points(run: RunDirectory, rollouts: Sequence[Mapping[str, Any]], main_metric: str) -> Iterator[tuple[Any, ...]]:
-    """(metric, iteration, value); iteration k is what was seen before update k."""
+def read_curves(runs: Mapping[RunKey, RunDirectory], settings: SuiteSettings) -> pd.DataFrame:
+    """The curves of every RL run without the facts, for which no training_info.jsonl is read. Raises as `read`."""
+    points = [
+        point
+        for key, run in runs.items()
+        if key[1] in settings.rl_methods
+        for point in _points(key, run, _rows(run, ROLLOUT_LOG, "iteration"), settings.main_metrics[key[0]])
+    ]
+    return _as_curves(points)
+
+
+def _as_curves(points: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+    return pd.DataFrame(points, columns=COLUMNS).astype({TOKENS_COLUMN: "Int64"})
+
+
+def _points(
+    key: RunKey, run: RunDirectory, rollouts: Sequence[Mapping[str, Any]], main_metric: str
+) -> Iterator[tuple[Any, ...]]:
+    """Rows of COLUMNS; iteration k is what was seen before update k."""
+    tokens = tokens_before(rollouts)
+    for metric, iteration, value in _values(run, rollouts, main_metric):
+        yield *key, iteration, tokens.get(iteration), metric, value
+
+
+def _values(
+    run: RunDirectory, rollouts: Sequence[Mapping[str, Any]], main_metric: str
+) -> Iterator[tuple[str, int, float]]:
+    """(metric, iteration, value)"""
     for metric, key in _ROLLOUT_KEYS.items():
         for number, row in enumerate(rollouts, 1):
             where = f"{run.run / ROLLOUT_LOG}, line {number}"

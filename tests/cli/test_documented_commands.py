@@ -80,9 +80,12 @@ def test_crowd_work(suite: Path) -> None:
 
 
 def test_compare(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (command,) = commands("compare.md")
-    rl4lms(command)
+    two_runs, methods = commands("compare.md")
+    rl4lms(two_runs)
     assert "lexical/meteor" in capsys.readouterr().out
+    runs = [path for pattern in methods[4:] for path in sorted(map(str, suite.glob(pattern))) or [pattern]]
+    rl4lms([*methods[:4], *runs])
+    assert "Split test: paired by seed 0, 12 samples" in capsys.readouterr().out
 
 
 def test_tracking(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ ACCOUNT = (
     (r"python -m rl4lms verify .*", "tests/cli/test_verify.py"),
     (r"python -m tests\.forgeries", ONLY_PARSED + "minutes; tests/cli/test_verify.py forges less"),
     (r"python -m rl4lms compare .*", "tests/cli/test_documented_commands.py::test_compare"),
+    (r"python -m rl4lms plot .*", "tests/results/test_run_figure.py"),
     (r"python scripts/reward-modeling/\w+_sentiment_.*", "tests/scripts/test_reward_modeling.py::test_sentiment"),
     (r"python scripts/reward-modeling/\w+_intent_.*", "tests/scripts/test_reward_modeling.py::test_intent"),
     (r"python scripts/reward-modeling/\w+_preference_.*", "tests/scripts/test_reward_modeling.py::test_preference"),

@@ -18,7 +18,7 @@ from rl4lms.cli.main import main
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.work_directory import DIGEST_FILE, work_directory
 from rl4lms.results.run_directory import RunDirectory
-from rl4lms.results.training_logs import TrainingLogs
+from rl4lms.results.training_logs import read_curves
 from rl4lms.tracking.tracker import Tracker
 
 RUN = Path(__file__).with_name("previous_release")
@@ -42,7 +42,7 @@ def test_compare_reads_it(run: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_the_report_reads_its_curves(run: Path) -> None:
     settings: Any = SimpleNamespace(rl_methods=["ppo"], main_metrics={"imdb": METRIC})
-    curves = TrainingLogs.read({("imdb", "ppo", 3): RunDirectory.open(run)}, settings).curves
+    curves = read_curves({("imdb", "ppo", 3): RunDirectory.open(run)}, settings)
     assert set(curves.groupby("metric").size()) == {2, 3} and curves["metric"].nunique() == 3
     assert curves["sampled_tokens"].isna().all(), "it did not log them"
 
