@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import rl4lms
 from rl4lms.cli.main import main
 from rl4lms.results.method_comparison import MethodComparison, MethodDifference, compared_methods
 
@@ -170,3 +171,10 @@ def test_errors_are_one_line(
     assert main(["compare", *(each.format(**places) for each in arguments)]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
+
+
+def test_in_python_lists_are_methods_and_two_runs_are_two_runs(make_method: MakeMethod) -> None:
+    a, b = make_method("nlpo", [0.05, 0.07], noise=0.01), make_method("ppo", [0.0, 0.04], noise=0.01)
+    assert str(rl4lms.compare(a, b)).startswith("A  NLPO, seeds 0 1\nB  PPO, seeds 0 1\n")
+    assert str(rl4lms.compare(a, [rl4lms.load(run) for run in b])) == str(rl4lms.compare(a, b))
+    assert str(rl4lms.compare(a[0], b[0])).startswith(f"A  {a[0]}\nB  {b[0]}\n")
