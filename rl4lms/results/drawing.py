@@ -93,6 +93,7 @@ class Drawing(Figure):
         with drawing_settings(**{"svg.hashsalt": "rl4lms"}):
             self.savefig(drawn, format="svg", metadata={"Date": None})
         text = re.sub(r"<metadata>.*?</metadata>\s*", "", drawn.getvalue(), flags=re.DOTALL)
+        text = text.replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")  # of the same width elsewhere
         return re.sub(_TITLE, r"<g><title>\2</title>", text)
 
     def svg(self, name: str, colours: Mapping[str, str]) -> str:

@@ -38,7 +38,8 @@ class TrainingLogs:
     @classmethod
     def read(cls, runs: Mapping[RunKey, RunDirectory], settings: SuiteSettings) -> TrainingLogs:
         """Those of every RL run. Raises DataError naming the run for a missing file or key."""
-        points, facts = [], []
+        points: list[tuple[Any, ...]] = []
+        facts: list[dict[str, Any]] = []
         for key, run in runs.items():
             if key[1] in settings.rl_methods:
                 rollouts = _rows(run, ROLLOUT_LOG, "iteration")
