@@ -145,12 +145,14 @@ def _task_figures(scores: SuiteScores, task: str, family: str, methods: Sequence
             with figures.panel("Iteration", y_label) as (figure, axis):
                 figures.draw_curves(axis, curves, own)
                 name = f"{title}{which}, {where}, by iteration. The numbers are in the table below."
-                caption = "Thick: mean of the seeds. Thin: each seed." if len(settings.seeds) > 1 else "One seed."
+                caption = f"Thick: mean of the seeds. Thin: {settings.which_seeds}."
+                caption = caption if len(settings.seeds) > 1 else "One seed."
                 shown.append(ReportFigure(title + which, _svg(figure, name, scores), caption))
     with figures.panel(figures.KL_LABEL, "Reward") as (figure, axis):
         figures.draw_frontier(axis, scores, task, looks, methods)
         name = f"Reward against KL to the starting model{which}, {where}."
-        caption = "Marker: a seed's test split. Line: its rollouts in training. A number at the edge: KL beyond it."
+        caption = f"Marker: the test split, {settings.which_seeds}. Line: its rollouts in training."
+        caption += " A number at the edge: KL beyond it."
         shown.append(ReportFigure(f"Reward against KL{which}", _svg(figure, name, scores), caption))
     return shown
 
@@ -196,10 +198,10 @@ def curve_table(scores: SuiteScores, task: str) -> Table:
 
 
 def shown_runs(scores: SuiteScores, configs: Mapping[RunKey, Mapping[str, Any]], task: str) -> list[dict[str, Any]]:
-    """Of every method that was trained: the first seed's configuration, and what the other seeds' have else."""
-    shown = []
+    """Of every method that was trained: the first seed's configuration, and what the other seeds shown have else."""
+    shown, seeds = [], scores.settings.shown_seeds
     for method in scores.settings.methods:
-        found = {seed: configs[task, method, seed] for seed in scores.settings.seeds if (task, method, seed) in configs}
+        found = {seed: configs[task, method, seed] for seed in seeds if (task, method, seed) in configs}
         if found:
             (first, config), *others = found.items()
             differing = [(seed, changes(config, other)) for seed, other in others]
