@@ -131,6 +131,7 @@ def headline(scores: SuiteScores, found: pd.DataFrame) -> dict[str, float]:
 
 
 def configurations(scores: SuiteScores) -> dict[RunKey, dict[str, Any]]:
-    """config.json of every trained run."""
-    trained = {key: run.directory.run for key, run in scores.runs.items() if key[1] != ZERO_SHOT}
+    """config.json of every trained run of the seeds shown."""
+    shown = ((key, run) for key, run in scores.runs.items() if key[2] in scores.settings.shown_seeds)
+    trained = {key: run.directory.run for key, run in shown if key[1] != ZERO_SHOT}
     return {key: read_json(directory / "config.json") for key, directory in trained.items()}

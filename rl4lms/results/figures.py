@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from rl4lms.results.drawing import (
 from rl4lms.results.palette import Style, panel_groups, styles
 from rl4lms.results.scores import SuiteScores
 from rl4lms.results.statistics import Interval
+from rl4lms.results.suite import SHOWN_SEEDS
 from rl4lms.results.table import interval_text
 
 __all__ = [
@@ -127,7 +129,7 @@ def learning_curves(scores: SuiteScores, by: str = "iterations") -> Drawing:
     def handle(method: str) -> Line2D | None:
         return legend_handle(method, **curve_look(looks[method])) if algorithm_of(method) else None
 
-    drawing.legend(scores, handle, "Thick: mean of seeds.\nThin: each seed.")
+    drawing.legend(scores, handle, f"Thick: mean of seeds.\nThin: {scores.settings.which_seeds}.")
     return drawing.figure
 
 
@@ -144,7 +146,10 @@ def kl_reward(scores: SuiteScores) -> Drawing:
             return legend_handle(method, **line_look(looks[method]))
         return legend_handle(method, linestyle="none", **marker_look(looks[method]))
 
-    text = "Marker: a seed's test split.\nLine: its rollouts in training.\nNumber: KL beyond the panel."
+    text = (
+        f"Marker: the test split, {scores.settings.which_seeds}.\nLine: its rollouts in training.\n"
+        "Number: KL beyond the panel."
+    )
     drawing.legend(scores, handle, text)
     return drawing.figure
 
@@ -165,15 +170,17 @@ def summary(scores: SuiteScores) -> Drawing:
     return figure
 
 
-def draw_curves(axis: Axes, curves: pd.DataFrame, looks: Mapping[str, Style], by: str = "iterations") -> None:
-    """curves: of one task and metric. Each seed as a thin line, where there are several, and their mean.
+def draw_curves(
+    axis: Axes, curves: pd.DataFrame, looks: Mapping[str, Style], by: str = "iterations", *, n_seeds: int = SHOWN_SEEDS
+) -> None:
+    """curves: of one task and metric. The mean of the seeds, and `n_seeds` of them at most as thin lines.
 
     looks: of the methods that are drawn; the panel is as high as all curves take. by: a key of BY.
     """
     for method, look in looks.items():
         runs, name = curves[curves["method"] == method], method_label(method)
         thin: dict[str, Any] = {"color": look.colour, "linewidth": 0.8, "alpha": 0.45}
-        for seed, run in runs.groupby("seed", sort=False):
+        for seed, run in itertools.islice(runs.groupby("seed", sort=False), n_seeds):
             if len(run) < len(runs):
                 axis.plot(run[BY[by]], run["value"], gid=f"title:{name}, seed {seed}", **thin)
         if len(runs):
@@ -195,7 +202,7 @@ def number_axis(axis: Axes, by: str) -> None:
 def draw_frontier(
     axis: Axes, scores: SuiteScores, task: str, looks: Mapping[str, Style], shown: Sequence[str] | None = None
 ) -> None:
-    """Paths of the rollouts, and the test split of every seed; what lies far out stands at the edge, with its KL.
+    """Paths of the rollouts, and the test split, of the seeds shown; what lies far out stands at the edge, with its KL.
 
     shown: the RL methods that are drawn, beside those without RL; None is all. A panel is as wide as all take. Best of
     n, which has no KL, is a line across.
@@ -212,12 +219,12 @@ def draw_frontier(
             told = f"title:{name}, test split: reward {mean:.3f}"
             axis.axhline(mean, gid=told, **line_look(look) | {"linewidth": 1.4})
         thin: dict[str, Any] = {"color": look.colour, "linewidth": 0.9, "alpha": 0.55}
-        for seed in scores.settings.seeds if is_shown else ():
+        for seed in scores.settings.shown_seeds if is_shown else ():
             path = paths[(paths["method"] == method) & (paths["seed"] == seed)]
             axis.plot(path["kl"], path["reward"], gid=f"title:{name}, rollouts of seed {seed}", **thin)
         ends = (scores.values(task, method, metric) or () for metric in (KL_PER_TOKEN, REWARD))
         for seed, x, y in zip(scores.settings.seeds, *ends, strict=False):
-            if is_shown:
+            if is_shown and seed in scores.settings.shown_seeds:
                 dots.append((look, x, y, f"title:{name}, test split, seed {seed}: KL {x:.4f}, reward {y:.3f}"))
             seen.append(x)
     _, right = _view((min(seen), max(seen)), seen, share=0.1)

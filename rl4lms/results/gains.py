@@ -74,7 +74,7 @@ def gains(scores: SuiteScores, task: str, method: str, start: str, metric: str) 
 def _by_sample(run: ScoredRun, base: ScoredRun, metric: str, sign: float) -> Floats | None:
     if metric not in run.columns or metric not in base.columns:
         return None
-    if [row["sample_id"] for row in run.predictions] != [row["sample_id"] for row in base.predictions]:
+    if run.sample_ids != base.sample_ids:
         raise DataError(
             f"runs {run.name} and {base.name}: scored on different samples; evaluate both on the same data."
         )
@@ -102,7 +102,7 @@ def _tested(scores: SuiteScores, task: str, metric: str, rows: Iterable[dict[str
 
 
 def gain_tables(scores: SuiteScores, found: pd.DataFrame) -> list[Table]:
-    """A table per question, with a row per task, method and seed."""
+    """A table per question, with a row per task, method and seed shown."""
     return [_table(scores, key, found[found["table"] == key]) for key in (REWARD_GAIN, SUPERVISED_GAIN)]
 
 
@@ -124,7 +124,10 @@ def _table(scores: SuiteScores, key: str, found: pd.DataFrame) -> Table:
     keys = [name for name in COLUMNS if name != "table" and ":" not in name]
     columns = tuple(Column(k, head, numeric=k not in _NAMES) for k, head in zip(keys, heads, strict=True))
     floor = 2 / (settings.n_resamples + 1)
-    rows = tuple(_row(row, floor) for row in found.to_dict("records"))
+    shown = found[found["seed"].isin(settings.shown_seeds)]
+    if len(shown) < len(found):
+        notes.append(f"Here, {settings.which_seeds}; all are in significance.csv.")
+    rows = tuple(_row(row, floor) for row in shown.to_dict("records"))
     row_keys = tuple(f"{row[0].value}/{row[1].value}/seed{row[3].value}" for row in rows)
     return Table(key, _TITLES[key], columns, row_keys, rows, tuple(notes))
 

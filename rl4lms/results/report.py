@@ -153,16 +153,19 @@ def _task_figures(scores: SuiteScores, task: str, family: str, methods: Sequence
         (title, y_label), x_label = kinds[kind], AXIS_LABELS[by]
         head = title + (which if by == "iterations" else f" by {x_label.lower()}{which}")
         with figures.panel(x_label, y_label) as (figure, axis):
-            figures.draw_curves(axis, drawn[kind], own, by)
+            n_seeds = len(settings.shown_seeds) if by == "iterations" else 0
+            figures.draw_curves(axis, drawn[kind], own, by, n_seeds=n_seeds)
             name = f"{title}{which}, {where}, by {x_label.lower()}. The numbers are in the table below."
-            caption = "Thick: mean of the seeds. Thin: each seed." if len(settings.seeds) > 1 else "One seed."
+            caption = "Thick: mean of the seeds." + f" Thin: {settings.which_seeds}." * (n_seeds > 0)
+            caption = caption if len(settings.seeds) > 1 else "One seed."
             return ReportFigure(head, _svg(figure, name, scores), caption)
 
     shown = [curve_figure(kind, "iterations") for kind in drawn]
     with figures.panel(figures.KL_LABEL, "Reward") as (figure, axis):
         figures.draw_frontier(axis, scores, task, looks, methods)
         name = f"Reward against KL to the starting model{which}, {where}."
-        caption = "Marker: a seed's test split. Line: its rollouts in training. A number at the edge: KL beyond it."
+        caption = f"Marker: the test split, {settings.which_seeds}. Line: its rollouts in training."
+        caption += " A number at the edge: KL beyond it."
         shown.append(ReportFigure(f"Reward against KL{which}", _svg(figure, name, scores), caption))
     return shown + [curve_figure(kind, "tokens") for kind in with_tokens]
 
@@ -208,10 +211,10 @@ def curve_table(scores: SuiteScores, task: str) -> Table:
 
 
 def shown_runs(scores: SuiteScores, configs: Mapping[RunKey, Mapping[str, Any]], task: str) -> list[dict[str, Any]]:
-    """Of every method that was trained: the first seed's configuration, and what the other seeds' have else."""
-    shown = []
+    """Of every method that was trained: the first seed's configuration, and what the other seeds shown have else."""
+    shown, seeds = [], scores.settings.shown_seeds
     for method in scores.settings.methods:
-        found = {seed: configs[task, method, seed] for seed in scores.settings.seeds if (task, method, seed) in configs}
+        found = {seed: configs[task, method, seed] for seed in seeds if (task, method, seed) in configs}
         if found:
             (first, config), *others = found.items()
             differing = [(seed, changes(config, other)) for seed, other in others]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rl4lms.config.labels import method_label, metric_label, task_label
-from rl4lms.core.result_keys import REWARD
+from rl4lms.core.result_keys import REWARD, SPLIT
 from rl4lms.core.seeding import numpy_generator
 from rl4lms.results.scores import SuiteScores
 
@@ -40,7 +40,7 @@ def _inert(value: Any) -> str:
 def _task(scores: SuiteScores, task: str) -> dict[str, Any]:
     settings = scores.settings
     runs = {method: scores.of(task, method)[0] for method in settings.methods}
-    rows = {method: run.predictions for method, run in runs.items()}
+    rows = {method: run.directory.predictions(SPLIT) for method, run in runs.items()}
     n = min(run.n for run in runs.values())
     first = next(iter(rows.values()))[:1]
     keys = [key for key in dict.fromkeys((settings.main_metrics[task], REWARD)) if first and key in first[0]]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from rl4lms.core.errors import DataError
@@ -153,21 +154,28 @@ def score_columns(rows: Sequence[Mapping[str, Any]], metrics: Collection[str], p
     """
     columns = {}
     for metric in metrics:
-        values = [row.get(metric) for row in rows]
+        values: list[Any] = [row.get(metric) for row in rows]
         if values.count(None) == len(rows):
             continue
-        for i, value in enumerate(values):
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise DataError(
-                    f"{path}: row {i}: {metric} is {value!r}; expected a finite number. Evaluate the run again."
-                )
+        if not ({*map(type, values)} <= {int, float} and all(map(math.isfinite, values))):
+            i, value = next((i, value) for i, value in enumerate(values) if not _is_finite_number(value))
+            raise DataError(
+                f"{path}: row {i}: {metric} is {value!r}; expected a finite number. Evaluate the run again."
+            )
         columns[metric] = np.array(values, dtype=np.float64)
     return columns
 
 
+def _is_finite_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def read_predictions(path: Path) -> list[dict[str, Any]]:
     """Rows of a published predictions file. Raises DataError for a row without its texts or a sample that is twice."""
-    rows = read_json(path)
+    try:
+        rows = orjson.loads(path.read_bytes())  # a suite has thousands of these files, which is most of what it reads
+    except (OSError, ValueError):
+        rows = read_json(path)  # which says what is wrong
     if not isinstance(rows, list) or not rows:
         raise DataError(f"{path}: expected a list of predictions, found {type(rows).__name__}.")
     for i, row in enumerate(rows):

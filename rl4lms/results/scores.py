@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,25 +32,23 @@ Floats = NDArray[np.float64]
 class ScoredRun:
     """What the evaluation said of a run.
 
-    metrics: result key -> corpus value, without `n`; predictions: one row per test sample, in the split's order;
-    columns: metric -> scores per sample, of the metrics that have them; labels: what must be said beside a metric;
-    line: the last of test_split_metrics.jsonl, which says also of which run the metrics are and which are means.
+    metrics: result key -> corpus value, without `n`; sample_ids: of the test samples, in the split's order; columns:
+    metric -> scores per sample, of the metrics that have them; labels: what must be said beside a metric; means: the
+    metrics that are means of those scores, None where the evaluation did not say so. The texts are read where they are
+    shown (`RunDirectory.predictions`): of thousands of runs they would take gigabytes.
     """
 
     name: str
     directory: RunDirectory
     metrics: Mapping[str, float]
-    predictions: Sequence[Mapping[str, Any]] = field(repr=False)
+    sample_ids: Sequence[str] = field(repr=False)
     columns: Mapping[str, Floats] = field(repr=False)
-    line: Mapping[str, Any] = field(repr=False)
+    labels: Mapping[str, str]
+    means: Collection[str] | None
 
     @property
     def n(self) -> int:
-        return len(self.predictions)
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        return dict(self.line.get("labels", {}))
+        return len(self.sample_ids)
 
     @classmethod
     def read(cls, directory: RunDirectory, task: str, method: str, seed: int) -> ScoredRun:
@@ -76,14 +75,19 @@ class ScoredRun:
         check_values(path, metrics, line["metrics"], lines_path)
         check_identity(lines_path, line, {"task": task, "method": method, "seed": seed})
         return cls(
-            name, directory, {key: float(value) for key, value in metrics.items()}, rows,
-            score_columns(rows, metrics, file), line,
-        )  # fmt: skip
+            name,
+            directory,
+            {sys.intern(key): float(value) for key, value in metrics.items()},
+            sample_ids=tuple(sys.intern(row["sample_id"]) for row in rows),
+            columns=score_columns(rows, metrics, file),
+            labels=dict(line.get("labels", {})),
+            means=line.get("means"),
+        )
 
     def check_means(self, shown: set[str]) -> None:
         """shown: the means among the metrics, where the evaluation did not say which are means."""
         path = self.directory.scores / f"{SPLIT}_predictions.json"
-        check_means(path, self.metrics, self.columns, self.line.get("means", shown))
+        check_means(path, self.metrics, self.columns, shown if self.means is None else self.means)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ its keys and its data, never on which other number was computed before it.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -119,6 +120,7 @@ def student_t_cdf(t: float, df: int) -> float:
     return 0.5 + math.copysign(inside / 2.0, t)
 
 
+@functools.cache
 def student_t_quantile(p: float, df: int) -> float:
     """The t with P(T <= t) = p, by bisection to the last bit; 0.5 <= p < 1."""
     if not 0.5 <= p < 1.0 or df < 1:

@@ -22,6 +22,8 @@ from rl4lms.tasks.task import task_of
 # shown instead, and nothing is marked as the best.
 MIN_SEEDS = 5
 
+SHOWN_SEEDS = 10  # that have a line, a marker or a row of their own: more would be a crowd, and megabytes
+
 MAX_CONTRASTS = 8  # of the primary family: each more of them makes all of them harder to find
 
 RunKey = tuple[str, str, int]  # task, method, seed
@@ -125,6 +127,17 @@ class SuiteSettings:
     @property
     def runs(self) -> list[RunKey]:
         return list(itertools.product(self.tasks, self.methods, self.seeds))
+
+    @property
+    def shown_seeds(self) -> tuple[int, ...]:
+        """Those that have a line, a marker or a row of their own where every seed of few would have one."""
+        return self.seeds[:SHOWN_SEEDS]
+
+    @property
+    def which_seeds(self) -> str:
+        """What to call `shown_seeds` in a sentence."""
+        n = len(self.seeds)
+        return "each seed" if n <= SHOWN_SEEDS else f"each of the first {SHOWN_SEEDS} of {n} seeds"
 
     @property
     def rl_methods(self) -> tuple[str, ...]:

@@ -59,6 +59,7 @@ ACCOUNT = (
     (r"dvc repro|dvc exp (run|show) .*", "tests/pipeline/test_staleness.py"),
     (r"python -m benchmarks\.decoding.*", "tests/benchmarks/test_decoding.py"),
     (r"python -m benchmarks\.gpu.*", "tests/benchmarks/test_gpu.py"),
+    (r"python -m benchmarks\.grids.*", "tests/benchmarks/test_grids.py"),
     (r"python -m benchmarks\.metrics.*", "tests/benchmarks/test_metrics.py"),
     (r"python -m benchmarks\.pools", "tests/benchmarks/test_pools.py"),
     (r"python -m benchmarks\.recomputation.*", ONLY_PARSED + "a model of GPT-2's size; tests/policies has the numbers"),

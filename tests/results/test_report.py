@@ -12,11 +12,13 @@ import pytest
 from rl4lms.config.compose import BASELINES, methods
 from rl4lms.config.labels import FAMILIES
 from rl4lms.results import report_samples
+from rl4lms.results.gains import REWARD_GAIN, suite_gains
 from rl4lms.results.normalised_gains import SuiteStatistics
 from rl4lms.results.palette import styles
 from rl4lms.results.report import changes, report, slug
 from rl4lms.results.report_samples import samples_json, split_references
 from rl4lms.results.scores import SuiteScores
+from rl4lms.results.suite import SHOWN_SEEDS
 
 from .conftest import FULL, full_settings, tables_of, write_json, write_suite
 
@@ -277,6 +279,25 @@ def test_a_suite_of_one_seed_and_one_task(suite_with: Callable[..., SuiteScores]
     text = report_of(small)
     assert "1 task, 4 methods, 1 seed; scores on the test split." in text
     assert Page(text).count("svg", "chart") == 10
+
+
+def test_of_many_seeds_some_are_drawn_and_all_count(suite_with: Callable[..., SuiteScores]) -> None:
+    many = suite_with(
+        tasks=("imdb",), seeds=tuple(range(12)), main_metrics={"imdb": "semantic/learned_automodel_metric"}
+    )
+    text = report_of(many)
+    for seed in (9, 10, 11):
+        is_drawn = seed < SHOWN_SEEDS
+        assert (f"PPO, seed {seed}<" in text) == is_drawn, "a thin line of the learning curves"
+        assert (f"PPO, rollouts of seed {seed}<" in text) == is_drawn
+        assert (f"PPO, test split, seed {seed}:" in text) == is_drawn
+        assert (f"<h4>Seed {seed}: the same but for" in text) == is_drawn
+    assert "Thin: each of the first 10 of 12 seeds." in text
+    by_gain = {table.key: table for table in tables_of(many)}
+    assert len(by_gain[REWARD_GAIN].rows) == 2 * SHOWN_SEEDS
+    assert by_gain[REWARD_GAIN].notes[-1] == "Here, each of the first 10 of 12 seeds; all are in significance.csv."
+    assert len(suite_gains(many)) == 3 * 12
+    assert "Mean over 12 seeds" in by_gain["task"].notes[0]
 
 
 def test_templates_are_found_beside_the_module() -> None:
