@@ -15,7 +15,7 @@ from tests.pipeline.test_docs_commands import blocks, said
 pytestmark = pytest.mark.slow
 
 POINTS = {"clip-1": 0.1, "clip-2": 0.3}
-PATIENCE = 300  # seconds that a worker on a busy machine may take
+PATIENCE = 900  # seconds that a worker on a busy machine may take
 FILE = "params/algs/ppo.yaml"
 
 
