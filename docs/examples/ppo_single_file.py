@@ -106,7 +106,8 @@ class Agent(nn.Module):
         """AdamW for policy and critic together. Weight decay is for matrices; biases and norms are
         left alone."""
         trained = [p for p in self.parameters() if p.requires_grad]
-        matrices, vectors = ([p for p in trained if (p.ndim >= 2) is many] for many in (True, False))
+        matrices = [p for p in trained if p.ndim >= 2]
+        vectors = [p for p in trained if p.ndim < 2]
         groups = [
             {"params": matrices, "weight_decay": args.weight_decay},
             {"params": vectors, "weight_decay": 0.0},

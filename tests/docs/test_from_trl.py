@@ -53,10 +53,10 @@ def test_script_and_file_are_one_run(
     monkeypatch.chdir(SCRIPTS)
     monkeypatch.syspath_prepend(str(SCRIPTS))
     changes = {**SMALL, **SIZES[name]}
-    given = {"n_iters": 1, "quiet": True, "model": str(model_dir("gpt2") if name == "ppo" else chat_model)}
+    given: dict[str, Any] = {"n_iters": 1, "model": str(model_dir("gpt2") if name == "ppo" else chat_model)}
     script = importlib.import_module(f"{name}_after")
     more = {"scorer": str(scorer)} if name == "ppo" else {}
-    run = script.train(output=str(tmp_path / "script"), set=changes, **given, **more)
+    run = script.train(output=str(tmp_path / "script"), changes=script.CHANGES | changes, **given, **more)
     if name == "ppo":
         changes["reward_fn.args.model_name"] = str(scorer)
     again = rl4lms.train(f"{name}_after.yml", output=tmp_path / "file", set=changes, **given)

@@ -25,9 +25,9 @@ CHANGES = {
 def train(
     model: str = "Qwen/Qwen2.5-0.5B-Instruct",
     output: str = "runs/grpo_after",
-    **more: Any,
+    n_iters: int = 50,
+    changes: Mapping[str, Any] = CHANGES,
 ) -> rl4lms.Run:
-    changes: Mapping[str, Any] = more.pop("set", {})
     return rl4lms.train(
         model=model,
         data=[json.loads(line) for line in QUESTIONS.read_text().splitlines()],
@@ -35,10 +35,9 @@ def train(
         algorithm="grpo",
         output=output,
         seed=0,
-        n_iters=more.pop("n_iters", 50),
+        n_iters=n_iters,
         max_new_tokens=32,
-        set={**CHANGES, **changes},
-        **more,
+        set=changes,
     )
 
 

@@ -33,9 +33,9 @@ def train(
     model: str = "gpt2",
     scorer: str = "my-org/gpt2-review-score",
     output: str = "runs/ppo_after",
-    **more: Any,
+    n_iters: int = 50,
+    changes: Mapping[str, Any] = CHANGES,
 ) -> rl4lms.Run:
-    changes: Mapping[str, Any] = more.pop("set", {})
     return rl4lms.train(
         model=model,
         data=[json.loads(line) for line in OPENINGS.read_text().splitlines()],
@@ -43,10 +43,9 @@ def train(
         algorithm="ppo",
         output=output,
         seed=0,
-        n_iters=more.pop("n_iters", 50),
+        n_iters=n_iters,
         max_new_tokens=32,
-        set={**CHANGES, **changes},
-        **more,
+        set=changes,
     )
 
 
