@@ -15,6 +15,7 @@ from .commands import Command, WrongCommand, all_commands, check, commands_of, r
 
 ONLY_PARSED = "only parsed: "
 TUTORIAL = "tests/docs/test_tutorial.py::test_the_tutorial_as_it_is_typed"
+SWEEP = "tests/pipeline/test_sweeps.py::test_the_sweep_is_one_command_and_a_worker_runs_it"
 DVC_PAGE = "tests/pipeline/test_docs_commands.py::test_the_dvc_page_works_from_its_beginning_to_its_end"
 CLUSTER_PAGE = "tests/pipeline/test_docs_commands.py::test_the_cluster_page_is_planned"
 # (pattern of the whole command, by)
@@ -42,6 +43,7 @@ ACCOUNT = (
     (r"python docs/examples/tutorial/my_task\.py .*", TUTORIAL),
     (r"(?s)python -c .*results/tutorial/.*", TUTORIAL),
     (r"python -c .*safetensors.*", "tests/metrics/test_preference.py::test_weights_of_a_file"),
+    (r"python docs/examples/ppo_single_file\.py.*", "tests/docs/test_ppo_in_one_file.py::test_it_learns_in_seconds"),
     (r"python docs/examples/\w+\.py --config_path docs/examples/\w+\.yml", "tests/cli/test_examples.py::test_example"),
     (r"python docs/examples/smollm2/.*", "tests/cli/test_smollm2.py::test_the_reward_rises"),
     (r"python -m rl4lms reward-model .* results/smollm2/.*", "tests/cli/test_smollm2.py::test_the_reward_rises"),
@@ -56,6 +58,7 @@ ACCOUNT = (
     (r"snakemake --profile workflow/profiles/(slurm|kubernetes) .*", CLUSTER_PAGE),
     (r"snakemake --unlock", "tests/pipeline/test_interruptions.py"),
     (r"CUDA_VISIBLE_DEVICES=0 snakemake .*", ONLY_PARSED + "a GPU and the model hub"),
+    (r"dvc exp run --queue --name clip -S 'params.*|dvc queue (start|status)", SWEEP),
     (r"dvc repro|dvc exp (run|show) .*", "tests/pipeline/test_staleness.py"),
     (r"python -m benchmarks\.decoding.*", "tests/benchmarks/test_decoding.py"),
     (r"python -m benchmarks\.gpu.*", "tests/benchmarks/test_gpu.py"),
