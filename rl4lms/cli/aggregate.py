@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from rl4lms.config.compose import ZERO_SHOT, algorithm_of
+from rl4lms.config.compose import BASELINES, ZERO_SHOT, algorithm_of
 from rl4lms.config.params import Params
 from rl4lms.config.stages import stage_params
 from rl4lms.core import progress
@@ -133,5 +133,5 @@ def headline(scores: SuiteScores, found: pd.DataFrame) -> dict[str, float]:
 def configurations(scores: SuiteScores) -> dict[RunKey, dict[str, Any]]:
     """config.json of every trained run of the seeds shown."""
     shown = ((key, run) for key, run in scores.runs.items() if key[2] in scores.settings.shown_seeds)
-    trained = {key: run.directory.run for key, run in shown if key[1] != ZERO_SHOT}
+    trained = {key: run.directory.run for key, run in shown if key[1] not in (ZERO_SHOT, *BASELINES)}
     return {key: read_json(directory / "config.json") for key, directory in trained.items()}

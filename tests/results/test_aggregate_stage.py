@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from rl4lms.cli.main import main
-from rl4lms.config.compose import algorithm_of
+from rl4lms.config.compose import BASELINES, algorithm_of, methods
 
 from .conftest import MAIN_METRICS, make_settings, write_json, write_suite
 
@@ -39,7 +39,7 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> Path:
         target.write_text(path.read_text())
     overlay = directory / "suites" / "synthetic"
     overlay.mkdir(parents=True)
-    changes = {"tasks": list(MAIN_METRICS), "algs": ["ppo"], "seeds": [0, 1]}
+    changes = {"tasks": list(MAIN_METRICS), "algs": ["ppo"], "baselines": ["best_of_n"], "seeds": [0, 1]}
     family = [{"name": "rl", "method": "supervised_ppo", "against": "supervised", "question": "Does PPO gain?"}]
     aggregate = {"bootstrap": {"n_resamples": 200}, "contrasts": family}
     (overlay / "grue.yaml").write_text(yaml.safe_dump({**changes, "aggregate": aggregate}))
@@ -48,10 +48,10 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    settings = make_settings(suite="synthetic")
+    settings = make_settings(suite="synthetic", methods=tuple(methods(["ppo"], BASELINES)))
     runs = write_suite(tmp_path_factory.mktemp("aggregate") / "runs", settings)
     for task in settings.tasks:
-        for method in settings.methods[1:]:
+        for method in (m for m in settings.methods if m not in ("zero_shot", *BASELINES)):  # those that are trained
             for seed in settings.seeds:
                 config = {"alg": {"id": algorithm_of(method) or method}, "seed": seed}
                 write_json(runs / task / method / f"seed{seed}" / "config.json", config)
@@ -78,7 +78,7 @@ def test_declared_outputs_are_written(out: Path) -> None:
 def test_headline_numbers_are_few_and_flat(out: Path) -> None:
     numbers = json.loads((out / "metrics.json").read_text())
     assert list(numbers) == [
-        "score_zero_shot", "score_supervised", "score_ppo", "score_supervised_ppo",
+        "score_zero_shot", "score_supervised", "score_best_of_n", "score_ppo", "score_supervised_ppo",
         "tasks_supervised_better", "tasks_rl_raises_reward",
     ]  # fmt: skip
     assert (numbers["tasks_supervised_better"], numbers["tasks_rl_raises_reward"]) == (3, 3)
