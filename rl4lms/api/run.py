@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -107,12 +106,16 @@ def compare(a: Place, b: Place, *, split: str | None = None, seed: int = 0) -> C
 
 @overload
 def compare(
-    a: Sequence[Place], b: Sequence[Place], *, split: str | None = None, seed: int = 0
+    a: list[Place] | tuple[Place, ...], b: list[Place] | tuple[Place, ...], *, split: str | None = None, seed: int = 0
 ) -> MethodComparisons: ...
 
 
 def compare(
-    a: Place | Sequence[Place], b: Place | Sequence[Place], *, split: str | None = None, seed: int = 0
+    a: Place | list[Place] | tuple[Place, ...],
+    b: Place | list[Place] | tuple[Place, ...],
+    *,
+    split: str | None = None,
+    seed: int = 0,
 ) -> Comparison | MethodComparisons:
     """What differs between two runs, and which differences of score are real; printed, it is a text of 80 columns.
 
@@ -120,8 +123,8 @@ def compare(
     all have it, else val. seed: of the test. Raises DataError, ConfigError.
     """
     if isinstance(a, list | tuple) or isinstance(b, list | tuple):
-        sides = [[_path(run) for run in (side if isinstance(side, list | tuple) else [side])] for side in (a, b)]
-        return MethodComparisons(compared_methods(*sides, split, seed=seed))
+        ours, theirs = ([_path(run) for run in (side if isinstance(side, list | tuple) else [side])] for side in (a, b))
+        return MethodComparisons(compared_methods(ours, theirs, split, seed=seed))
     return compared(_path(a), _path(b), split, seed=seed)
 
 

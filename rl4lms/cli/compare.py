@@ -48,4 +48,5 @@ def _found(args: argparse.Namespace) -> Comparison | MethodComparisons:
     if len(args.runs) != 2:
         n = "1 run" if len(args.runs) == 1 else f"{len(args.runs)} runs"
         raise ConfigError(f"compare: {n}; expected two, or --against RUN ... for methods of several seeds.")
-    return compared(*args.runs, args.split, n_flips=args.flips, seed=args.seed)
+    a, b = args.runs
+    return compared(a, b, args.split, n_flips=args.flips, seed=args.seed)

@@ -31,11 +31,7 @@ from rl4lms.core.progress_view import shown
 from rl4lms.core.streams import PlainFormatter, keep_standard_streams
 
 COMMANDS = {
-    "compare": (
-        "compare",
-        "say what differs between two runs, or methods of several seeds, and which differences are real",
-    ),
-    "plot": ("plot", "draw the learning curves of runs, several seeds as one line with a band"),
+    "compare": ("compare", "say what differs between two runs, and which differences of score are real"),
     "schema": ("schema", "print every key of a configuration: what it takes, its default, what it means"),
     "crowd": ("crowd", "ask people about generations: pages out, answers in"),
     "init": ("init", "write a grid of one's own, the pipeline and its parameters, into a folder"),

@@ -15,15 +15,13 @@ from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.results.curves import aligned, tokens_before
 from rl4lms.results.run_directory import RunDirectory
 from rl4lms.results.run_groups import RunGroup
-from rl4lms.results.statistics import ALPHA, student_t_quantile
+from rl4lms.results.statistics import ALPHA, Floats, student_t_quantile
 from rl4lms.results.suite import MIN_SEEDS
 
 REWARD, KL, TOKENS = "rollout/ep_rew_mean", "rollout/kl_mean", "rollout/n_sampled_tokens"
 SHORT_NAMES = {"reward": REWARD, "kl": KL}
 _TITLES = {REWARD: "Reward", KL: "KL (nats per token)"}
 _VALIDATION, _DIVERSITY, _FLUENCY = "val/", "diversity_metrics/", "fluency_metrics/"
-
-Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -92,13 +90,14 @@ class LoggedGroup:
         """Seed -> iteration -> tokens sampled before it. Raises DataError for a run that did not log them."""
         found = {}
         for seed, table in self.tables.items():
-            logged = table[TOKENS].dropna() if TOKENS in table else ()
-            if not len(logged):
+            logged = table[TOKENS].dropna() if TOKENS in table else pd.Series(dtype=float)
+            if logged.empty:
                 raise DataError(
                     f"{self.group.runs[seed].run}: no {TOKENS} was logged (a supervised run, or one of an earlier "
                     "version); leave it out, or plot by iterations."
                 )
-            found[seed] = tokens_before({"iteration": int(k), TOKENS: int(n)} for k, n in logged.items())
+            rows = zip(logged.index.tolist(), logged.tolist(), strict=True)
+            found[seed] = tokens_before({"iteration": k, TOKENS: int(n)} for k, n in rows)
         return found
 
 

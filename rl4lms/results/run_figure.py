@@ -59,7 +59,7 @@ def plot_groups(groups: Sequence[RunGroup], by: str = "iterations", metrics: Seq
     DataError for a run that logged nothing, ConfigError for a metric that none logged.
     """
     logged, looks, band = [LoggedGroup.read(group) for group in groups], _looks(groups), band_of(groups)
-    rows = {}
+    rows: dict[str, dict[str, list[_Line]]] = {}
     tasks = list(dict.fromkeys(group.task for group in groups))
     chosen = named_columns(metrics, _known(logged)) if metrics else []
     for task in tasks:
@@ -154,8 +154,11 @@ def _x_label(groups: Sequence[RunGroup], by: str) -> str:
     """Supervised runs count epochs."""
     if by == "tokens":
         return AXIS_LABELS[by]
-    kinds = {(run.config.get("alg") or {}).get("id") == "supervised" for group in groups for run in group.runs.values()}
-    return {(True,): "Epoch", (False,): AXIS_LABELS[by]}.get(tuple(kinds), "Iteration, or epoch of a supervised run")
+    runs = [run for group in groups for run in group.runs.values()]
+    n_supervised = sum((run.config.get("alg") or {}).get("id") == "supervised" for run in runs)
+    if n_supervised == len(runs):
+        return "Epoch"
+    return "Iteration, or epoch of a supervised run" if n_supervised else AXIS_LABELS[by]
 
 
 def _draw_panel(axis: Axes, lines: Sequence[_Line], by: str) -> None:
@@ -195,7 +198,11 @@ def _note_what_leaves(axis: Axes, lines: Sequence[_Line], low: float, high: floa
         notes = [*notes[: _NOTES - 1], (f"and {len(notes) - _NOTES + 1} more beyond", INK)]
     box = {"facecolor": PAPER, "alpha": 0.8, "edgecolor": "none", "pad": 1.0}
     for i, (text, colour) in enumerate(notes):
-        where = {"xycoords": "axes fraction", "textcoords": "offset points", "xytext": (-2, -2 - 10 * i)}
+        where: dict[str, Any] = {
+            "xycoords": "axes fraction",
+            "textcoords": "offset points",
+            "xytext": (-2, -2 - 10 * i),
+        }
         axis.annotate(text, (1, 1), ha="right", va="top", fontsize=7.5, color=colour, bbox=box, zorder=5, **where)
 
 
@@ -205,7 +212,7 @@ def _legend(figure: Drawing, width: float, lines: Sequence[_Line], groups: Seque
     for group in groups:
         numbers.setdefault(group.label, set()).add(len(group.runs))
     every = set().union(*numbers.values())
-    handles = {}
+    handles: dict[str, Line2D] = {}
     for line in lines:
         n = numbers.get(line.label, every)
         count = f"{min(n)} to {max(n)} seeds" if len(n) > 1 else f"{max(n)} seed{'s' * (max(n) > 1)}"
@@ -221,5 +228,4 @@ def _legend(figure: Drawing, width: float, lines: Sequence[_Line], groups: Seque
         return
     fitting = max(1, int(width / (0.085 * max(map(len, handles)) + 0.65)))
     n_columns = math.ceil(len(handles) / math.ceil(len(handles) / fitting))
-    place = {"loc": "outside upper center", "ncols": n_columns, "title": how or None}
-    figure.legend(list(handles.values()), list(handles), **place)
+    figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=n_columns, title=how or None)

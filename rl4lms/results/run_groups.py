@@ -39,7 +39,7 @@ class _Seen:
 
     run: RunDirectory
     seed: int
-    named: tuple[str, ...]
+    named: tuple[str, str, str]
     configuration: str
     place: str
 
@@ -48,9 +48,10 @@ class _Seen:
         manifest, config = run.manifest, dict(run.config)
         seed = config.pop("seed", manifest.get("seed"))
         number = seed if isinstance(seed, int) else 0
-        named = tuple(str(manifest.get(key) or "") for key in _NAMED)
-        if not any(named) and (match := _IN_LAYOUT.search(run.run.resolve().as_posix())):
-            named = match.groups()  # a run that still trains has a manifest without them
+        suite, task, method = (str(manifest.get(key) or "") for key in _NAMED)
+        if not (suite or task or method) and (match := _IN_LAYOUT.search(run.run.resolve().as_posix())):
+            suite, task, method = match.groups()  # a run that still trains has a manifest without them
+        named = (suite, task, method)
         params = config or manifest.get("params")
         place = re.sub(r"\.(seed\*)\.work$", r"\1", _without_seed(str(run.run), number))
         return cls(run, number, named, _without_seed(json.dumps([params, named], sort_keys=True), number), place)
@@ -89,7 +90,7 @@ def grouped(paths: Sequence[Path]) -> list[RunGroup]:
                 apart.setdefault(each.place, []).append(each)
             groups += apart.values()
     return [
-        RunGroup(label, *found[0].named, {each.seed: each.run for each in sorted(found, key=lambda each: each.seed)})
+        RunGroup(label, *found[0].named, runs={e.seed: e.run for e in sorted(found, key=lambda each: each.seed)})
         for label, found in zip(_labels(groups), groups, strict=True)
     ]
 

@@ -23,7 +23,7 @@ def test_a_task_is_scored_as_the_stage_scores_it(world: Path, tmp_path: Path) ->
     found = rl4lms.evaluate(world / "base", task=TASK, **places)
     elsewhere = ("kl/per_token", "kl/per_sequence", "base/perplexity")
     assert found.metrics == {name: value for name, value in stage.metrics.items() if name not in elsewhere}
-    assert found.samples.to_dict("records") == stage.predictions
+    assert found.samples.to_dict("records") == stage.directory.predictions("test")
     with pytest.raises(
         rl4lms.DataError, match="no rows of imdb there; make them: python -m rl4lms prepare --task imdb"
     ):

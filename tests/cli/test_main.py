@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from rl4lms.cli import main as module
-from rl4lms.cli.main import COMMANDS, MODULES, STAGES, build_parser, main, settle_paths
+from rl4lms.cli.commands import COMMANDS, MODULES, build_parser, main
+from rl4lms.cli.main import STAGES, settle_paths
 from rl4lms.config.params import Params
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, DataError, RunError
@@ -174,7 +175,7 @@ def test_a_command_gets_its_arguments_and_needs_no_params(
 
 
 def test_every_command_is_offered() -> None:
-    assert set(COMMANDS) == {"compare", "crowd", "init", "recipes", "schema", "verify"}
+    assert set(COMMANDS) == {"compare", "crowd", "init", "plot", "recipes", "schema", "verify"}
     assert all(name in build_parser().format_help() for name in COMMANDS)
 
 
