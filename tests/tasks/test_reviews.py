@@ -79,6 +79,25 @@ def test_the_first_words_are_the_prompt_and_the_next_the_reference(reviews: Any,
         reviews.Openings.prepare("test", 0, 4)
 
 
+def test_a_prompt_asks_for_the_words_that_follow_it(reviews: Any, tmp_path: Path) -> None:
+    rows = [{"text": f"{k} {' '.join(WORDS)}", "label": 0} for k in range(200)]
+    for name in ("train", "validation", "test"):
+        write_jsonl(tmp_path / f"{name}.jsonl", rows)
+    pool = reviews.Counted.prepare("test", str(tmp_path))
+    samples = [pool[i][0] for i in range(len(pool))]
+    for k, sample in enumerate(samples):
+        n = sample.meta_data["n_words"]
+        assert sample.prompt_or_input_text == f"The next {n} words of a review: {k} {' '.join(WORDS[:11])}"
+        assert sample.references == [" ".join(WORDS[11 : 11 + n])]
+    assert {sample.meta_data["n_words"] for sample in samples} == {3, 4, 5, 6, 7, 8}
+
+
+def test_counts_of_words_by_hand(reviews: Any) -> None:
+    texts, asked = [" one two three four", "one two", "one two three four five six seven eight nine", ""], [4, 4, 4, 4]
+    assert reviews.right_count(texts, asked) == [1, 0, 0, 0]
+    assert reviews.close_count(texts, asked) == [1, 0.5, 0, 0]
+
+
 def test_a_package_of_another_version_is_refused(reviews: Any) -> None:
     import packaged  # type: ignore[import-not-found]
 
