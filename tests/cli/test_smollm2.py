@@ -13,7 +13,7 @@ from statistics import mean
 
 import pytest
 
-from docs.examples.smollm2.prepare import packaged
+from docs.examples.smollm2.prepare import packaged_path
 from docs.examples.smollm2.train import CONFIG, table
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError
@@ -37,9 +37,9 @@ def test_the_configuration_validates_without_a_surprise() -> None:
 
 def test_a_package_that_is_missing_is_one_line() -> None:
     with pytest.raises(ConfigError, match="^no-such-package: not installed; pip install --no-deps no-such-package$"):
-        packaged("no-such-package", "x")
+        packaged_path("no-such-package", "x")
     with pytest.raises(ConfigError, match="no such/file in it"):
-        packaged("pytest", "such/file")
+        packaged_path("pytest", "such/file")
 
 
 def test_the_table_says_what_the_files_say(tmp_path: Path) -> None:

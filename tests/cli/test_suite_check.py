@@ -37,7 +37,9 @@ def change(params: Path, file: str, key: str, value: Any) -> None:
     write_json(params / file, content)  # which is YAML
 
 
-@pytest.mark.parametrize("suite", ["mini", "tiny", "real", "paper", "study", "tuning", "study_gpu", "tuning_gpu"])
+@pytest.mark.parametrize(
+    "suite", ["mini", "tiny", "real", "paper", "study", "tuning", "study_gpu", "tuning_gpu", "pretrained"]
+)
 def test_every_shipped_suite_is_sound(suite: str) -> None:
     check_suite(Params.open(ROOT / "params", suite))
 

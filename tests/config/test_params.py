@@ -18,7 +18,7 @@ from rl4lms.core.tables import DataPoolRegistry
 from rl4lms.tasks.task import task_of
 
 ROOT = Path(__file__).resolve().parents[2] / "params"
-SUITES = ("mini", "tiny", "real", "paper", "study", "tuning", "study_gpu")
+SUITES = ("mini", "tiny", "real", "paper", "study", "tuning", "study_gpu", "pretrained")
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_every_shipped_run_composes_and_validates_without_a_surprise(suite: str)
             assert RunConfig.from_dict(config.to_dict()) == config
             assert config.seed == 1
     for name in params.reward_models():
-        assert params.reward_model(name)["task"] in grue["tasks"] or suite in ("tiny", "study", "tuning")
+        assert params.reward_model(name)["task"] in grue["tasks"] or suite in ("tiny", "study", "tuning", "pretrained")
 
 
 def test_families_train_on_tasks_of_their_suite() -> None:

@@ -85,9 +85,11 @@ def real_rows(directory: Path) -> Path:
     return directory
 
 
-@pytest.mark.parametrize("suite", ["tiny", "real", "paper", "study", "tuning", "study_gpu", "tuning_gpu"])
+@pytest.mark.parametrize("suite", ["tiny", "real", "paper", "study", "tuning", "study_gpu", "tuning_gpu", "pretrained"])
 def test_every_suite_is_planned_under_its_own_results(checkout: Checkout, suite: str, tmp_path: Path) -> None:
-    jobs = checkout.jobs(suite=suite, **({"data_dir": str(real_rows(tmp_path))} if suite == "real" else {}))
+    rows = str(real_rows(tmp_path))
+    own = {"real": {"data_dir": rows}, "pretrained": {"data_dir": {"common_gen": rows}}}
+    jobs = checkout.jobs(suite=suite, **own.get(suite, {}))
     assert Counter(job["rule"] for job in jobs) == expected_jobs(suite)
     assert all(file.startswith(f"results/{suite}/") for job in jobs for file in job["outputs"])
     assert all(f" --suite {suite} " in job["command"] for job in jobs)

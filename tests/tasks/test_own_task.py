@@ -108,12 +108,12 @@ def test_a_task_of_rows_only_needs_no_more_than_columns_and_a_label() -> None:
 
 def test_the_three_tasks_of_reasoning_gym_score_their_own_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("reasoning_gym")
-    monkeypatch.syspath_prepend(ROOT / "docs" / "examples" / "reasoning")
+    monkeypatch.syspath_prepend(ROOT / "params" / "tasks")
     import reasoning  # type: ignore[import-not-found]
 
     for task in (reasoning.CHAIN_SUM, reasoning.LETTER_COUNTING, reasoning.GCD):
         rows = task.generate("train", 5, 0)
         assert rows == task.generate("train", 8, 0)[:5]
-        infos = [{"entry": json.loads(row["entry"])} for row in rows]
-        assert reasoning.scores([row["answer"] for row in rows], infos) == [1.0] * 5
-        assert max(reasoning.scores(["no"] * 5, infos)) < 1
+        entries = [json.loads(row["entry"]) for row in rows]
+        assert reasoning.score([f" {row['answer']}" for row in rows], entries) == [1.0] * 5
+        assert max(reasoning.score(["no"] * 5, entries)) < 1
