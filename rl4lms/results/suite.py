@@ -62,6 +62,9 @@ class MetricScale:
         return logarithms
 
 
+RAW = MetricScale(0.0, 1.0)
+
+
 @dataclass(frozen=True)
 class Contrast:
     """A question of the primary family: does `method` gain more than `against`?"""

@@ -25,7 +25,7 @@ from rl4lms.results.scores import SuiteScores
 from rl4lms.results.seed_statistics import not_worse
 from rl4lms.results.statistics import Floats
 from rl4lms.results.statistics_tables import statistics_tables
-from rl4lms.results.suite import MIN_SEEDS, SuiteSettings
+from rl4lms.results.suite import MIN_SEEDS, RAW, SuiteSettings
 from rl4lms.results.table import NOT_MEASURED, Cell, Column, MethodColumn, Table, method_table
 
 _REWARD_NOTE = "The reward that the RL methods of the task are trained on, without its KL penalty; one score a sample."
@@ -134,7 +134,8 @@ def detail_table(scores: SuiteScores, task: str) -> Table:
 
 def _metric_column(scores: SuiteScores, head: Column, task: str, metric: str) -> MethodColumn:
     values = {method: scores.values(task, method, metric) for method in scores.settings.methods}
-    raw = {method: None if given is None else np.array(given) for method, given in values.items()}
+    scale = scores.settings.scales.get(metric, RAW)  # of perplexities their logarithms are compared
+    raw = {method: None if given is None else scale.transformed(given) for method, given in values.items()}
     better = scores.settings.higher_is_better(metric)
     return MethodColumn(head, scores.over_seeds(task, metric), _best(scores, raw, better))
 
@@ -164,8 +165,8 @@ def _spread_note(scores: SuiteScores, along: str = "column") -> str:
     level = f"{scores.settings.level:.0%}"
     return (
         f"Mean over {n} seeds ± half its {level} Student-t interval. In bold: what cannot be told from the best of a "
-        f"{along} (one-sided paired t tests over seeds against the best mean, all at once with {level}), where "
-        "something can."
+        f"{along} (one-sided paired t tests over seeds against the best mean, of perplexities' logarithms, all at once "
+        f"with {level}), where something can."
     )
 
 

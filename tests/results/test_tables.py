@@ -17,11 +17,12 @@ from rl4lms.core.errors import DataError
 from rl4lms.results.averages import naturalness_average, task_average
 from rl4lms.results.gains import COLUMNS, REWARD_GAIN, SUPERVISED_GAIN, gains, suite_gains, tasks_where
 from rl4lms.results.scores import SuiteScores
+from rl4lms.results.seed_statistics import not_worse
 from rl4lms.results.statistics import Interval
 from rl4lms.results.suite import SuiteSettings
 from rl4lms.results.table import Cell, Column, Table, decimals, interval_text
 from rl4lms.results.table_formats import PAGE_ROWS, latex, markdown, markdown_table, method_csv, tex_escape, to_csv
-from rl4lms.results.tables import detail_table, task_table
+from rl4lms.results.tables import detail_table, metric_table, task_table
 
 from . import conftest
 from .conftest import LEVELS, PERPLEXITY, tables_of
@@ -89,6 +90,17 @@ def test_what_is_best_is_marked_from_five_seeds_on(
     assert "speak of these two checkpoints on these test samples, not of the methods" in said
     assert not any(cell.best for key in (REWARD_GAIN, SUPERVISED_GAIN, "gains") for r in by_key[key].rows for cell in r)
     assert ("cannot tell methods apart" in said) == (1 < n_seeds < 5)
+
+
+def test_perplexities_are_told_apart_by_their_logarithms(suite_with: Callable[..., SuiteScores]) -> None:
+    """A method whose texts fell apart scatters so far in its raw values that no test tells it from the best."""
+    scores = suite_with(seeds=tuple(range(5)))
+    for seed, perplexity in enumerate([500.0, 3000.0, 900.0, 8000.0, 460.0]):
+        scores.runs["imdb", "ppo", seed].metrics[PERPLEXITY] = perplexity  # type: ignore[index]
+    (row,) = (row for row in metric_table(scores, PERPLEXITY).rows if row[0].value == "ppo")
+    raw = {m: np.array([scores.values("imdb", m, PERPLEXITY)]) for m in scores.settings.methods}
+    assert "ppo" in not_worse(raw, higher_is_better=False, level=0.95)
+    assert not row[1].best
 
 
 def test_where_nobody_is_out_nothing_is_marked(suite_with: Callable[..., SuiteScores], monkeypatch: Any) -> None:
