@@ -229,7 +229,11 @@ def _check_markdown(check: TableCheck, text: str, table: Sequence[Mapping[str, s
     by_label = {method_label(row["method"]): row for row in table}
     left = list(columns.values())
     for title, head, lines in _markdown_tables(text):
-        if not left or head[0] != "Method" or not _is_shown(head[1:], left[0]):
+        is_next = left and head[0] == "Method" and _is_shown(head[1:], left[0])
+        measured = (
+            {method_label(row["method"]) for row in table if any(row[key] for key in left[0])} if is_next else set()
+        )
+        if not is_next or {line[0] for line in lines} != measured:
             check.unchecked += sum(len(_SHOWN.findall(cell)) for line in lines for cell in line[1:])
             continue
         shown = left.pop(0)

@@ -7,6 +7,7 @@ import json
 import random
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from rl4lms.results import worktree
 from rl4lms.results.release import Release, SuiteCell
 from scripts.release_results import release
 from tests.forgeries import INCONSISTENT, Change, Copy, manifest_key
-from tests.results.released_suite import SUITE, aggregated, git, make_project
+from tests.results.released_suite import ROOT, SUITE, aggregated, git, make_project
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +53,16 @@ def test_an_honest_release_holds(copy: Copy, caplog: pytest.LogCaptureFixture) -
     assert main(["verify", str(copy.folder), "--results", str(copy.results)]) == 0
     assert "189 files of 33 jobs" in caplog.text
     assert "verify-" not in git(Path(), "worktree", "list"), "the temporary worktree is removed"
+
+
+@pytest.mark.parametrize("manifest", sorted((ROOT / "docs/results").rglob(MANIFEST_FILE)), ids=lambda p: p.parent.name)
+def test_what_is_released_here_holds(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its commit in the history, of which a shallow clone has only the end."""
+    monkeypatch.chdir(ROOT)
+    commit = Release.read(manifest).commit
+    if subprocess.run(["git", "cat-file", "-e", f"{commit}^{{commit}}"], capture_output=True).returncode:
+        pytest.skip(f"this clone lacks the commit {commit[:7]}")
+    assert main(["verify", str(manifest.parent)]) == 0
 
 
 def test_drawn_cells_are_made_again_by_the_commits_rules(
