@@ -95,10 +95,12 @@ def test_every_seed_has_its_files(evaluated: Path) -> None:
     for method in ("zero_shot", "supervised"):
         for seed in (0, 1):
             scores = read(evaluated, method, seed)
-            assert scores.n == len(scores.predictions) == N_TEST
+            assert scores.n == len(scores.directory.predictions("test")) == N_TEST
             assert {"lexical/meteor", "reward", "kl/per_token", "kl/per_sequence"} <= set(scores.metrics)
             assert scores.metrics["base/perplexity"] == 12.5
-            assert all({"reward", "lexical/meteor", "ref_text"} <= set(row) for row in scores.predictions)
+            assert all(
+                {"reward", "lexical/meteor", "ref_text"} <= set(row) for row in scores.directory.predictions("test")
+            )
             assert scores.columns["reward"].mean() == pytest.approx(scores.metrics["reward"])
 
 
@@ -138,7 +140,7 @@ def test_reward_is_the_tasks_reward_of_each_text(evaluated: Path) -> None:
     reward_fn = RewardFunctionRegistry.get(params["id"], params["args"])
     task = TextTask(load_tokenizer(str(evaluated / "base")), reward_fn, [], max_episode_length=24, max_prompt_length=32)
     scores = read(evaluated, "supervised", 0)
-    for row in scores.predictions:
+    for row in scores.directory.predictions("test"):
         references = [part.split("<END-")[0] for part in row["ref_text"].split(">")[1:] if "<END-" in part]
         sample = Sample(row["sample_id"], row["prompt_text"], references)
         ids = task.tokenizer(row["generated_text"], add_special_tokens=False)["input_ids"]
@@ -155,7 +157,10 @@ def test_a_run_elsewhere_gives_the_same_bytes(evaluated: Path, tmp_path: Path) -
 
 
 def test_seeds_draw_different_texts(evaluated: Path) -> None:
-    texts = [[row["generated_text"] for row in read(evaluated, "zero_shot", seed).predictions] for seed in (0, 1)]
+    texts = [
+        [row["generated_text"] for row in read(evaluated, "zero_shot", seed).directory.predictions("test")]
+        for seed in (0, 1)
+    ]
     assert texts[0] != texts[1]
 
 
