@@ -231,11 +231,15 @@ def draw_frontier(
     right = max(x for x in seen if x <= right) or 1.0
     far = right < max(seen)
     axis.set_xlim(min(seen) - 0.04 * right, right * (1.25 if far else 1.04))
+    edge, beyond = axis.get_xlim()[1], dict[Style, list[tuple[float, float]]]()
     for look, x, y, name in dots:
-        edge = axis.get_xlim()[1]
         axis.plot([min(x, edge)], [y], linestyle="none", zorder=3, clip_on=False, gid=name, **marker_look(look))
         if x > edge:
-            axis.annotate(f"{x:.2g} ▸", (edge, y), xytext=(-7, 0), ha="right", va="center", **SMALL)
+            beyond.setdefault(look, []).append((x, y))
+    for points in beyond.values():
+        kls, ys = zip(*points, strict=True)
+        number = " to ".join(dict.fromkeys(f"{x:.2g}" for x in (min(kls), max(kls))))
+        axis.annotate(f"{number} ▸", (edge, float(np.mean(ys))), xytext=(-7, 0), ha="right", va="center", **SMALL)
     axis.set_ylim(_around(rewards))
     axis.locator_params(nbins=5)
 

@@ -2,7 +2,8 @@
 
 A hue and a marker belong to an algorithm. What starts from the base model is light, dashed and hollow; what starts from
 the warm start is strong, solid and filled. So nothing is told by colour only. There are six hues and seven markers:
-within a family, whose panel is its own, both differ, and across families their pair does.
+within a family, whose panel is its own, both differ, and across families their pair does. Where six algorithms or fewer
+of several families stand together, those whose hue is taken get a free one.
 """
 
 from __future__ import annotations
@@ -62,7 +63,13 @@ class Style:
 def styles(methods: Sequence[str]) -> dict[str, Style]:
     """The style of every method of a suite. A user's algorithm takes the hue and marker that it has the least of."""
     algorithms = dict.fromkeys(algorithm for method in methods if (algorithm := algorithm_of(method)) is not None)
-    slots = {name: _KNOWN.index(name) for name in algorithms if name in _KNOWN}
+    slots: dict[str, int] = {}
+    for name in (known for known in algorithms if known in _KNOWN):
+        slot, taken = _KNOWN.index(name), [*slots.values()]
+        if len(algorithms) <= len(_HUES) and _n_alike(slot, taken)[0]:
+            same_marker = range(slot % len(_MARKERS), len(_HUES) * len(_MARKERS), len(_MARKERS))
+            slot = min(same_marker, key=lambda other: _n_alike(other, taken))
+        slots[name] = slot
     n_slots = len(_HUES) * len(_MARKERS) + len(algorithms)
     for name in algorithms:
         taken = list(slots.values())
