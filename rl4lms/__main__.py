@@ -2,7 +2,7 @@
 
 import sys
 
-from rl4lms.cli.commands import main
+from rl4lms.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -30,14 +30,7 @@ from rl4lms.core.kernels import Kernels, settle_process
 from rl4lms.core.progress_view import shown
 from rl4lms.core.streams import PlainFormatter, keep_standard_streams
 
-COMMANDS = {
-    "compare": ("compare", "say what differs between two runs, and which differences of score are real"),
-    "schema": ("schema", "print every key of a configuration: what it takes, its default, what it means"),
-    "crowd": ("crowd", "ask people about generations: pages out, answers in"),
-    "init": ("init", "write a grid of one's own, the pipeline and its parameters, into a folder"),
-    "verify": ("verify", "check a released suite's digests and tables, and make cells of it again"),
-    "recipes": ("recipes", "write what the jobs of a suite depend on besides their input files, for DVC"),
-}
+COMMANDS: dict[str, tuple[str, str]] = importlib.import_module("rl4lms.cli.commands").COMMANDS
 MODULES = {name: (stage.module, stage.summary) for name, stage in STAGES.items()} | COMMANDS
 # The stages that long work begins with: `prepare` checks the whole suite, the others what their job reads.
 CHECKING = ("prepare", "base-model", "reward-model", "supervised", "train")

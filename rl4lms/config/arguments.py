@@ -221,6 +221,12 @@ class LoraArguments:
     ] = None
 
 
+def peft_arguments(lora: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of `peft.LoraConfig` in its own names, given in those of `LoraArguments`."""
+    names = {"alpha": "lora_alpha", "dropout": "lora_dropout"}
+    return {names.get(name, name): value for name, value in lora.items()}
+
+
 def refuse_float16(dtype: object, where: str) -> None:
     """Raises ConfigError for a dtype of numbers in which training goes wrong without a word."""
     if dtype == "float16":

@@ -65,6 +65,7 @@ def compose_supervised(
             "training_args": p["supervised"]["training_args"],
             "model_type": p["model"]["type"],
             "model_name": str(model_dir),
+            "lora": p["supervised"]["lora"],
         },
         "train_evaluation": {"eval_batch_size": p["supervised"]["eval_batch_size"]},
         "seed": seed,

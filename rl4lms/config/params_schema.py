@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args
 
+from rl4lms.config.arguments import LoraArguments
 from rl4lms.config.reader import Count, Name, Natural, NonNegative, Part, Positive, Range, Seed
 from rl4lms.config.sections import ComponentConfig, EnvConfig, KeepBestConfig, KLConfig, TokenizerConfig
 from rl4lms.core.kernels import Kernels
@@ -50,6 +51,7 @@ class SupervisedParams:
     training_args: Annotated[Arguments, "Arguments of transformers.TrainingArguments."]
     datapool: Annotated[ComponentConfig | None, "Another pool over the same rows, such as imdb_seq2seq."] = None
     eval_batch_size: Annotated[Count, "References that validation takes the loss of at once."] = 32
+    lora: Annotated[LoraArguments | None, "Train low-rank adapters (peft); null trains every weight."] = None
 
 
 @dataclass(frozen=True)

@@ -209,6 +209,7 @@ class _Reading:
             model_type=model_type,
             model_name=self._read(str, alg["model_name"], "alg.model_name"),
             generation_kwargs=generation,
+            lora=self._read(kinds["lora"], alg.get("lora"), "alg.lora"),
         )
         return self._whole({}, alg=section, train_evaluation=evaluation)
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from rl4lms.config.arguments import AlgorithmArguments, PolicyArguments
+from rl4lms.config.arguments import AlgorithmArguments, LoraArguments, PolicyArguments, peft_arguments
 from rl4lms.config.generation import GenerationConfig
 from rl4lms.config.reader import Count, Natural, NonNegative, Positive, Range, Side, plain
 
 Length = Annotated[int, Range(minimum=1, maximum=1_000_000)]
-_PEFT_NAMES = {"alpha": "lora_alpha", "dropout": "lora_dropout"}
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class PolicyConfig:
         """Keyword arguments of the policy class: `lora` in peft's names, and `generation_kwargs`."""
         arguments: dict[str, Any] = self.to_dict()["args"]
         if isinstance(lora := arguments.get("lora"), dict):
-            arguments["lora"] = {_PEFT_NAMES.get(name, name): value for name, value in lora.items()}
+            arguments["lora"] = peft_arguments(lora)
         return arguments
 
     def to_dict(self) -> dict[str, Any]:
@@ -146,10 +145,15 @@ class SupervisedConfig:
     generation_kwargs: Annotated[
         GenerationConfig | None, "What evaluation decodes with, unless train_evaluation has its own."
     ] = None
+    lora: Annotated[LoraArguments | None, "Train low-rank adapters (peft); null trains every weight."] = None
     id: Annotated[Literal["supervised"], "Always supervised."] = "supervised"
 
     def to_dict(self) -> dict[str, Any]:
         return {"id": self.id, **plain(self)}
+
+    def peft_arguments(self) -> dict[str, Any] | None:
+        """Those of its adapters; None where it has none."""
+        return None if self.lora is None else peft_arguments(plain(self.lora))
 
 
 @dataclass(frozen=True)

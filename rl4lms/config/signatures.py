@@ -17,7 +17,7 @@ from rl4lms.config.reader import check_keys, join, missing, read
 from rl4lms.core.registry import Registry
 from rl4lms.core.tables import takes_completions
 
-_GIVEN_BY_US = frozenset({"accelerator", "split"})  # arguments that no configuration gives
+_GIVEN_BY_US = frozenset({"accelerator", "n_rows", "split"})  # arguments that no configuration gives
 _TEXTS = frozenset({"prompts", "completions", "references"})  # to a function that scores texts
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any
 
 from rl4lms.core.conversations import COLUMN, SAID, is_conversation, reading
@@ -128,14 +129,15 @@ class Columns(TextGenPool):
         name: Name = None,
         revision: Revision = None,
         splits: Splits = None,
+        n_rows: int | None = None,
     ) -> TextGenPool:
-        """Every other column goes to rewards and metrics, by its name."""
+        """Every other column goes to rewards and metrics, by its name. n_rows: rows to read; None reads all."""
         answers = (references,) if isinstance(references, str) else tuple(references or ())
         if prompt in answers:
             raise ConfigError(f"datapool columns: {prompt} is the prompt and a reference; expected another column.")
         shape = {prompt: PROMPTS, **dict.fromkeys(answers, ANSWERS)}
         reader = Reader(prompt, answers, chat, system)
-        return cls(_samples(reader, shape, frozenset(), split, Hub(path, name, revision, names=splits or {})))
+        return cls(_samples(reader, shape, frozenset(), split, Hub(path, name, revision, names=splits or {}), n_rows))
 
 
 class MessagesPool(TextGenPool):
@@ -150,16 +152,22 @@ class MessagesPool(TextGenPool):
         name: Name = None,
         revision: Revision = None,
         splits: Splits = None,
+        n_rows: int | None = None,
     ) -> TextGenPool:
-        """The last turn of the assistant is the reference. Every other column goes to rewards and metrics."""
+        """The last turn of the assistant is the reference. Every other column goes to rewards and metrics.
+
+        n_rows: rows to read; None reads all.
+        """
         shape = {COLUMN: [SAID], "prompt": PROMPTS, **dict.fromkeys(TARGETS, ANSWERS)}
         reader = Reader(chat=True, system=system)
-        return cls(_samples(reader, shape, frozenset(shape), split, Hub(path, name, revision, names=splits or {})))
+        return cls(
+            _samples(reader, shape, frozenset(shape), split, Hub(path, name, revision, names=splits or {}), n_rows)
+        )
 
 
 def _samples(
-    reader: Reader, shape: Mapping[str, Any], optional: frozenset[str], split: str, hub: Hub
+    reader: Reader, shape: Mapping[str, Any], optional: frozenset[str], split: str, hub: Hub, n_rows: int | None
 ) -> Sequence[Sample]:
     dataset = DataSet("samples", shape, key=reader.key, hub=hub, optional=optional, check=reader.fault, open=True)
-    rows = open_place(hub).stream(dataset, split)
+    rows = islice(open_place(hub).stream(dataset, split), n_rows)
     return stored(reader.sample(row, f"{split}_{i}") for i, row in enumerate(rows))

@@ -9,6 +9,8 @@ from typing import Any
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.io import give_usual_modes, read_json, write_json
 
+POLICY_LORA, SUPERVISED_LORA = "alg.policy.args.lora", "alg.lora"  # where a configuration says them
+
 
 def lora_arguments(lora: Mapping[str, Any], model_type: str) -> dict[str, Any]:
     """Arguments of `peft.LoraConfig`. Without target_modules they are peft's for the model's type.
@@ -21,21 +23,22 @@ def lora_arguments(lora: Mapping[str, Any], model_type: str) -> dict[str, Any]:
     return {"target_modules": default, **{name: value for name, value in lora.items() if value is not None}}
 
 
-def with_adapters(model: Any, lora: Mapping[str, Any], *, seq2seq: bool | None) -> Any:
+def with_adapters(model: Any, lora: Mapping[str, Any], *, seq2seq: bool | None, key: str = POLICY_LORA) -> Any:
     """The model with adapters, a `PeftModel`. seq2seq: the kind of language model, None for one without a head.
 
-    Raises ConfigError where peft is not installed, and for arguments that it refuses.
+    key: of the configuration, in errors. Raises ConfigError where peft is not installed, and for arguments that it
+    refuses.
     """
     try:
         from peft import LoraConfig, TaskType, get_peft_model
     except ImportError:
-        raise ConfigError("alg.policy.args.lora: needs the peft package; pip install 'rl4lms-grue[peft]'.") from None
+        raise ConfigError(f"{key}: needs the peft package; pip install 'rl4lms-grue[peft]'.") from None
     kind = {None: None, True: TaskType.SEQ_2_SEQ_LM, False: TaskType.CAUSAL_LM}[seq2seq]
     try:
         arguments = lora_arguments(lora, model.config.model_type)
         return get_peft_model(model, LoraConfig(task_type=kind, **arguments))
     except (ValueError, TypeError) as error:  # for example unknown target modules, or a wrong number
-        raise ConfigError(f"alg.policy.args.lora: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{key}: {' '.join(str(error).split())}") from None
 
 
 def save_adapter(model: Any, directory: Path) -> None:

@@ -150,7 +150,7 @@ class LMActorCriticPolicy(BasePolicy):
             self.value_trunk.lm_head = nn.Identity()
         self.value_head: nn.Linear | None = None
         if self.has_critic:
-            self.value_head = nn.Linear(hidden_size(model), 1, bias=False, device=model.device)
+            self.value_head = nn.Linear(hidden_size(model), 1, bias=False, device=model.device, dtype=model.dtype)
             nn.init.zeros_(self.value_head.weight)
         if lora is None:
             self.reference_model: Any = copy.deepcopy(model).requires_grad_(False)

@@ -22,9 +22,11 @@ from rl4lms.core.pretrained import reason
 from rl4lms.core.registry import Registry
 from rl4lms.core.result_keys import REWARD
 from rl4lms.core.tables import VERIFIABLE, DataPoolRegistry, MetricRegistry, PolicyRegistry, RewardFunctionRegistry
-from rl4lms.data_pools.sources import LocalSource
+from rl4lms.data_pools.columns import Columns, MessagesPool
+from rl4lms.data_pools.dataset import DataSet, Hub
+from rl4lms.data_pools.sources import LocalSource, open_place, open_source
 from rl4lms.metrics.base import BaseMetric
-from rl4lms.policies.adapters import with_adapters
+from rl4lms.policies.adapters import POLICY_LORA, SUPERVISED_LORA, with_adapters
 from rl4lms.rewards.functions import reward_key
 from rl4lms.rewards.metric_reward import pick
 from rl4lms.rewards.shaping import Shaping
@@ -54,8 +56,11 @@ def check_run(config: RunConfig, source: str) -> None:
             build_tokenizer(config.to_dict()["tokenizer"])
     if isinstance(config.alg, SupervisedConfig):
         with _told(source, ""):
-            check_training_arguments(config.alg.training_args)
-            _check_model(config.alg.model_name, config.alg.model_type == "seq2seq", "alg.model_name")
+            check_training_arguments(config.alg.training_args, adapters=config.alg.lora is not None)
+            seq2seq = config.alg.model_type == "seq2seq"
+            model = _check_model(config.alg.model_name, seq2seq, "alg.model_name")
+            if model is not None and (lora := config.alg.peft_arguments()) is not None:
+                _check_adapters(model, seq2seq, lora, SUPERVISED_LORA)
     else:
         with _told(source, ""):
             _check_policy(config, config.alg)
@@ -186,14 +191,21 @@ def _check_device(device: str | None, key: str) -> None:
 
 
 def _check_data(pool: ComponentConfig) -> None:
-    """The first row of each split that a local directory has; a missing split is cut from train."""
-    data_dir, dataset = pool.args.get("data_dir"), getattr(DataPoolRegistry.table.load(pool.id), "dataset", None)
-    if data_dir is None or dataset is None:
+    """The first row of each split that a local file or directory has; a missing split is cut from train."""
+    made, args = DataPoolRegistry.table.load(pool.id), pool.args
+    if made in (Columns, MessagesPool):
+        place, dataset = open_place(Hub(args["path"], names={})), DataSet("samples", {})
+    elif hasattr(made, "dataset"):
+        place, dataset = open_source(args.get("data_dir")), made.dataset
+    else:
         return
-    source = LocalSource(data_dir)
-    for split in source.files(dataset) or ("train",):
-        if split == "train" or split in source.files(dataset):
-            next(iter(source.stream(dataset, split)), None)
+    if not isinstance(place, LocalSource):
+        return
+    for split in place.files(dataset) or ("train",):
+        if dataset.shape:
+            next(iter(place.stream(dataset, split)), None)
+        else:
+            made.prepare(split, **args, n_rows=1)
 
 
 def _check_policy(config: RunConfig, alg: AlgorithmConfig) -> None:
@@ -210,7 +222,7 @@ def _check_policy(config: RunConfig, alg: AlgorithmConfig) -> None:
         length = alg.policy.generation.max_new_tokens or config.env.args.max_episode_length
         check_lengths(model, name, config.env.args.max_prompt_length, length)
         if policy.argument("lora"):
-            _check_adapters(model, seq2seq, alg.policy.constructor_arguments()["lora"])
+            _check_adapters(model, seq2seq, alg.policy.constructor_arguments()["lora"], POLICY_LORA)
 
 
 def _check_model(name: str, seq2seq: bool, key: str, trust_remote_code: bool = False) -> Any:
@@ -237,11 +249,11 @@ def _check_optimizer(kwargs: Mapping[str, Any]) -> None:
         raise ConfigError(f"alg.policy.args.optimizer_kwargs: AdamW refuses them ({reason(error)}).") from None
 
 
-def _check_adapters(model: Any, seq2seq: bool, lora: Mapping[str, Any]) -> None:
+def _check_adapters(model: Any, seq2seq: bool, lora: Mapping[str, Any], key: str) -> None:
     """The adapters over the model's layers, without numbers in either."""
     import torch
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     with torch.device("meta"):
         auto: Any = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
-        with_adapters(auto.from_config(model), lora, seq2seq=seq2seq)
+        with_adapters(auto.from_config(model), lora, seq2seq=seq2seq, key=key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import time
 from collections.abc import Mapping
@@ -16,13 +15,12 @@ from stable_baselines3.common.logger import Logger
 from rl4lms.config.schema import AlgorithmConfig, RunConfig
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError
-from rl4lms.core.io import give_usual_modes, write_json
+from rl4lms.core.io import write_json
 from rl4lms.core.kernels import settle_process
 from rl4lms.core.manifest import build_manifest
 from rl4lms.core.seeding import seed_everything
 from rl4lms.numerics.distributed import gather, process_group, rank
-from rl4lms.policies.adapters import save_adapter
-from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
+from rl4lms.tokenization.tokenizer import build_tokenizer
 from rl4lms.tracking.tracker import SilentTracker, Tracker
 from rl4lms.training.builders import BuiltAlgorithm, build_algorithm, build_reward
 from rl4lms.training.checkpoint import (
@@ -37,9 +35,9 @@ from rl4lms.training.checkpoint import (
 from rl4lms.training.comparison import Comparison
 from rl4lms.training.hub import check_push, push_model
 from rl4lms.training.identity import RunIdentity
-from rl4lms.training.model_card import write_model_card
 from rl4lms.training.one_decoding import with_token_facts
 from rl4lms.training.preemption import Preemption
+from rl4lms.training.saving import save_model
 from rl4lms.training.split_evaluation import SplitEvaluation
 
 if TYPE_CHECKING:
@@ -210,20 +208,9 @@ class OnPolicyTrainer:
         return int(algorithm.iteration)
 
     def save_model(self, name: str = "model") -> None:
-        """Save the language model and its tokenizer, in the hub's format, in the directory `name`.
-
-        Adapters are merged into it; as peft saves them they lie beside it, in adapter/ (best_adapter/).
-        """
-        if not self.writes:
-            return
-        model = self.algorithm.policy.get_language_model()
-        if hasattr(model, "merge_and_unload"):
-            save_adapter(model, self.out_dir / name.replace("model", "adapter"))
-            model = (model if name == "model" else copy.deepcopy(model)).merge_and_unload()
-        model.save_pretrained(self.out_dir / name)
-        save_tokenizer(self.tokenizer, self.out_dir / name)
-        write_model_card(self.out_dir, self.config, name)
-        give_usual_modes(self.out_dir / name)
+        """See `rl4lms.training.saving.save_model`; of a launch the first process writes."""
+        if self.writes:
+            save_model(self.algorithm.policy.get_language_model(), self.tokenizer, self.config, self.out_dir, name)
 
     def close(self) -> None:
         self.splits.close()

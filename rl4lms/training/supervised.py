@@ -14,21 +14,23 @@ from transformers.trainer_callback import TrainerState
 from rl4lms.config.schema import RunConfig, SupervisedConfig
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, RunError
-from rl4lms.core.io import give_usual_modes, write_json
+from rl4lms.core.io import write_json
 from rl4lms.core.kernels import settle_process
 from rl4lms.core.manifest import build_manifest
 from rl4lms.core.pretrained import longest_text, positions
+from rl4lms.core.seeding import seed_everything
 from rl4lms.core.vocabulary import check_ids, check_vocabulary, embedding_rows
+from rl4lms.policies.adapters import SUPERVISED_LORA, with_adapters
 from rl4lms.policies.language_models import load_language_model
-from rl4lms.tokenization.tokenizer import build_tokenizer, save_tokenizer
+from rl4lms.tokenization.tokenizer import build_tokenizer
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training.exact_trainer import ExactTrainer
 from rl4lms.training.hub import check_push, push_model
 from rl4lms.training.identity import RunIdentity
-from rl4lms.training.model_card import write_model_card
 from rl4lms.training.one_decoding import with_token_facts
 from rl4lms.training.pools import Pools
 from rl4lms.training.preemption import Preemption
+from rl4lms.training.saving import save_model
 from rl4lms.training.split_evaluation import SplitEvaluation
 from rl4lms.training.supervised_data import (
     Collator,
@@ -64,10 +66,11 @@ def train_supervised(
 ) -> None:
     """Fine-tune as `config` says. Writes config.json, manifest.json, model/ and the files of the tracker.
 
-    training_info.jsonl gets a line per `logging_steps`, val_split_metrics.jsonl one at the start and per `eval_every`
-    epochs, with `eval/loss`, in nats per reference token, and the metrics. The metrics also score the test split at the
-    start and at the end. The same call in the same directory continues from the newest checkpoint; with `save_strategy`
-    "no" only SIGTERM writes one. Raises ConfigError for a configuration of another algorithm, and RunError if the loss
+    training_info.jsonl gets a line per `logging_steps` and one at the end, val_split_metrics.jsonl one at the start and
+    per `eval_every` epochs, with `eval/loss`, in nats per reference token, and the metrics. The metrics also score the
+    test split at the start and at the end. Adapters (`alg.lora`) are merged into model/, and lie beside it in adapter/.
+    The same call in the same directory continues from the newest checkpoint; with `save_strategy` "no" only SIGTERM
+    writes one. Raises ConfigError for a configuration of another algorithm, and RunError if the loss
     is not finite. After SIGTERM it saves a checkpoint and raises SystemExit.
     """
     alg = config.alg
@@ -85,7 +88,7 @@ def train_supervised(
     alg = config.alg
     assert isinstance(alg, SupervisedConfig)
     write_json(out_dir / "config.json", config.to_dict())
-    rate = embedding_rate(alg.training_args.get("optim_args"))
+    rate = embedding_rate(alg.training_args.get("optim_args"), adapters=alg.lora is not None)
     part = _build(config, alg, identity.pools, tracker)
     arguments = training_arguments(alg.training_args, checkpoints, config.seed)
     manifest = build_manifest(seed=config.seed, device=str(arguments.device), inputs=identity.inputs)
@@ -107,10 +110,7 @@ def train_supervised(
         trainer.run()
     part.model.config.use_cache = use_cache  # the Trainer turned it off, which would make the saved model slow
     _score_test(part, tracker, _epoch(trainer.state))
-    part.model.save_pretrained(out_dir / "model")
-    save_tokenizer(part.tokenizer, out_dir / "model")
-    write_model_card(out_dir, config)
-    give_usual_modes(out_dir / "model")
+    save_model(part.model, part.tokenizer, config, out_dir)
     push_model(config.push_to_hub, out_dir / "model")
 
 
@@ -149,6 +149,9 @@ def _build(config: RunConfig, alg: SupervisedConfig, pools: Pools, tracker: Trac
         check_ids((row["input_ids"] + row["labels"] for row in made), n_rows, tokenizer, alg.model_name)
         return made
 
+    if (lora := alg.peft_arguments()) is not None:
+        seed_everything(config.seed)  # adapters begin with random numbers
+        model = with_adapters(model, lora, seq2seq=not causal, key=SUPERVISED_LORA)
     return _Part(
         model=model,
         tokenizer=tokenizer,
@@ -213,9 +216,10 @@ class _Follow(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         progress.phase("training")
         progress.steps(state.global_step, state.max_steps, "step")
-        if self.preemption.requested:
-            control.should_save = True
-        ends_epoch = state.global_step >= state.max_steps or math.isclose(state.epoch, round(state.epoch), abs_tol=1e-9)
+        last = state.global_step >= state.max_steps
+        control.should_log |= last  # also of a run with fewer steps than logging_steps
+        control.should_save |= self.preemption.requested
+        ends_epoch = last or math.isclose(state.epoch, round(state.epoch), abs_tol=1e-9)
         if control.should_save and ends_epoch:
             control.should_save, self._save_after_validation = False, True
 

@@ -64,12 +64,12 @@ def training_arguments(given: Mapping[str, Any], checkpoints: Path, seed: int) -
     return taken
 
 
-def check_training_arguments(given: Mapping[str, Any]) -> None:
+def check_training_arguments(given: Mapping[str, Any], *, adapters: bool = False) -> None:
     """Raises ConfigError for arguments with which a run does not start: its optimiser and schedule are made, too."""
     import torch
     from transformers import Trainer, get_scheduler
 
-    embedding_rate(given.get("optim_args"))
+    embedding_rate(given.get("optim_args"), adapters=adapters)
     arguments = training_arguments(given, Path("checkpoints"), 0)
     parameter = torch.nn.Parameter(torch.zeros(2, 2))
     try:
@@ -84,11 +84,18 @@ def check_training_arguments(given: Mapping[str, Any]) -> None:
         raise ConfigError(f"{PATH}: no optimiser and schedule of these ({reason(error)}).") from None
 
 
-def embedding_rate(optim_args: str | None) -> float | None:
-    """X of `optim_args: embedding_learning_rate=X` (among others, by commas), an optional key of this project."""
+def embedding_rate(optim_args: str | None, *, adapters: bool) -> float | None:
+    """X of `optim_args: embedding_learning_rate=X` (among others, by commas), an optional key of this project.
+
+    adapters: only they are trained, so that X would have no effect, which is refused.
+    """
     for pair in (optim_args or "").split(","):
         name, _, value = pair.partition("=")
         if name.strip() == "embedding_learning_rate":
+            if adapters:
+                raise ConfigError(
+                    f"{PATH}.optim_args: embedding_learning_rate has no effect with alg.lora; leave it out."
+                )
             try:
                 return float(value)
             except ValueError:

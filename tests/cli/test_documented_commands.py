@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rl4lms.cli import train_text_generation
-from rl4lms.cli.commands import main
+from rl4lms.cli.main import main
 from rl4lms.crowd.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]

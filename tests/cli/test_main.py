@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from rl4lms.cli import main as module
-from rl4lms.cli.commands import COMMANDS, MODULES, build_parser, main
-from rl4lms.cli.main import STAGES, settle_paths
+from rl4lms.cli.main import COMMANDS, MODULES, STAGES, build_parser, main, settle_paths
 from rl4lms.config.params import Params
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, DataError, RunError

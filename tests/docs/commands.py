@@ -136,7 +136,7 @@ def _module(name: str, arguments: list[str]) -> None:
 
 
 def _stage(arguments: list[str]) -> None:
-    from rl4lms.cli.commands import MODULES, build_parser
+    from rl4lms.cli.main import MODULES, build_parser
     from rl4lms.config.params import Params
 
     name = next((word for word in arguments if word in MODULES), None)

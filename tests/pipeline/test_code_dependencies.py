@@ -84,6 +84,10 @@ def test_what_only_checks_is_code_of_none(changed: Changed) -> None:
     assert changed("cli/suite_check.py", "training/dry_run.py") == set()
 
 
+def test_a_command_is_code_of_none(changed: Changed) -> None:
+    assert changed("cli/commands.py", "cli/plot.py") == set()
+
+
 def test_a_template_is_code_of_what_names_it(changed: Changed) -> None:
     (template,) = PACKAGE.rglob("report.html.j2")
     assert changed(str(template.relative_to(PACKAGE))) == of("aggregate")

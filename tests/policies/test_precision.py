@@ -101,6 +101,13 @@ def test_everything_kept_is_float32_and_kl_to_the_reference_is_0(
         assert all(bool(x.isfinite().all()) for x in out)
 
 
+@pytest.mark.parametrize("kind", [FULL, LORA, SHARED], ids=["full", "lora", "shared"])
+def test_float64_is_everywhere(model_dir: Any, kind: dict[str, Any]) -> None:
+    """The value head among it: it was float32, and values were the sums of rounded products."""
+    policy = build(model_dir("gpt2"), "gpt2", policy={**adapted(kind), "dtype": "float64"}).policy
+    assert {p.dtype for p in policy.parameters()} == {torch.float64}
+
+
 @pytest.mark.parametrize("family", ["gpt2", "t5"])
 def test_every_product_of_the_policys_models_is_in_bfloat16(model_dir: Any, family: str) -> None:
     """Rollout, reference, values, mask policy and update alike; the value head alone is float32."""

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from rl4lms.cli.commands import main
+from rl4lms.cli.main import main
 from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.results.palette import line_styles
 from rl4lms.results.run_curves import LoggedGroup, band_of, named_columns

@@ -21,7 +21,7 @@ Config = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """gpt2/, t5/: whole; bare/: no weights; classifier/: two labels; data/: rows of imdb; empty/."""
+    """gpt2/, t5/: whole; bare/: no weights; classifier/: two labels; data/: rows of imdb; own/: of columns; empty/."""
     root = tmp_path_factory.mktemp("models")
     for family in ("gpt2", "t5"):
         tiny_model(family).save_pretrained(root / family)
@@ -36,6 +36,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for split in ("train", "test"):
         write_jsonl(root / "data" / f"{split}.jsonl", [{"text": f"a film of {i} reels", "label": 1} for i in range(40)])
     write_jsonl(root / "half" / "train.jsonl", [{"txt": "a film", "label": 1}])
+    write_jsonl(root / "own" / "train.jsonl", [{"question": f"w1 w{i}", "answer": "w3"} for i in range(40)])
+    write_jsonl(root / "own" / "test.jsonl", [{"question": "w1 w2", "answer": None}] * 8)
     return root
 
 
@@ -218,6 +220,19 @@ WRONG_RL: dict[str, tuple[Config, str]] = {
         "env.args: max_prompt_length 900 + max_episode_length 900 tokens do not fit",
     ),
     "an empty directory of data": ({"datapool": {"id": "imdb", "args": {"data_dir": "@empty"}}}, "datapool: "),
+    "rows in no file": (
+        {"datapool": {"id": "columns", "args": {"path": "@own/dev.jsonl"}}},
+        "datapool: ",
+    ),
+    "rows without the column of the prompt": (
+        {"datapool": {"id": "columns", "args": {"path": "@own/train.jsonl"}}},
+        "train.jsonl, line 1: missing column prompt; found question, answer",
+    ),
+    "rows of a test file without a reference": (
+        {"datapool": {"id": "columns", "args": {"path": "@own", "prompt": "question", "references": "answer"}}},
+        "test.jsonl, line 1: column answer: ",
+    ),
+    "messages that are none": ({"datapool": {"id": "messages", "args": {"path": "@own"}}}, "train.jsonl, line 1: "),
     "data of another column": ({"datapool": {"id": "imdb_seq2seq", "args": {"data_dir": "@half"}}}, "datapool: "),
 }
 WRONG_SUPERVISED: dict[str, tuple[Config, str]] = {
@@ -237,6 +252,11 @@ WRONG_SUPERVISED: dict[str, tuple[Config, str]] = {
     }.items()
 }
 WRONG_SUPERVISED |= {
+    "modules of adapters": ({"alg.lora": {"r": 2, "target_modules": ["nothing"]}}, "alg.lora: "),
+    "a rate of embeddings that stay": (
+        {"alg.lora": {"r": 2}, "alg.training_args.optim_args": "embedding_learning_rate=0.1"},
+        "alg.training_args.optim_args: embedding_learning_rate has no effect with alg.lora",
+    ),
     "a causal model": ({"alg.model_name": "@gpt2"}, "alg.model_name: "),
     "a model without weights": ({"alg.model_name": "@bare", "alg.model_type": "causal"}, "no weights there"),
 }
@@ -267,6 +287,8 @@ def test_what_would_not_start_is_refused(
 def test_a_warm_start_that_would_not_start_is_refused(
     changes: Config, said: str, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if "alg.lora" in changes:
+        pytest.importorskip("peft")
     line = dry_run(changed(supervised(models), models, changes), tmp_path / "run.yml", capsys)
     assert line.startswith(f"error: {tmp_path / 'run.yml'}: ") and said in line
 
@@ -287,6 +309,9 @@ RIGHT_RL: dict[str, Config] = {
     },
     "data": {"datapool": {"id": "imdb", "args": {"data_dir": "@data", "seed": 42}},
              "reward_fn": {"id": "sacre_bleu", "args": {"tokenize": "intl", "max_ngram_order": 2}}},
+    "rows of columns": {
+        "datapool": {"id": "columns", "args": {"path": "@own/train.jsonl", "prompt": "question"}},
+    },
     "a key": {
         "datapool": {"id": "imdb", "args": {"data_dir": "@data"}},
         "reward_fn": {"id": "metric_reward", "args": {"metric": "rouge", "key": "lexical/rouge_rouge1"}},

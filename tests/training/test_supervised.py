@@ -125,6 +125,44 @@ def test_an_evaluation_of_some_samples_measures_its_loss_on_them(tmp_path):
     assert first == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize(("steps", "said"), [(3, [3]), (6, [4, 6]), (8, [4, 8])])
+def test_the_last_step_is_logged_however_few_there_are(tmp_path: Path, steps: int, said: list[int]) -> None:
+    """A run of fewer steps than `logging_steps` would end without training_info.jsonl, and its stage refuse it."""
+    model = saved(tmp_path / "base", "gpt2")
+    train_supervised(config(model, "gpt2", max_steps=steps, logging_steps=4), tmp_path / "run")
+    assert [row["iteration"] for row in lines(tmp_path / "run" / "training_info.jsonl")] == said
+
+
+def test_adapters_learn_resume_and_are_merged(tmp_path, monkeypatch, family):
+    """model/ is the base with adapter/ merged into it; few of its weights are others."""
+    pytest.importorskip("peft")
+    from peft import PeftModel
+
+    model = saved(tmp_path / "base", family)
+    value = config(model, family, save_steps=2, num_train_epochs=4, learning_rate=3e-2).to_dict()
+    value["alg"]["lora"] = {"r": 2, "alpha": 8.0, "dropout": 0.1, "target_modules": None}
+    adapted = RunConfig.from_dict(value)
+    train_supervised(adapted, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        cut_after(patch, 12)
+        with pytest.raises(Cut):
+            train_supervised(adapted, tmp_path / "cut")
+    train_supervised(adapted, tmp_path / "cut")
+    names = [*FILES, "model/model.safetensors", "adapter/adapter_model.safetensors", "adapter/adapter_config.json"]
+    assert all((tmp_path / "whole" / n).read_bytes() == (tmp_path / "cut" / n).read_bytes() for n in names)
+    losses = [row["metrics"]["eval/loss"] for row in lines(tmp_path / "whole" / "val_split_metrics.jsonl")]
+    assert losses[-1] < losses[0] - 0.05
+    merged = load_language_model(str(tmp_path / "whole" / "model"), seq2seq=family == "t5")
+    over = PeftModel.from_pretrained(load_language_model(model, seq2seq=family == "t5"), tmp_path / "whole" / "adapter")
+    expected = over.merge_and_unload().state_dict()
+    moved = 0
+    base = load_language_model(model, seq2seq=family == "t5").state_dict()
+    for name, weight in merged.state_dict().items():
+        torch.testing.assert_close(weight, expected[name], rtol=0, atol=1e-6)
+        moved += not torch.equal(weight, base[name])
+    assert 0 < moved < len(base) // 2
+
+
 def test_the_trainer_prints_nothing(tmp_path, capsys):
     train_supervised(config(saved(tmp_path / "base", "gpt2"), "gpt2", max_steps=2), tmp_path / "run")
     assert capsys.readouterr().out == ""

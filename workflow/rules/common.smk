@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import contains_wildcard
+from snakemake.logging import logger
 from snakemake.utils import validate
 
 # This checkout's params code, whatever is installed; Snakemake reads Snakefile or workflow/Snakefile.
@@ -68,6 +69,8 @@ SUITE = PARAMS.suite
 PARTS = ("tasks", "algs", "baselines", "seeds")
 TASKS, ALGS, CHOSEN_BASELINES, SEEDS = map(chosen, PARTS)
 WHOLE = [TASKS, ALGS, CHOSEN_BASELINES, SEEDS] == [PARAMS.grue()[key] for key in PARTS]
+if not WHOLE and workflow.is_main_process:
+    logger.warning(f"--config names a part of suite {SUITE}: runs and scores are made, tables are of the whole suite.")
 METHODS = methods(ALGS, CHOSEN_BASELINES, PARAMS.grue()["starts"])
 RL_METHODS = [method for method in METHODS if algorithm_of(method)]
 refused(check_suite, PARAMS, ALGS)
