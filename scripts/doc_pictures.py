@@ -96,6 +96,7 @@ def training_command(results: Path, task: str, out: Path) -> list[str]:
         if not path.is_dir():
             raise PictureError(f"{path}: not there; finish the suite first (make grue SUITE={results.name}).")
     command = ["train", "--suite", results.name, "--task", task, "--method", "ppo", "--seed", "0"]
+    command += ["--set", "train_evaluation.eval_every=2"]  # so that scores have a change before the run ends
     for name, path in options.items():
         command += [name, str(path)]
     return [sys.executable, "-m", "rl4lms", *command, "--out", str(out)]

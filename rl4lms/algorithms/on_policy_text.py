@@ -178,6 +178,8 @@ class TextRollouts(OnPolicyAlgorithm):
         info |= {"rollout/n_sampled_tokens": batch.n_steps} | self.collector.numbers | sampler_numbers
         rollout_buffer.add_episodes(self.select(batch), self.iteration)
         progress.numbers({"reward": info["rollout/ep_rew_mean"], "KL": info["rollout/kl_mean"]})
+        part = "rollout/reward_"
+        progress.parts({key.removeprefix(part): value for key, value in info.items() if key.startswith(part)})
         self.rollout_numbers = info
         if self.tracker is not None:
             self.tracker.log_rollout(self.iteration, info)

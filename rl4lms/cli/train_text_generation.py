@@ -44,6 +44,10 @@ TRAINERS = Registry(
 )
 
 
+# What a reader looks for first in the directory of a run.
+RESULTS = ("model/", "best_model/", "val_split_metrics.jsonl", "test_split_metrics.jsonl", "rollout_info.jsonl")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Train from a published configuration. Returns the exit code; 2, after one line on stderr, for bad input."""
     keep_standard_streams()
@@ -134,6 +138,9 @@ def run_training(config: RunConfig, run_dir: Path, backends: Callable[[], list[B
         try:
             trainer = TRAINERS.load("supervised" if config.is_supervised else "on_policy")
             trainer(config, run_dir, tracker=tracker, identity=identity)
+            where = f"results in {run_dir}: {', '.join(found for found in RESULTS if (run_dir / found).exists())}"
+            progress.results(where)
+            tracker.log_progress(where)
         finally:
             tracker.close()
             logger.removeHandler(log_file)

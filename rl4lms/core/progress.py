@@ -6,12 +6,14 @@ Setting it only assigns values: it uses no random numbers and writes no files, s
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rl4lms.core.errors import safe_for_terminal
+from rl4lms.core.result_keys import REWARD
 
 N_HISTORY = 400
+LONGEST_TEXT = 400  # characters that are kept of a text
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,23 @@ class Count:
         return f"{self.name} {self.done}" if self.done else self.name
 
 
+@dataclass(frozen=True)
+class Sample:
+    """A text that the model wrote in the latest evaluation, and the one before training, if it is known."""
+
+    prompt: str
+    before: str | None
+    now: str
+
+
 @dataclass
 class State:
     """Everything that is shown of a run. Times are those of `time.monotonic`.
 
     whole: the run's progress. The remaining time follows from its pace since `first_at`, when `first` units were done.
     phase, detail: what happens now, and how far it is. numbers: the latest measured numbers by name; history: earlier
-    values of the first of them.
+    values of the first of them. parts: the latest mean of each reward of a weighted sum. scores: split -> metric ->
+    its latest value, and how much it has changed since the first evaluation. results: where they lie, once there are.
     """
 
     title: str = ""
@@ -46,6 +58,10 @@ class State:
     detail: Count = Count()
     numbers: Mapping[str, float] = field(default_factory=dict)
     history: tuple[float, ...] = ()
+    parts: Mapping[str, float] = field(default_factory=dict)
+    scores: Mapping[str, Mapping[str, tuple[float, float | None]]] = field(default_factory=dict)
+    samples: tuple[Sample, ...] = ()
+    results: str = ""
 
     def elapsed(self, now: float) -> float:
         return now - self.started_at
@@ -103,6 +119,43 @@ def numbers(measured: Mapping[str, float]) -> None:
     first = next(iter(_state.numbers))
     if first in new:
         _state.history = (*_state.history[1 - N_HISTORY :], new[first])
+
+
+def parts(measured: Mapping[str, float]) -> None:
+    """Set the latest mean of each reward of a weighted sum."""
+    _state.parts = {safe_for_terminal(name): value for name, value in measured.items()}
+
+
+def scores(split: str, measured: Mapping[str, float], first: Mapping[str, float]) -> None:
+    """Set the scores of an evaluation. first: those of the run's first evaluation of the split; empty if this is it.
+
+    Of a name only what follows the last `/` is shown. The reward comes first, its parts come last.
+    """
+    names = sorted(measured, key=lambda name: (name != REWARD, name.startswith(f"{REWARD}_")))
+    changes = {name: measured[name] - first[name] for name in names if name in first}
+    shown = {safe_for_terminal(n.rpartition("/")[2]): (measured[n], changes.get(n)) for n in names}
+    _state.scores = {**_state.scores, split: shown}
+
+
+def samples(written: Sequence[tuple[str, str | None, str]]) -> None:
+    """Set (prompt, text before training or None, text now) of some samples of an evaluation."""
+    _state.samples = tuple(
+        Sample(
+            prompt=_on_one_line(prompt[-LONGEST_TEXT:]),
+            before=None if before is None else _on_one_line(before[:LONGEST_TEXT]),
+            now=_on_one_line(now[:LONGEST_TEXT]),
+        )
+        for prompt, before, now in written
+    )
+
+
+def _on_one_line(text: str) -> str:
+    return safe_for_terminal(" ".join(text.split()))
+
+
+def results(where: str) -> None:
+    """Set where the results lie, as the last line that is shown."""
+    _state.results = safe_for_terminal(where)
 
 
 def phase(name: str, done: int = 0, total: int = 0) -> None:

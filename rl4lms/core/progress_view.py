@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from rl4lms.core.launch import launch_rank
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
 BEAT_S = 8.0  # seconds without a line in the log after which a progress line is written
 REFRESH_HZ = 4
@@ -91,11 +92,14 @@ def _live() -> Iterator[None]:
     """
     from rich.console import Console
     from rich.live import Live
+    from rich.text import Text
 
     console = Console(file=sys.stderr, force_terminal=True)
     console.width = min(console.width, WIDTH)
     handlers = [h for h in logging.getLogger().handlers if getattr(h, "stream", None) is sys.stderr]
-    live = Live(get_renderable=view, console=console, refresh_per_second=REFRESH_HZ, transient=True)
+    live = Live(
+        get_renderable=lambda: view(console.width), console=console, refresh_per_second=REFRESH_HZ, transient=True
+    )
     stderr = sys.stderr
     with live, contextlib.ExitStack() as undo:
         for handler in handlers:
@@ -106,15 +110,17 @@ def _live() -> Iterator[None]:
             undo.callback(handler.removeFilter, _not_progress)
         yield
     progress.phase("")
-    console.print(view())
+    console.print(view(console.width))
+    if results := progress.state().results:
+        console.print(Text(results), soft_wrap=True)  # so that a path can be copied as a whole
 
 
 def _not_progress(record: logging.LogRecord) -> bool:
     return record.name != lines.name
 
 
-def view() -> RenderableType:
-    """The current state in at most four lines of WIDTH columns."""
+def view(width: int = WIDTH) -> RenderableType:
+    """The current state in lines of `width` columns: at most five of progress, two of scores and three a sample."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -140,9 +146,66 @@ def view() -> RenderableType:
             numbers.append(f"{progress.figure(value)} ", style="cyan")
             numbers.append(f"{sparkline(state.history)}  " if i == 0 else "  ")
         rows.append(numbers)
+    if state.parts:
+        rows += _in_lines("parts", [(name, progress.figure(value), "") for name, value in state.parts.items()], width)
     if state.doing():
         rows.append(Text(state.doing(), style="dim", no_wrap=True, overflow="ellipsis"))
-    return Group(*rows)
+    return Group(*rows, *_scores(state, width), *_samples(state, width))
+
+
+def _scores(state: progress.State, width: int) -> Iterator[Text]:
+    """The latest scores with their change, in two lines: one a split."""
+    for split, found in state.scores.items():
+        entries = [(name, progress.figure(value), _change(change)) for name, (value, change) in found.items()]
+        yield from _in_lines(split, entries, width, 1 if len(state.scores) > 1 else 2)
+
+
+def _change(change: float | None) -> str:
+    if change is None:
+        return ""
+    size = progress.figure(abs(change))
+    return f" ({'-' if change < 0 and size != '0' else '+'}{size})"
+
+
+def _in_lines(label: str, entries: Sequence[tuple[str, str, str]], width: int, most: int = 1) -> list[Text]:
+    """(name, value, change) side by side on at most `most` lines. Where not all of them fit, the last line says so."""
+    from rich.text import Text
+
+    lines = [Text.assemble((label, "dim"), no_wrap=True, overflow="ellipsis")]
+    for name, value, change in entries:
+        entry = Text.assemble((f"  {name} ", "dim"), (value, "cyan"), (change, "dim"))
+        used = lines[-1].cell_len
+        if used > len(label) and used + entry.cell_len > width - len(" …"):
+            if len(lines) == most:
+                lines[-1].append(" …")
+                break
+            lines.append(Text(" " * len(label), no_wrap=True, overflow="ellipsis"))
+        lines[-1].append_text(entry)
+    return lines
+
+
+def _samples(state: progress.State, width: int) -> Iterator[Text]:
+    """Each sample in three lines: the end of its prompt, the text before training, the text now."""
+    from rich.text import Text
+
+    for sample in state.samples:
+        prompt = _end(sample.prompt, width - len("prompt  "))
+        for label, text in (("prompt", prompt), ("before", sample.before), ("now", sample.now)):
+            if text is not None:
+                parts = (f"{label:8}", "dim"), (text, "italic" if label == "prompt" else "")
+                yield Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
+
+
+def _end(text: str, width: int) -> str:
+    """The end of a text, in at most `width` cells of a terminal."""
+    from rich.cells import cell_len
+
+    if cell_len(text) <= width:
+        return text
+    end = text[-max(width, 1) :]
+    while end and cell_len(end) >= width:
+        end = end[1:]
+    return f"…{end}"
 
 
 def sparkline(values: tuple[float, ...], width: int = 24) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 import importlib
 import random
+import re
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,10 +20,13 @@ from rl4lms.core.io import write_text
 
 
 class Backend(Protocol):
-    """A tracker of numbers."""
+    """A tracker of numbers and texts."""
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Log finite numbers, by key, of iteration or epoch `step`."""
+
+    def log_table(self, step: int, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Log texts with their scores, a row each, of epoch `step`. Rows have the same columns."""
 
     def close(self) -> None:
         """Write everything. No other call follows."""
@@ -56,6 +60,9 @@ class TensorBoard:
         for key, value in values.items():
             self._writer.add_scalar(key, value, step)
 
+    def log_table(self, step: int, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        self._writer.add_text(key, markdown_table(rows), step)
+
     def close(self) -> None:
         self._writer.close()
 
@@ -86,6 +93,11 @@ class WandB:
         # Without step=, because rollouts, updates and evaluations count separately, and wandb drops decreasing steps.
         self._run.log({**values, "step": step})
 
+    def log_table(self, step: int, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        columns = list(rows[0]) if rows else []
+        table = _module("wandb").Table(columns=columns, data=[[row[c] for c in columns] for row in rows])
+        self._run.log({key: table, "step": step})
+
     def close(self) -> None:
         self._run.finish()
 
@@ -105,8 +117,26 @@ class DVCLive:
             self._live.log_metric(key, value)
         self._live.make_summary()
 
+    def log_table(self, step: int, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Nothing: DVCLive has no tables of texts."""
+
     def close(self) -> None:
         self._live.end()
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as a table in Markdown, whatever their texts contain. Numbers have four digits."""
+    columns = list(rows[0]) if rows else []
+    lines = [[_cell(c) for c in columns], ["---"] * len(columns), *([_cell(row[c]) for c in columns] for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _cell(value: Any) -> str:
+    """A number, or a text with its punctuation as entities, which are no marks of Markdown or HTML."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = re.sub(r"[!-/:-@\[-`{-~]", lambda mark: f"&#{ord(mark[0])};", str(value).strip())
+    return "<br>".join(text.splitlines())
 
 
 BACKENDS: dict[str, Callable[..., Backend]] = {"tensorboard": TensorBoard, "wandb": WandB, "dvclive": DVCLive}

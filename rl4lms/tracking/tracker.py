@@ -14,17 +14,23 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from rl4lms.core import progress
 from rl4lms.core.errors import RunError
-from rl4lms.core.io import fsync, sha256_file, sha256_text, write_text
+from rl4lms.core.io import fsync, read_json, sha256_file, sha256_text, write_text
 from rl4lms.core.progress_view import lines
 from rl4lms.tracking.backends import Backend, untouched_generators
 
 logger = logging.getLogger("rl4lms")
 _GROWING = re.compile(r"(rollout_info|training_info|timing|(train|val|test)_split_metrics)\.jsonl")
 _WHOLE = re.compile(r"epoch_\d+_(train|val|test)_split_predictions\.json")
+_UNSAID = "diversity_metrics/"  # forty numbers, which are written but not said
+N_SHOWN = 2  # samples of an evaluation in the live view
+N_TABLE_ROWS = 50  # samples of an evaluation in a backend's table
 
 
 class Tracker:
@@ -49,17 +55,40 @@ class Tracker:
         self._send(iteration, info)
 
     def log_split_metrics(self, split: str, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Append a line to <split>_split_metrics.jsonl, as in RL4LMs: {"epoch": n, "metrics": {...}}."""
-        self._append(f"{split}_split_metrics.jsonl", {"epoch": epoch, "metrics": _sorted(metrics)})
+        """Append a line to <split>_split_metrics.jsonl, as in RL4LMs: {"epoch": n, "metrics": {...}}.
+
+        What is said of it has the change since the first line of the file, the start of the run.
+        """
+        name = f"{split}_split_metrics.jsonl"
+        line = self._append(name, {"epoch": epoch, "metrics": _sorted(metrics)}, say=False)
+        with open(self.run_dir / name, encoding="utf-8") as f:
+            first = json.loads(f.readline())
+        before = first["metrics"] if first["epoch"] != epoch else {}
+        self.log_progress(f"{split}_split_metrics: {_line(line, before)}")
+        progress.scores(split, _said(line["metrics"]), before)
         self._send(epoch, {f"{split}/{key}": value for key, value in metrics.items()})
 
     def log_predictions(self, split: str, epoch: int, rows: list[dict[str, Any]]) -> None:
-        """Write epoch_<n>_<split>_split_predictions.json."""
+        """Write epoch_<n>_<split>_split_predictions.json. Backends get its first rows as a table."""
         name = f"epoch_{epoch}_{split}_split_predictions.json"
         checked = [{k: _json_value(v, f"{name}: row {i}: {k}") for k, v in row.items()} for i, row in enumerate(rows)]
         text = json.dumps(checked, indent=1, ensure_ascii=False) + "\n"
         write_text(self.run_dir / name, text)
         self._predictions[name] = {"bytes": len(text.encode()), "sha256": sha256_text(text)}
+        if split == "val":
+            texts = [(row.get("prompt_text", ""), row["generated_text"], row["sample_id"]) for row in rows[:N_SHOWN]]
+            before = self._texts_before if epoch else {}
+            progress.samples([(prompt, before.get(sample_id), now) for prompt, now, sample_id in texts])
+        for backend in self._backends:
+            with untouched_generators():
+                backend.log_table(epoch, f"{split}/completions", checked[:N_TABLE_ROWS])
+
+    @cached_property
+    def _texts_before(self) -> dict[str, str]:
+        """Sample id -> text before training, of the first samples of val, from the file, as a resumed run has it."""
+        path = self.run_dir / "epoch_0_val_split_predictions.json"
+        rows = read_json(path)[:N_SHOWN] if path.is_file() else []
+        return {row["sample_id"]: row["generated_text"] for row in rows}
 
     def log_timing(self, iteration: int, info: Mapping[str, float]) -> None:
         """Append a line to timing.jsonl, the only file that differs between equal runs."""
@@ -124,7 +153,7 @@ class Tracker:
             with untouched_generators():
                 backend.close()
 
-    def _append(self, name: str, line: dict[str, Any], *, say: bool = True) -> None:
+    def _append(self, name: str, line: dict[str, Any], *, say: bool = True) -> dict[str, Any]:
         checked = {key: _json_value(value, f"{name}: {key}") for key, value in line.items()}
         with open(self.run_dir / name, "a", encoding="utf-8") as f:
             self._check_length(self.run_dir / name, f.tell())
@@ -133,6 +162,7 @@ class Tracker:
             self._lengths[name] = f.tell()
         if say:
             self.log_progress(f"{name.removesuffix('.jsonl')}: {_line(checked)}")
+        return checked
 
     def _send(self, step: int, values: Mapping[str, float]) -> None:
         for backend in self._backends:
@@ -142,6 +172,9 @@ class Tracker:
 
 class SilentTracker(Tracker):
     """A tracker that writes nothing, for all processes of a launch except the first."""
+
+    def log_split_metrics(self, split: str, epoch: int, metrics: Mapping[str, float]) -> None:
+        return
 
     def log_predictions(self, split: str, epoch: int, rows: list[dict[str, Any]]) -> None:
         return
@@ -155,8 +188,8 @@ class SilentTracker(Tracker):
     def load_state_dict(self, state: Mapping[str, Mapping[str, Any]]) -> None:
         return
 
-    def _append(self, name: str, line: dict[str, Any], *, say: bool = True) -> None:
-        return
+    def _append(self, name: str, line: dict[str, Any], *, say: bool = True) -> dict[str, Any]:
+        return line
 
 
 def _sorted(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,8 +210,17 @@ def _json_value(value: Any, key: str) -> Any:
     return number
 
 
-def _line(values: Mapping[str, Any]) -> str:
-    """The numbers of a line in short form, for the log, without the forty diversity metrics."""
-    flat = {k: v for k, v in {**values, **values.get("metrics", {})}.items() if not k.startswith("diversity_metrics/")}
-    shown = ((k, f"{v:.4g}" if isinstance(v, float) else v) for k, v in flat.items() if not isinstance(v, Mapping))
-    return ", ".join(f"{key} {value}" for key, value in shown)
+def _said(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in metrics.items() if not key.startswith(_UNSAID)}
+
+
+def _line(values: Mapping[str, Any], before: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """The numbers of a line in short form, for the log, with the change since `before`, without the diversity."""
+    shown = []
+    for key, value in _said({**values, **values.get("metrics", {})}).items():
+        if isinstance(value, float):
+            change = f" ({value - before[key]:+.3g})" if key in before else ""
+            shown.append(f"{key} {value:.4g}{change}")
+        elif not isinstance(value, Mapping):
+            shown.append(f"{key} {value}")
+    return ", ".join(shown)

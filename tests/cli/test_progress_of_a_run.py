@@ -18,6 +18,7 @@ from tests.training.test_on_policy import config, contents
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
+PART = {"id": "length", "args": {"longest": 4}}
 
 
 def command(directory: Path, experiment: str, *more: str) -> list[str]:
@@ -50,7 +51,10 @@ def on_a_terminal(arguments: list[str]) -> str:
 
 
 def test_a_run_is_the_same_on_a_terminal_in_a_pipe_and_quiet(model_dir: Any, tmp_path: Path) -> None:
-    (tmp_path / "run.yml").write_text(yaml.safe_dump(config(model_dir("gpt2")).to_dict()))
+    of_two = {"id": "weighted", "args": {"rewards": [PART, PART | {"name": "other", "weight": -0.5}]}}
+    asked = config(model_dir("gpt2"), reward_fn=of_two).to_dict()
+    asked["train_evaluation"]["metrics"] += [{"id": "reward"}]
+    (tmp_path / "run.yml").write_text(yaml.safe_dump(asked))
     terminal = on_a_terminal(command(tmp_path, "terminal"))
     pipe, quiet = (
         subprocess.run(command(tmp_path, name, *more), env=environment(), cwd=ROOT, capture_output=True, text=True)
@@ -61,6 +65,17 @@ def test_a_run_is_the_same_on_a_terminal_in_a_pipe_and_quiet(model_dir: Any, tmp
     assert re.search(r"iteration 4/4 ━+ 100 %", plain)
     assert re.search(r"reward \d\S* .*KL \S+ +steps/s \d", plain)
     assert "rollout_info:" not in plain
+    last = plain[plain.rindex("iteration 4/4") :].splitlines()
+    assert re.fullmatch(r"parts  length \S+  other \S+", last[2].rstrip())
+    change = r"\([+-]\d\S*\)"
+    for line, split in zip(last[3:5], ("val", "test"), strict=True):
+        assert re.match(rf"{split}  reward \S+ {change}  increasing_numbers_in_text \S+ {change}", line)
+    assert [line.partition(" ")[0] for line in last[5:11]] == ["prompt", "before", "now"] * 2
+    assert last[5].rstrip() == "prompt  w5 w6" and all(re.search(r" (w\d+ ?)+", line) for line in last[5:11])
+    model = "model/, val_split_metrics.jsonl, test_split_metrics.jsonl, rollout_info.jsonl"
+    assert last[11:] == [f"results in {tmp_path}/p/terminal: {model}"]
+    assert pipe.stderr.endswith(f"results in {tmp_path}/p/pipe: {model}\n")
+    assert re.search(rf"val_split_metrics: epoch 4, .*reward \S+ {change}", pipe.stderr)
     assert pipe.returncode == quiet.returncode == 0
     assert "\x1b" not in pipe.stderr
     assert re.search(r"pipe: iteration 4/4, reward \S+, KL \S+, steps/s \S+, \d+:\d\d gone", pipe.stderr)

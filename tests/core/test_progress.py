@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from rich.cells import cell_len
 from rich.console import Console
 
 from rl4lms.core import progress, progress_view
@@ -30,7 +31,7 @@ def log_of_info(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 def drawn(width: int = 80) -> list[str]:
     console = Console(file=io.StringIO(), width=width)
-    console.print(view())
+    console.print(view(width))
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
@@ -64,6 +65,61 @@ def test_the_view_has_all_of_it_on_four_lines(monkeypatch: pytest.MonkeyPatch) -
 def test_the_view_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     state_of_a_run(monkeypatch)
     assert max(map(len, drawn(40))) <= 40
+
+
+def evaluated_twice() -> None:
+    """A reward of two parts, scores of two splits, and one sample whose texts a terminal must not obey."""
+    progress.parts({"sentiment": 0.625, "length": -1.5})
+    first = {"lexical/meteor": 0.25, "reward": 0.31, "reward_length": -2.0, "fluency_metrics/perplexity": 60.0}
+    now = {"lexical/meteor": 0.251, "reward": 0.52, "reward_length": -1.0, "fluency_metrics/perplexity": 41.5}
+    progress.scores("val", now, first)
+    written = "a\r\nb\t\x1b[2J\x1b]0;title\x07 [bold]\u202e"
+    progress.samples([("x" * 900 + " 終わり\nthe end:", "電影很好看" * 90, written)])
+
+
+def test_below_it_stand_scores_with_their_change_and_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    state_of_a_run(monkeypatch)
+    evaluated_twice()
+    assert drawn(78)[2:] == [
+        "reward 0.59 ▁▂▃▃▄▅▆▆▇█  KL 0   steps/s 1,234",
+        "parts  sentiment 0.625  length -1.5",
+        "rollout, step 320/512, token 7/48",
+        "val  reward 0.52 (+0.21)  meteor 0.251 (+0.001)  perplexity 41.5 (-18.5)",
+        "     reward_length -1 (+1)",
+        "prompt  …" + "x" * 53 + " 終わり the end:",
+        "before  " + "電影很好看" * 6 + "電影很好 …",  # half a character has no room
+        r"now     a b \x1b[2J\x1b]0;title\x07 [bold]\u202e",
+    ]
+    progress.scores("test", {"reward": 0.5}, {})
+    val, test = drawn(78)[5:7]
+    assert val == "val  reward 0.52 (+0.21)  meteor 0.251 (+0.001)  perplexity 41.5 (-18.5) …"
+    assert test == "test  reward 0.5"
+
+
+def test_all_of_it_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    state_of_a_run(monkeypatch)
+    evaluated_twice()
+    assert drawn(50)[5:] == [
+        "val  reward 0.52 (+0.21)  meteor 0.251 (+0.001)",
+        "     perplexity 41.5 (-18.5) …",
+        "prompt  …" + "x" * 25 + " 終わり the end:",
+        "before  " + "電影很好看" * 4 + " …",
+        r"now     a b \x1b[2J\x1b]0;title\x07 [bold]\u202e",
+    ]
+    for width in (1, 9, 20, 33):
+        assert max(map(cell_len, drawn(width))) <= width
+
+
+def test_of_a_sample_whose_first_text_is_not_known_the_present_one_is_shown() -> None:
+    progress.begin("run")
+    progress.samples([("Count:", None, "1 2"), ("", "", "")])
+    assert drawn(78)[1:] == ["prompt  Count:", "now     1 2", "prompt", "before", "now"]
+
+
+def test_a_change_that_is_too_small_to_be_shown_has_no_sign_of_its_own() -> None:
+    progress.begin("run")
+    progress.scores("val", {"a": 0.5, "b": 1.0, "new": 2.0}, {"a": 0.5 + 1e-9, "b": 1.00002})
+    assert drawn(78)[1:] == ["val  a 0.5 (+0)  b 1 (-2e-05)  new 2"]
 
 
 def test_a_line_has_all_of_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,6 +240,15 @@ def test_on_a_terminal_it_lives_and_the_log_scrolls_above(monkeypatch: pytest.Mo
     assert "said by the view" not in text
     assert text.endswith("80 %\nafterwards\nno view any more\n")
     assert handler.stream is stream
+
+
+def test_the_last_line_of_a_terminal_says_where_the_results_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = terminal(monkeypatch)
+    where = f"results in /{'long/' * 30}run: model/"
+    with shown("train imdb"):
+        progress.steps(5, 5, "iteration")
+        progress.results(where)
+    assert stream.getvalue().endswith(f"100 %\n{where}\n")
 
 
 def test_after_an_error_the_view_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 import random
+import re
 import struct
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,8 @@ import pytest
 import torch
 
 from rl4lms.core.errors import ConfigError
-from rl4lms.tracking.backends import BACKENDS, check_backends, open_backend, untouched_generators
-from rl4lms.tracking.tracker import Tracker
+from rl4lms.tracking.backends import BACKENDS, check_backends, markdown_table, open_backend, untouched_generators
+from rl4lms.tracking.tracker import N_TABLE_ROWS, Tracker
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,6 +29,7 @@ class Noisy:
 
     def __init__(self) -> None:
         self.logged: list[tuple[int, dict[str, float]]] = []
+        self.tables: list[tuple[int, str, list[Mapping[str, Any]]]] = []
         self.closed = False
 
     def draw(self) -> None:
@@ -37,6 +40,10 @@ class Noisy:
     def log(self, step: int, values: Mapping[str, float]) -> None:
         self.draw()
         self.logged.append((step, dict(values)))
+
+    def log_table(self, step: int, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.draw()
+        self.tables.append((step, key, list(rows)))
 
     def close(self) -> None:
         self.draw()
@@ -62,9 +69,12 @@ def test_a_backend_leaves_the_global_generators_alone(tmp_path: Path) -> None:
     tracker.log_rollout(0, {"rollout/reward": 1.0})
     tracker.log_training(0, {"train/loss": 2.0})
     tracker.log_split_metrics("val", 0, {"lexical/meteor": 0.5})
+    rows = [{"sample_id": str(i), "generated_text": "t", "score": np.float64(i)} for i in range(N_TABLE_ROWS + 1)]
+    tracker.log_predictions("test", 3, rows)
     tracker.close()
     assert draws() == expected
     assert noisy.logged == [(0, {"rollout/reward": 1.0}), (0, {"train/loss": 2.0}), (0, {"val/lexical/meteor": 0.5})]
+    assert noisy.tables == [(3, "test/completions", rows[:N_TABLE_ROWS])]
     assert noisy.closed
 
 
@@ -96,10 +106,33 @@ def test_a_missing_package_is_one_line_that_names_its_extra(name: str, monkeypat
     assert any(requirement.startswith(name) for requirement in extras[name])
 
 
+# Texts with what Markdown, HTML and a terminal would obey.
+ROWS = [
+    {
+        "prompt_text": "# a | b\n* c_d_e",
+        "generated_text": "<script>alert(1)</script> `x` [l](javascript:1)",
+        "score": 0.5,
+    },
+    {"prompt_text": "", "generated_text": "&lt; \\ **b**", "score": 1.23456},
+]
+
+
+def test_a_table_in_markdown_shows_any_text_as_it_is() -> None:
+    assert markdown_table([{"a_b": "x\r\n|y|", "n": 0.123456, "k": 3}]) == (
+        "| a&#95;b | n | k |\n| --- | --- | --- |\n| x<br>&#124;y&#124; | 0.1235 | 3 |"
+    )
+    plugin = pytest.importorskip("tensorboard.plugin_util")
+    cells = re.findall("<td>(.*?)</td>", plugin.markdown_to_safe_html(markdown_table(ROWS)))
+    read = [html.unescape(cell.replace("<br>", "\n")) for cell in cells]
+    assert read == [str(row[k]) if k != "score" else f"{row[k]:.4g}" for row in ROWS for k in row]
+    assert not any(mark in cell.replace("<br>", "") for cell in cells for mark in "<>")
+
+
 def log_two_steps(name: str, run_dir: Path, /, **settings: Any) -> None:
     backend = open_backend(name, run_dir, **settings)
     backend.log(0, {"train/loss": 1.5, "rollout/reward": 0.25})
     backend.log(1, {"train/loss": 1.0})
+    backend.log_table(1, "val/completions", ROWS)
     backend.close()
 
 
@@ -114,6 +147,9 @@ def test_tensorboards_event_files_read_back(tmp_path: Path) -> None:
         "train/loss": [(0, 1.5), (1, 1.0)],
         "rollout/reward": [(0, 0.25)],
     }
+    (table,) = events.Tensors("val/completions/text_summary")
+    assert table.step == 1
+    assert [text.decode() for text in table.tensor_proto.string_val] == [markdown_table(ROWS)]
 
 
 @pytest.mark.slow
@@ -160,8 +196,11 @@ def test_an_offline_run_of_wandb_reads_back_and_a_second_part_has_its_id(tmp_pat
         for r in records
         if r.HasField("history")
     ]
-    shown = [{k: float(v) for k, v in line.items() if not k.startswith("_")} for line in history]
-    assert shown == [{"train/loss": 1.5, "rollout/reward": 0.25, "step": 0}, {"train/loss": 1.0, "step": 1}]
+    shown = [{k: json.loads(v) for k, v in line.items() if not k.startswith("_")} for line in history]
+    assert shown[:2] == [{"train/loss": 1.5, "rollout/reward": 0.25, "step": 0}, {"train/loss": 1.0, "step": 1}]
+    assert (shown[2]["val/completions/_type"], shown[2]["step"]) == ("table-file", 1)
+    written = json.loads((files[0].parent / "files" / shown[2]["val/completions/path"]).read_text())
+    assert [dict(zip(written["columns"], row, strict=True)) for row in written["data"]] == ROWS
 
 
 @pytest.mark.slow

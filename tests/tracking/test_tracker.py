@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from rl4lms.core import progress
 from rl4lms.core.errors import RunError
-from rl4lms.tracking.tracker import Tracker
+from rl4lms.tracking.tracker import N_SHOWN, SilentTracker, Tracker
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_shown_afterwards() -> Iterator[None]:
+    progress.begin("")
+    yield
+    progress.begin("")
 
 
 def iterate(tracker: Tracker, start: int, stop: int) -> None:
@@ -153,3 +162,50 @@ def test_quiet_says_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
         assert caplog.messages == []
         Tracker(tmp_path / "b").log_training(0, {"train/loss": 0.123456789})
     assert caplog.messages == ["training_info: iteration 0, train/loss 0.1235"]
+
+
+def evaluate(tracker: Tracker, epoch: int, split: str = "val", reward: float = 0.5) -> None:
+    rows = [{"sample_id": f"{i}", "prompt_text": f"p{i}", "generated_text": f"{i} of {epoch}"} for i in range(5)]
+    tracker.log_predictions(split, epoch, rows)
+    tracker.log_split_metrics(split, epoch, {"reward": reward, "n": 5, "diversity_metrics/vocab": 0.1})
+
+
+def test_an_evaluation_is_said_with_its_change_since_the_first(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="rl4lms"):
+        evaluate(Tracker(tmp_path), 0)
+        resumed = Tracker(tmp_path)
+        evaluate(resumed, 2, reward=0.75)
+        evaluate(resumed, 2, split="test", reward=0.125)
+    assert caplog.messages == [
+        "val_split_metrics: epoch 0, n 5, reward 0.5",
+        "val_split_metrics: epoch 2, n 5, reward 0.75 (+0.25)",
+        "test_split_metrics: epoch 2, n 5, reward 0.125",
+    ]
+    assert progress.state().scores == {
+        "val": {"reward": (0.75, 0.25), "n": (5, 0)},
+        "test": {"reward": (0.125, None), "n": (5, None)},
+    }
+
+
+def test_the_first_samples_of_val_are_shown_with_their_texts_before_training(tmp_path: Path) -> None:
+    def shown() -> list[tuple[str, str | None, str]]:
+        return [(sample.prompt, sample.before, sample.now) for sample in progress.state().samples]
+
+    tracker = Tracker(tmp_path)
+    evaluate(tracker, 0)
+    assert shown() == [(f"p{i}", None, f"{i} of 0") for i in range(N_SHOWN)]
+    evaluate(tracker, 1)
+    evaluate(tracker, 1, split="test")
+    expected = [(f"p{i}", f"{i} of 0", f"{i} of 1") for i in range(N_SHOWN)]
+    assert shown() == expected
+    evaluate(SilentTracker(tmp_path / "silent"), 2)
+    assert shown() == expected and not list((tmp_path / "silent").iterdir())
+    state = tracker.state_dict()
+    resumed = Tracker(tmp_path)
+    resumed.load_state_dict(state)
+    evaluate(resumed, 2)
+    assert shown() == [(f"p{i}", f"{i} of 0", f"{i} of 2") for i in range(N_SHOWN)]
+    evaluate(Tracker(tmp_path / "without the first"), 2)
+    assert shown() == [(f"p{i}", None, f"{i} of 2") for i in range(N_SHOWN)]
