@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,9 @@ def with_adapters(model: Any, lora: Mapping[str, Any], *, seq2seq: bool | None, 
     kind = {None: None, True: TaskType.SEQ_2_SEQ_LM, False: TaskType.CAUSAL_LM}[seq2seq]
     try:
         arguments = lora_arguments(lora, model.config.model_type)
-        return get_peft_model(model, LoraConfig(task_type=kind, **arguments))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="fan_in_fan_out")  # peft says that it has mended it
+            return get_peft_model(model, LoraConfig(task_type=kind, **arguments))
     except (ValueError, TypeError) as error:  # for example unknown target modules, or a wrong number
         raise ConfigError(f"{key}: {' '.join(str(error).split())}") from None
 
