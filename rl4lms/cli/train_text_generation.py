@@ -139,7 +139,7 @@ def run_training(config: RunConfig, run_dir: Path, backends: Callable[[], list[B
             trainer = TRAINERS.load("supervised" if config.is_supervised else "on_policy")
             trainer(config, run_dir, tracker=tracker, identity=identity)
             where = f"results in {run_dir}: {', '.join(found for found in RESULTS if (run_dir / found).exists())}"
-            progress.results(where)
+            progress.results_lie(where)
             tracker.log_progress(where)
         finally:
             tracker.close()

@@ -31,7 +31,7 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Sample:
+class ShownSample:
     """A text that the model wrote in the latest evaluation, and the one before training, if it is known."""
 
     prompt: str
@@ -60,7 +60,7 @@ class State:
     history: tuple[float, ...] = ()
     parts: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[str, Mapping[str, tuple[float, float | None]]] = field(default_factory=dict)
-    samples: tuple[Sample, ...] = ()
+    samples: tuple[ShownSample, ...] = ()
     results: str = ""
 
     def elapsed(self, now: float) -> float:
@@ -140,7 +140,7 @@ def scores(split: str, measured: Mapping[str, float], first: Mapping[str, float]
 def samples(written: Sequence[tuple[str, str | None, str]]) -> None:
     """Set (prompt, text before training or None, text now) of some samples of an evaluation."""
     _state.samples = tuple(
-        Sample(
+        ShownSample(
             prompt=_on_one_line(prompt[-LONGEST_TEXT:]),
             before=None if before is None else _on_one_line(before[:LONGEST_TEXT]),
             now=_on_one_line(now[:LONGEST_TEXT]),
@@ -153,7 +153,7 @@ def _on_one_line(text: str) -> str:
     return safe_for_terminal(" ".join(text.split()))
 
 
-def results(where: str) -> None:
+def results_lie(where: str) -> None:
     """Set where the results lie, as the last line that is shown."""
     _state.results = safe_for_terminal(where)
 

@@ -139,6 +139,7 @@ class RewardFunctionRegistry(_PublishedRegistry):
             "intent_accuracy": f"{_REWARDS}.learned:IntentAccuracyReward",
             "metric_reward": f"{_REWARDS}.metric_reward:MetricRewardFunction",
             "weighted": f"{_REWARDS}.functions:WeightedRewards",
+            "judge": f"{_REWARDS}.judge:JudgeReward",
             **{name: f"{_REWARDS}.verifiable:{name}" for name in VERIFIABLE},
         },
     )

@@ -61,7 +61,7 @@ class TensorBoard:
             self._writer.add_scalar(key, value, step)
 
     def log_table(self, step: int, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        self._writer.add_text(key, markdown_table(rows), step)
+        self._writer.add_text(key, texts_in_markdown(rows), step)
 
     def close(self) -> None:
         self._writer.close()
@@ -124,7 +124,7 @@ class DVCLive:
         self._live.end()
 
 
-def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+def texts_in_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows as a table in Markdown, whatever their texts contain. Numbers have four digits."""
     columns = list(rows[0]) if rows else []
     lines = [[_cell(c) for c in columns], ["---"] * len(columns), *([_cell(row[c]) for c in columns] for row in rows)]

@@ -36,7 +36,7 @@ from rl4lms.training.trainer_arguments import check_training_arguments
 
 # Shipped components whose constructor loads a model, or looks for a program.
 _LOADS = frozenset(
-    {"bert_score", "bleurt", "common_gen_preference_model", "evaluate", "intent_accuracy", "learned_reward"}
+    {"bert_score", "bleurt", "common_gen_preference_model", "evaluate", "intent_accuracy", "judge", "learned_reward"}
     | {"spice", "spider", "summaCConv", "summaCZS"}
 )
 _DEVICE = re.compile(r"(cpu|cuda|mps|xpu|auto)(:\d+)?")

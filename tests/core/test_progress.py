@@ -247,7 +247,7 @@ def test_the_last_line_of_a_terminal_says_where_the_results_lie(monkeypatch: pyt
     where = f"results in /{'long/' * 30}run: model/"
     with shown("train imdb"):
         progress.steps(5, 5, "iteration")
-        progress.results(where)
+        progress.results_lie(where)
     assert stream.getvalue().endswith(f"100 %\n{where}\n")
 
 

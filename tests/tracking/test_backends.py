@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from rl4lms.core.errors import ConfigError
-from rl4lms.tracking.backends import BACKENDS, check_backends, markdown_table, open_backend, untouched_generators
+from rl4lms.tracking.backends import BACKENDS, check_backends, texts_in_markdown, open_backend, untouched_generators
 from rl4lms.tracking.tracker import N_TABLE_ROWS, Tracker
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,11 +118,11 @@ ROWS = [
 
 
 def test_a_table_in_markdown_shows_any_text_as_it_is() -> None:
-    assert markdown_table([{"a_b": "x\r\n|y|", "n": 0.123456, "k": 3}]) == (
+    assert texts_in_markdown([{"a_b": "x\r\n|y|", "n": 0.123456, "k": 3}]) == (
         "| a&#95;b | n | k |\n| --- | --- | --- |\n| x<br>&#124;y&#124; | 0.1235 | 3 |"
     )
     plugin = pytest.importorskip("tensorboard.plugin_util")
-    cells = re.findall("<td>(.*?)</td>", plugin.markdown_to_safe_html(markdown_table(ROWS)))
+    cells = re.findall("<td>(.*?)</td>", plugin.markdown_to_safe_html(texts_in_markdown(ROWS)))
     read = [html.unescape(cell.replace("<br>", "\n")) for cell in cells]
     assert read == [str(row[k]) if k != "score" else f"{row[k]:.4g}" for row in ROWS for k in row]
     assert not any(mark in cell.replace("<br>", "") for cell in cells for mark in "<>")
@@ -149,7 +149,7 @@ def test_tensorboards_event_files_read_back(tmp_path: Path) -> None:
     }
     (table,) = events.Tensors("val/completions/text_summary")
     assert table.step == 1
-    assert [text.decode() for text in table.tensor_proto.string_val] == [markdown_table(ROWS)]
+    assert [text.decode() for text in table.tensor_proto.string_val] == [texts_in_markdown(ROWS)]
 
 
 @pytest.mark.slow
