@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from rl4lms.core.errors import ConfigError
-from rl4lms.tracking.backends import BACKENDS, check_backends, texts_in_markdown, open_backend, untouched_generators
+from rl4lms.tracking.backends import BACKENDS, check_backends, open_backend, texts_in_markdown, untouched_generators
 from rl4lms.tracking.tracker import N_TABLE_ROWS, Tracker
 
 ROOT = Path(__file__).resolve().parents[2]
