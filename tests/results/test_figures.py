@@ -144,6 +144,16 @@ def test_six_algorithms_or_fewer_share_no_hue() -> None:
     assert looks["ppo"] == styles(ALL)["ppo"] and looks["rloo"].marker == styles(ALL)["rloo"].marker
 
 
+@pytest.mark.parametrize(("n", "step"), [(2, 1), (3, 3), (6, 61)])
+def test_few_algorithms_share_neither_hue_nor_marker(n: int, step: int) -> None:
+    """Whichever they are, a user's among them."""
+    known = [name for family in FAMILIES.values() for name in family]
+    for chosen in itertools.islice(itertools.combinations([*known, "mine", "yours"], n), 0, None, step):
+        looks = styles(chosen)
+        assert len({look.colour for look in looks.values()}) == n == len({look.marker for look in looks.values()})
+    assert styles(known[-n:]) == styles(known[: -n - 1 : -1]), "in whatever order they are named"
+
+
 def test_no_two_methods_are_drawn_alike() -> None:
     looks = styles(ALL)
     assert len(ALL) == 33
