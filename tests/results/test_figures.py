@@ -291,6 +291,30 @@ def test_a_rare_spike_does_not_squeeze_the_curves_and_a_good_method_is_never_cut
         assert axis.get_ylim()[0] > -5
 
 
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [
+        ([], []),
+        ([0.3], [0.3]),
+        ([1.0] * 20, [1.0] * 20),
+        ([*range(10), 1000], [*range(10)]),
+        ([-1000, *range(10)], [*range(10)]),
+        ([*range(10), 27], [*range(10), 27]),  # the rest takes a third of the panel
+        ([*range(10), 28], [*range(10)]),
+        ([*range(10), 1000, 1001, 1002], [*range(10), 1000, 1001, 1002]),  # more than a tenth are no outliers
+        ([0.0] * 10 + [1.0], [0.0] * 10 + [1.0]),  # nothing is left to be squeezed
+    ],
+)
+def test_what_a_panel_has_room_for(values: list[float], kept: list[float]) -> None:
+    assert figures.without_outliers(values, 0.1).tolist() == kept
+
+
+def test_limits_have_a_margin() -> None:
+    assert figures.around([1.0, 3.0]) == pytest.approx((0.9, 3.1))
+    assert figures.around([900.0]) == pytest.approx((855.0, 945.0))
+    assert figures.around([0.0]) == (-0.05, 0.05) and figures.around([]) == pytest.approx((-0.05, 1.05))
+
+
 # No label is cut off, and the SVG is one of a page.
 
 
