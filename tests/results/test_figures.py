@@ -345,9 +345,10 @@ class Tags(HTMLParser):
 def test_an_svg_is_drawn_in_the_pages_colours_and_says_what_it_shows() -> None:
     look = Style("#3792fd", "#87bafd", "-", "o", True)
     texts = []
-    for name in ("one", "one", "two & <three>"):
+    for name in ("one", "one", "two & <three 0.12345>"):
         with panel("Iteration", "Reward") as (figure, axis):
             axis.plot([0, 1], [2, 3], color=look.colour, marker="o", gid='title:PPO & "mine" <b>')
+            axis.plot([0.123456, 1], [2.3, 3], color=look.colour, gid="title:12.345678 and 0.12345")
             texts.append(figure.svg(name, {look.colour: "m3"}))
     assert texts[0] == texts[1]
     for text in texts:
@@ -357,5 +358,7 @@ def test_an_svg_is_drawn_in_the_pages_colours_and_says_what_it_shows() -> None:
         assert text.startswith('<svg class="chart" viewBox="0 0 460.8 280.8" role="img" aria-label="')
         assert re.search(r"<title>PPO &amp; \"mine\" &lt;b&gt;</title>", text)
         assert set(Tags(text).targets) == set(Tags(text).ids)
-    assert 'aria-label="two &amp; &lt;three&gt;"' in texts[2]
+        assert max(len(digits) for digits in re.findall(r' [dxy]="[^0-9]*\d+\.(\d+)', text)) == 2
+        assert "<title>12.345678 and" in text
+    assert 'aria-label="two &amp; &lt;three 0.12345&gt;"' in texts[2]
     assert not set(Tags(texts[0]).ids) & set(Tags(texts[2]).ids), "figures of one page share no id"
