@@ -27,6 +27,7 @@ DPI = 120
 PANEL = (6.4, 3.9)  # inches of a figure of one panel
 INK, QUIET, GRID, PAPER = "#1d2126", "#59626d", "#d8dce1", "#ffffff"
 _TITLE = re.compile(r"<g id=(['\"])title:(.*?)\1>")  # what a `gid` begins with that is told at the pointer
+_PLACES, _DECIMALS = re.compile(r'(?<= )(d|x|y)="[^"]*"'), re.compile(r"-?\d+\.\d{3,}")  # matplotlib writes six
 _PAGE = {INK: "ink", QUIET: "quiet", GRID: "line", PAPER: "page"}  # colour -> the report's variable
 SMALL: dict[str, Any] = {"textcoords": "offset points", "fontsize": "small", "color": INK}
 _RC: dict[Any, Any] = {
@@ -109,6 +110,7 @@ class Drawing(Figure):
         text = re.sub(
             r"<metadata>.*?</metadata>\s*|<style.*?</style>\s*", "", text[text.index("<svg") :], flags=re.DOTALL
         )
+        text = re.sub(_PLACES, lambda match: re.sub(_DECIMALS, _to_hundredths, match[0]), text)
         head = rf'<svg class="chart" viewBox="\1" role="img" aria-label="{escape(name)}">'
         text = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', lambda match: match.expand(head), text, count=1)
         text = re.sub(_TITLE, r"<g><title>\2</title>", text)
@@ -117,6 +119,10 @@ class Drawing(Figure):
         for colour, variable in {**_PAGE, **colours}.items():
             text = text.replace(colour, f"var(--{variable})")
         return re.sub(r"\s*\n\s*", "\n", text)
+
+
+def _to_hundredths(match: re.Match[str]) -> str:
+    return f"{float(match[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def new_drawing(size: tuple[float, float], **grid: Any) -> tuple[Drawing, Any]:

@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
+from numpy.typing import ArrayLike
 
 from rl4lms.config.compose import BEST_OF_N, algorithm_of
 from rl4lms.config.labels import families, method_label, task_label
@@ -34,13 +35,15 @@ from rl4lms.results.drawing import (
 )
 from rl4lms.results.palette import Style, panel_groups, styles
 from rl4lms.results.scores import SuiteScores
-from rl4lms.results.statistics import Interval
+from rl4lms.results.statistics import Floats, Interval
 from rl4lms.results.suite import SHOWN_SEEDS
 from rl4lms.results.table import interval_text
 
 __all__ = [
     "KL_LABEL",
+    "SAID",
     "Drawing",
+    "around",
     "draw_curves",
     "draw_frontier",
     "draw_intervals",
@@ -49,9 +52,12 @@ __all__ = [
     "number_axis",
     "panel",
     "summary",
+    "without_outliers",
 ]
 
 KL_LABEL = "KL to the starting model (nats per token)"
+SAID, _UNSAID = 0.1, 0.02  # shares of the values that may leave a panel that says which do, and one that does not
+_SQUEEZED = 3.0  # times as wide as without the values that are far out: then they leave the panel
 _SPARE = 9  # entries that a legend in a panel may have
 
 
@@ -187,7 +193,9 @@ def draw_curves(
             mean = seeds_mean(runs, by)
             places = {"markevery": max(1, math.ceil(len(mean) / 4)), "markersize": 5}
             axis.plot(mean.index, mean, gid=f"title:{name}", **curve_look(look) | places)
-    axis.set_ylim(_view(_around(curves["value"]), curves["value"], share=0.02))
+    axis.set_ylim(
+        around(without_outliers(curves["value"], share=0.02))
+    )  # nothing says what leaves: only rare spikes do
     axis.locator_params(nbins=6)
     number_axis(axis, by)
 
@@ -227,8 +235,7 @@ def draw_frontier(
             if is_shown and seed in scores.settings.shown_seeds:
                 dots.append((look, x, y, f"title:{name}, test split, seed {seed}: KL {x:.4f}, reward {y:.3f}"))
             seen.append(x)
-    _, right = _view((min(seen), max(seen)), seen, share=0.1)
-    right = max(x for x in seen if x <= right) or 1.0
+    right = float(without_outliers(seen, SAID).max()) or 1.0
     far = right < max(seen)
     axis.set_xlim(min(seen) - 0.04 * right, right * (1.25 if far else 1.04))
     edge, beyond = axis.get_xlim()[1], dict[Style, list[tuple[float, float]]]()
@@ -240,26 +247,29 @@ def draw_frontier(
         kls, ys = zip(*points, strict=True)
         number = " to ".join(dict.fromkeys(f"{x:.2g}" for x in (min(kls), max(kls))))
         axis.annotate(f"{number} ▸", (edge, float(np.mean(ys))), xytext=(-7, 0), ha="right", va="center", **SMALL)
-    axis.set_ylim(_around(rewards))
+    axis.set_ylim(around(rewards))
     axis.locator_params(nbins=5)
 
 
-def _around(values: Sequence[float] | pd.Series) -> tuple[float, float]:
+def around(values: Sequence[float] | Floats) -> tuple[float, float]:
     """Limits with a margin on either side; of no values any."""
     low, high = (float(min(values)), float(max(values))) if len(values) else (0.0, 1.0)
-    margin = 0.05 * (high - low) or 0.05
+    margin = 0.05 * (high - low) or 0.05 * abs(high) or 0.05
     return low - margin, high + margin
 
 
-def _view(limits: tuple[float, float], values: Sequence[float] | pd.Series, share: float) -> tuple[float, float]:
-    """Limits that no rare value stretches, within `limits`.
+def without_outliers(values: ArrayLike, share: float) -> Floats:
+    """The values that a panel has room for: all, or, where a few would squeeze the rest into a third of it, the rest.
 
-    They end where the central part of the values, without `share` of them at either end, would end if it were three
-    times as wide: a few values beyond leave the picture, and the rest is not squeezed.
+    The few lie further from the central part, which is all values but `share` of them at either end, than that part is
+    wide. They are at most `share` of the values at an end, so that the one good method of several is not among them.
     """
-    low, high = np.quantile(np.asarray(values, dtype=float), [share, 1 - share]) if len(values) else (0.0, 0.0)
-    reach = high - low
-    return limits if reach == 0 else (max(limits[0], float(low - reach)), min(limits[1], float(high + reach)))
+    array = np.asarray(values, dtype=np.float64)
+    if not array.size:
+        return array
+    low, high = np.quantile(array, [share, 1 - share])
+    rest = array[(array >= low - (high - low)) & (array <= high + (high - low))]
+    return rest if 0 < _SQUEEZED * np.ptp(rest) < np.ptp(array) else array
 
 
 def draw_intervals(axis: Axes, row: Mapping[str, Interval], looks: Mapping[str, Style]) -> None:

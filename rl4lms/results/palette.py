@@ -3,7 +3,7 @@
 A hue and a marker belong to an algorithm. What starts from the base model is light, dashed and hollow; what starts from
 the warm start is strong, solid and filled. So nothing is told by colour only. There are six hues and seven markers:
 within a family, whose panel is its own, both differ, and across families their pair does. Where six algorithms or fewer
-of several families stand together, those whose hue is taken get a free one.
+of several families stand together, those whose hue or marker is taken get a free one.
 """
 
 from __future__ import annotations
@@ -61,21 +61,27 @@ class Style:
 
 
 def styles(methods: Sequence[str]) -> dict[str, Style]:
-    """The style of every method of a suite. A user's algorithm takes the hue and marker that it has the least of."""
+    """The style of every method of a suite. A user's algorithm takes the hue and marker that it has the least of.
+
+    Of as many algorithms as there are hues, or fewer, none shares its hue or its marker with another.
+    """
     algorithms = dict.fromkeys(algorithm for method in methods if (algorithm := algorithm_of(method)) is not None)
+    n_looks = len(_HUES) * len(_MARKERS)  # the two numbers have no common divisor: each pair is a slot's
     slots: dict[str, int] = {}
-    for name in (known for known in algorithms if known in _KNOWN):
-        slot, taken = _KNOWN.index(name), [*slots.values()]
-        if len(algorithms) <= len(_HUES) and _n_alike(slot, taken)[0]:
-            same_marker = range(slot % len(_MARKERS), len(_HUES) * len(_MARKERS), len(_MARKERS))
-            slot = min(same_marker, key=lambda other: _n_alike(other, taken))
-        slots[name] = slot
-    n_slots = len(_HUES) * len(_MARKERS) + len(algorithms)
+    for own, name in enumerate(_KNOWN):
+        if name in algorithms:
+            taken, few = [*slots.values()], len(algorithms) <= len(_HUES)
+            slots[name] = min(range(n_looks), key=lambda slot: _change(slot, own, taken)) if few else own
     for name in algorithms:
         taken = list(slots.values())
-        free = [slot for slot in range(len(_KNOWN), n_slots) if slot not in taken]
+        free = [slot for slot in range(len(_KNOWN), len(_KNOWN) + n_looks + len(algorithms)) if slot not in taken]
         slots.setdefault(name, min(free, key=lambda slot: _n_alike(slot, taken)))
     return {method: _style(method, slots) for method in methods}
+
+
+def _change(slot: int, own: int, taken: Sequence[int]) -> tuple[int, ...]:
+    """How far this slot is from what an algorithm should have: like nobody else's, then like its own."""
+    return *_n_alike(slot, taken), 2 - _n_alike(slot, [own])[0] - _n_alike(slot, [own])[1]
 
 
 def _n_alike(slot: int, taken: Sequence[int]) -> tuple[int, int]:

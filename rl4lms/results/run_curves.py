@@ -6,20 +6,23 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from rl4lms.config.labels import metric_label
+from rl4lms.config.params import Params
 from rl4lms.core.errors import ConfigError, DataError, unknown
 from rl4lms.results.curves import aligned, tokens_before
-from rl4lms.results.run_directory import RunDirectory
+from rl4lms.results.run_directory import SPLITS, RunDirectory
 from rl4lms.results.run_groups import RunGroup
 from rl4lms.results.statistics import ALPHA, Floats, student_t_quantile
-from rl4lms.results.suite import MIN_SEEDS
+from rl4lms.results.suite import MIN_SEEDS, RAW, MetricScale, metric_scales
 
 REWARD, KL, TOKENS = "rollout/ep_rew_mean", "rollout/kl_mean", "rollout/n_sampled_tokens"
 SHORT_NAMES = {"reward": REWARD, "kl": KL}
+_PACKAGE = Path(__file__).resolve().parents[1]  # whose wheel holds the grid in _grid/, and whose checkout beside it
 _TITLES = {REWARD: "Reward", KL: "KL (nats per token)"}
 _VALIDATION, _DIVERSITY, _FLUENCY = "val/", "diversity_metrics/", "fluency_metrics/"
 
@@ -28,7 +31,8 @@ _VALIDATION, _DIVERSITY, _FLUENCY = "val/", "diversity_metrics/", "fluency_metri
 class PooledCurve:
     """One line of a plot, all (n,): where its points lie, the mean of the seeds, and the band around it.
 
-    Of one seed the band is the line.
+    Of one seed the band is the line. Of a metric whose scale is one of logarithms, such as perplexity, the mean is the
+    geometric one and a t interval is the logarithms' own, so that it ends above 0.
     """
 
     x: Floats
@@ -39,10 +43,11 @@ class PooledCurve:
 
 @dataclass(frozen=True)
 class LoggedGroup:
-    """A group of runs with what each of them logged."""
+    """A group of runs with what each of them logged, and the scales of metrics."""
 
     group: RunGroup
     tables: Mapping[int, pd.DataFrame]
+    scales: Mapping[str, MetricScale]
 
     @classmethod
     def read(cls, group: RunGroup) -> LoggedGroup:
@@ -51,7 +56,7 @@ class LoggedGroup:
         for seed, table in tables.items():
             if table.empty:
                 raise DataError(f"{group.runs[seed].run}: nothing was logged there; expected the logs of a training.")
-        return cls(group, tables)
+        return cls(group, tables, scales_of(group.suite))
 
     @cached_property
     def columns(self) -> list[str]:
@@ -73,8 +78,15 @@ class LoggedGroup:
         table = aligned(curves, interpolate=by == "tokens")
         if table.empty:
             return None
-        values = table.to_numpy(np.float64)
-        return PooledCurve(table.index.to_numpy(np.float64), values.mean(axis=1), *_band(values, band))
+        x, values = table.index.to_numpy(np.float64), table.to_numpy(np.float64)
+        return PooledCurve(x, *_mean_and_band(values, band, self._scale(column)))
+
+    def has_geometric_mean(self, column: str) -> bool:
+        return len(self.tables) > 1 and self._scale(column).log
+
+    def _scale(self, column: str) -> MetricScale:
+        split, _, metric = column.partition("/")
+        return self.scales.get(metric, RAW) if split in SPLITS else RAW
 
     def _placed(self, seed: int, column: str, by: str) -> pd.Series[float]:
         """A column of one run by iteration or tokens, without the iterations that have none of it."""
@@ -101,14 +113,28 @@ class LoggedGroup:
         return found
 
 
-def _band(values: Floats, kind: str) -> tuple[Floats, Floats]:
-    """(points, seeds) -> its lower and upper edge, (points,) each."""
-    n = values.shape[1]
-    if kind == "range" or n == 1:
-        return values.min(axis=1), values.max(axis=1)
-    mean = values.mean(axis=1)
-    half = student_t_quantile(1.0 - ALPHA / 2.0, n - 1) * values.std(axis=1, ddof=1) / math.sqrt(n)
-    return mean - half, mean + half
+def _mean_and_band(values: Floats, kind: str, scale: MetricScale) -> tuple[Floats, Floats, Floats]:
+    """(points, seeds) -> the mean, and the lower and upper edge, (points,) each."""
+    n, low, high = values.shape[1], values.min(axis=1), values.max(axis=1)
+    if n == 1:
+        return low, low, high
+    transformed = scale.transformed(values)
+    mean = transformed.mean(axis=1)
+    if kind == "t":
+        half = student_t_quantile(1.0 - ALPHA / 2.0, n - 1) * transformed.std(axis=1, ddof=1) / math.sqrt(n)
+        low, high = scale.restored(mean - half), scale.restored(mean + half)
+    return scale.restored(mean), low, high
+
+
+def scales_of(suite: str) -> dict[str, MetricScale]:
+    """Result key -> scale: of this suite, if params/ has it, else of the one that params/ names first.
+
+    params/: of the working directory; of the library's own grid where there is none.
+    """
+    places = (Path("params"), _PACKAGE / "_grid" / "params", _PACKAGE.parent / "params")
+    directory = next((place for place in places if (place / "grue.yaml").is_file()), places[0])
+    is_there = suite and (directory / "suites" / suite).is_dir()
+    return metric_scales(Params.open(directory, suite if is_there else None))
 
 
 def band_of(groups: Sequence[RunGroup]) -> str:

@@ -16,7 +16,7 @@ from rl4lms.config.labels import task_label
 from rl4lms.core.errors import DataError
 from rl4lms.results.curves import AXIS_LABELS
 from rl4lms.results.drawing import INK, PAPER, Drawing, curve_look, drawing_settings, new_drawing
-from rl4lms.results.figures import number_axis
+from rl4lms.results.figures import SAID, around, number_axis, without_outliers
 from rl4lms.results.palette import Style, line_styles, styles
 from rl4lms.results.run_curves import (
     REWARD,
@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 
 MOST_METRICS = 4  # of the validation split, of one task; of several, each a row, half of them
 _COLUMNS = 3  # of panels, of one task
-_FENCE = 3.0  # interquartile ranges beyond the quartiles from which a value is far out
-_SQUEEZED = 3.0  # times as high as without the values that are far out: then they leave the picture
 _TITLE_POINTS = 320  # of width that a panel has for its title, in letters as wide as high
 _NOTES = 4  # lines that leave a panel of which it says so
 _BANDS = {
@@ -112,7 +110,8 @@ def _panels(
         if len(members) == 1 and column == REWARD and parts:
             lines = _with_parts(members[0], lines, by, band)
         if lines:
-            panels[column_title(column)] = lines
+            note = ", geometric mean" * any(each.has_geometric_mean(column) for each in members)
+            panels[column_title(column) + note] = lines
     return panels
 
 
@@ -168,22 +167,12 @@ def _draw_panel(axis: Axes, lines: Sequence[_Line], by: str) -> None:
         axis.plot(curve.x, curve.mean, gid=f"title:{line.label}", **curve_look(line.look) | places)
         if (curve.low < curve.high).any():
             axis.fill_between(curve.x, curve.low, curve.high, color=line.look.colour, alpha=0.15, linewidth=0)
-    low, high = _view(np.concatenate([part for line in lines for part in (line.curve.low, line.curve.high)]))
+    edges = np.concatenate([part for line in lines for part in (line.curve.low, line.curve.high)])
+    low, high = around(without_outliers(edges, SAID))
     axis.set_ylim(low, high)
     axis.locator_params(nbins=6)
     number_axis(axis, by)
     _note_what_leaves(axis, lines, low, high)
-
-
-def _view(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float]:
-    """Limits around all values, but for those far out that would squeeze the rest into a third of the panel."""
-    first, third = np.quantile(values, [0.25, 0.75])
-    reach = _FENCE * (third - first)
-    inner = values[(values >= first - reach) & (values <= third + reach)]
-    if inner.max() - inner.min() > 0 and np.ptp(values) > _SQUEEZED * np.ptp(inner):
-        values = inner
-    margin = 0.06 * float(np.ptp(values)) or 0.05 * abs(float(values[0])) or 0.05
-    return float(values.min()) - margin, float(values.max()) + margin
 
 
 def _note_what_leaves(axis: Axes, lines: Sequence[_Line], low: float, high: float) -> None:

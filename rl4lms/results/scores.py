@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,10 @@ class ScoredRun:
             means=line.get("means"),
         )
 
+    def with_columns(self, metrics: Collection[str]) -> ScoredRun:
+        """The same run without the scores per sample of other metrics: of thousands of runs they take 50 MB."""
+        return replace(self, columns={name: self.columns[name] for name in metrics if name in self.columns})
+
     def check_means(self, shown: set[str]) -> None:
         """shown: the means among the metrics, where the evaluation did not say which are means."""
         path = self.directory.scores / f"{SPLIT}_predictions.json"
@@ -101,20 +106,23 @@ class SuiteScores:
     def read(cls, scores_dir: Path, settings: SuiteSettings, runs_dir: Path | None = None) -> SuiteScores:
         """Read <task>/<method>/seed<k> of the whole suite. Raises DataError naming what is missing.
 
+        Runs keep the scores per sample that are tested: of the main metric, and of the reward.
+
         scores_dir: of the evaluations; runs_dir: of the trained runs, if they lie elsewhere.
         """
-        runs = {}
-        for task, method, seed in settings.runs:
-            place = Path(task, method, f"seed{seed}")
-            directory = RunDirectory((runs_dir or scores_dir) / place, scores_dir / place)
-            run = runs[task, method, seed] = ScoredRun.read(directory, task, method, seed)
-            if (key := settings.main_metrics[task]) not in run.metrics:
-                raise DataError(f"run {run.name}: no value for the task's main metric {key}; evaluate it again.")
+        runs: dict[RunKey, ScoredRun] = {}
         for task in settings.tasks:
-            of_task = [run for (of, _, _), run in runs.items() if of == task]
-            shown = {REWARD}.union(*(shown_means(run.metrics, run.columns) for run in of_task))
-            for run in of_task:
+            of_task = {}
+            for method, seed in itertools.product(settings.methods, settings.seeds):
+                place = Path(task, method, f"seed{seed}")
+                directory = RunDirectory((runs_dir or scores_dir) / place, scores_dir / place)
+                run = of_task[task, method, seed] = ScoredRun.read(directory, task, method, seed)
+                if (key := settings.main_metrics[task]) not in run.metrics:
+                    raise DataError(f"run {run.name}: no value for the task's main metric {key}; evaluate it again.")
+            shown = {REWARD}.union(*(shown_means(run.metrics, run.columns) for run in of_task.values()))
+            for run in of_task.values():
                 run.check_means(shown)
+            runs |= {key: run.with_columns((settings.main_metrics[task], REWARD)) for key, run in of_task.items()}
         return cls(settings, runs)
 
     @cached_property

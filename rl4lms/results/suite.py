@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -61,6 +62,12 @@ class MetricScale:
         logarithms: NDArray[np.float64] = np.array([math.log(value) for value in array.flat]).reshape(array.shape)
         return logarithms
 
+    def restored(self, transformed: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The values that `transformed` would make these numbers of, same shape."""
+        if not self.log:
+            return transformed
+        return np.array([math.exp(value) for value in transformed.flat]).reshape(transformed.shape)
+
 
 RAW = MetricScale(0.0, 1.0)
 
@@ -104,9 +111,7 @@ class SuiteSettings:
         grue = params.grue()
         aggregate, where = grue["aggregate"], f"{params.directory}/grue.yaml: aggregate.metrics"
         main_metrics = {task: params.task(task)["evaluation"]["main_metric"] for task in grue["tasks"]}
-        entries = {key: asdict(bounds) for task in grue["tasks"] for key, bounds in task_of(task).bounds.items()}
-        entries |= aggregate["metrics"]
-        scales = {key: _scale(entry, f"{where}.{key}") for key, entry in entries.items()}
+        entries, scales = _metric_entries(params), metric_scales(params)
         for task, key in main_metrics.items():
             if key not in scales:
                 raise ConfigError(unknown("metric", key, scales, f"{where}: main metric of task {task}"))
@@ -173,6 +178,21 @@ class SuiteSettings:
         if metric == REWARD:
             return True
         return self.scales[metric].higher_is_better if metric in self.scales else None
+
+
+def metric_scales(params: Params) -> dict[str, MetricScale]:
+    """Result key -> its constants, of the suite and of its tasks. Raises ConfigError for a scale without a width."""
+    where = f"{params.directory}/grue.yaml: aggregate.metrics"
+    return {key: _scale(entry, f"{where}.{key}") for key, entry in _metric_entries(params).items()}
+
+
+def _metric_entries(params: Params) -> dict[str, Any]:
+    """Those that the suite's tasks have of their own; what params/grue.yaml says of a metric wins."""
+    grue = params.grue()
+    for task in grue["tasks"]:
+        params.task(task)  # by which a task of a user's module is known
+    own = {key: asdict(bounds) for task in grue["tasks"] for key, bounds in task_of(task).bounds.items()}
+    return {**own, **grue["aggregate"]["metrics"]}
 
 
 def _scale(entry: Mapping[str, float | bool], where: str) -> MetricScale:

@@ -144,6 +144,16 @@ def test_six_algorithms_or_fewer_share_no_hue() -> None:
     assert looks["ppo"] == styles(ALL)["ppo"] and looks["rloo"].marker == styles(ALL)["rloo"].marker
 
 
+@pytest.mark.parametrize(("n", "step"), [(2, 1), (3, 3), (6, 61)])
+def test_few_algorithms_share_neither_hue_nor_marker(n: int, step: int) -> None:
+    """Whichever they are, a user's among them."""
+    known = [name for family in FAMILIES.values() for name in family]
+    for chosen in itertools.islice(itertools.combinations([*known, "mine", "yours"], n), 0, None, step):
+        looks = styles(chosen)
+        assert len({look.colour for look in looks.values()}) == n == len({look.marker for look in looks.values()})
+    assert styles(known[-n:]) == styles(known[: -n - 1 : -1]), "in whatever order they are named"
+
+
 def test_no_two_methods_are_drawn_alike() -> None:
     looks = styles(ALL)
     assert len(ALL) == 33
@@ -281,6 +291,30 @@ def test_a_rare_spike_does_not_squeeze_the_curves_and_a_good_method_is_never_cut
         assert axis.get_ylim()[0] > -5
 
 
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [
+        ([], []),
+        ([0.3], [0.3]),
+        ([1.0] * 20, [1.0] * 20),
+        ([*range(10), 1000], [*range(10)]),
+        ([-1000, *range(10)], [*range(10)]),
+        ([*range(10), 27], [*range(10), 27]),  # the rest takes a third of the panel
+        ([*range(10), 28], [*range(10)]),
+        ([*range(10), 1000, 1001, 1002], [*range(10), 1000, 1001, 1002]),  # more than a tenth are no outliers
+        ([0.0] * 10 + [1.0], [0.0] * 10 + [1.0]),  # nothing is left to be squeezed
+    ],
+)
+def test_what_a_panel_has_room_for(values: list[float], kept: list[float]) -> None:
+    assert figures.without_outliers(values, 0.1).tolist() == kept
+
+
+def test_limits_have_a_margin() -> None:
+    assert figures.around([1.0, 3.0]) == pytest.approx((0.9, 3.1))
+    assert figures.around([900.0]) == pytest.approx((855.0, 945.0))
+    assert figures.around([0.0]) == (-0.05, 0.05) and figures.around([]) == pytest.approx((-0.05, 1.05))
+
+
 # No label is cut off, and the SVG is one of a page.
 
 
@@ -311,9 +345,10 @@ class Tags(HTMLParser):
 def test_an_svg_is_drawn_in_the_pages_colours_and_says_what_it_shows() -> None:
     look = Style("#3792fd", "#87bafd", "-", "o", True)
     texts = []
-    for name in ("one", "one", "two & <three>"):
+    for name in ("one", "one", "two & <three 0.12345>"):
         with panel("Iteration", "Reward") as (figure, axis):
             axis.plot([0, 1], [2, 3], color=look.colour, marker="o", gid='title:PPO & "mine" <b>')
+            axis.plot([0.123456, 1], [2.3, 3], color=look.colour, gid="title:12.345678 and 0.12345")
             texts.append(figure.svg(name, {look.colour: "m3"}))
     assert texts[0] == texts[1]
     for text in texts:
@@ -323,5 +358,7 @@ def test_an_svg_is_drawn_in_the_pages_colours_and_says_what_it_shows() -> None:
         assert text.startswith('<svg class="chart" viewBox="0 0 460.8 280.8" role="img" aria-label="')
         assert re.search(r"<title>PPO &amp; \"mine\" &lt;b&gt;</title>", text)
         assert set(Tags(text).targets) == set(Tags(text).ids)
-    assert 'aria-label="two &amp; &lt;three&gt;"' in texts[2]
+        assert max(len(digits) for digits in re.findall(r' [dxy]="[^0-9]*\d+\.(\d+)', text)) == 2
+        assert "<title>12.345678 and" in text
+    assert 'aria-label="two &amp; &lt;three 0.12345&gt;"' in texts[2]
     assert not set(Tags(texts[0]).ids) & set(Tags(texts[2]).ids), "figures of one page share no id"

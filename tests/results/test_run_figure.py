@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,48 @@ def test_five_seeds_have_the_t_interval_of_their_mean(tmp_path: Path) -> None:
     assert band_of(grouped(several)) == "range", "one kind of band in a figure"
 
 
+PERPLEXITY, FIVE = "fluency_metrics/perplexity", (2.0, 3.0, 4.0, 5.0, 900.0)
+
+
+def with_perplexity(place: Path, values: list[float], seed: int, metric: str = PERPLEXITY) -> Path:
+    train(place, [0.1] * len(values), seed=seed)
+    lines(place / "val_split_metrics.jsonl", [{"epoch": k, "metrics": {metric: x}} for k, x in enumerate(values)])
+    return place
+
+
+def test_a_band_of_perplexity_ends_above_zero(tmp_path: Path) -> None:
+    paths = [with_perplexity(tmp_path / f"a/seed{k}", [x, 7.0], k) for k, x in enumerate(FIVE)]
+    logs = np.log(FIVE)
+    mean, half = logs.mean(), 2.7764451 * logs.std(ddof=1) / np.sqrt(5)
+    _, middle, low, high = curve(paths, f"val/{PERPLEXITY}", "iterations", "t")
+    assert [middle[0], low[0], high[0]] == pytest.approx(np.exp([mean, mean - half, mean + half]))
+    assert [middle[1], low[1], high[1]] == pytest.approx([7.0, 7.0, 7.0])
+    _, middle, low, high = curve(paths, f"val/{PERPLEXITY}", "iterations", "range")
+    assert (middle[0], low[0], high[0]) == (pytest.approx(np.exp(mean)), 2.0, 900.0)
+    assert curve(paths[1:2], f"val/{PERPLEXITY}", "iterations", "t") == [[0, 1], *[[3.0, 7.0]] * 3]
+    figure = plot_groups(grouped(paths))
+    titles = [axis.get_title("left") for axis in figure.axes if axis.axison]
+    assert titles == ["Reward", "KL (nats per token)", "Perplexity (validation), geometric mean"]
+    single = plot_groups(grouped(paths[:1]), metrics=[PERPLEXITY])
+    assert single.axes[0].get_title("left") == "Perplexity (validation)"
+
+
+def test_params_say_which_scales_are_logarithmic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [with_perplexity(tmp_path / f"a/seed{k}", [x], k, "own") for k, x in enumerate((1.0, 100.0))]
+    assert curve(paths, "val/own", "iterations")[1] == [50.5]
+    grid = tmp_path / "grid"
+    shutil.copytree(Path(__file__).parents[2] / "params", grid / "params")
+    suite = grid / "params/suites/tiny/grue.yaml"
+    suite.write_text("aggregate: {metrics: {own: {kind: task, worst: 9.0, best: 1.0, log: true}}}")
+    monkeypatch.chdir(grid)
+    assert curve(paths, "val/own", "iterations")[1] == [pytest.approx(10.0)], "by params of the working directory"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    pair = [with_perplexity(tmp_path / f"b/seed{k}", [x], k) for k, x in enumerate((1.0, 100.0))]
+    assert curve(pair, f"val/{PERPLEXITY}", "iterations")[1] == [pytest.approx(10.0)], "by the library's own"
+
+
 def test_only_the_seed_may_differ(tmp_path: Path) -> None:
     def warm(seed: int, **more: Any) -> dict[str, Any]:
         policy = {"policy": {"args": {"model_name": f"warm/seed{seed}/model"}}}
@@ -164,6 +207,13 @@ def test_a_dozen_lines_are_told_apart_and_an_outlier_squeezes_none(tmp_path: Pat
     (legend,) = figure.legends
     assert frame.x0 <= legend.get_window_extent().x0 and legend.get_window_extent().x1 <= frame.x1
     assert not legend.get_window_extent().overlaps(axis.get_window_extent())
+
+
+def test_the_one_good_method_of_four_stays_in_its_panel(tmp_path: Path) -> None:
+    flat = [0.20, 0.21, 0.205, 0.195, 0.2, 0.21, 0.2, 0.19]
+    rewards = {"ppo": [0.2 + 0.05 * k for k in range(8)], "nlpo": flat, "grpo": flat[::-1], "rloo": flat}
+    figure = plot_groups(grouped([train(tmp_path / m, r, method=m) for m, r in rewards.items()]), metrics=["reward"])
+    assert figure.axes[0].get_ylim()[1] > 0.55 and not figure.axes[0].texts
 
 
 def test_names_of_metrics() -> None:

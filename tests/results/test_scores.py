@@ -100,6 +100,12 @@ def test_the_long_table_has_a_row_per_run_and_metric(scores: SuiteScores) -> Non
     assert float(next(r for r in found if r["metric"] == "lexical/meteor")["value"]) == value  # in full precision
 
 
+def test_runs_keep_the_scores_per_sample_that_are_tested(scores: SuiteScores) -> None:
+    run = scores.runs["common_gen", "ppo", 1]
+    assert {*run.columns} == {"lexical/meteor", "reward"}
+    assert {*run.with_columns(["reward", "absent"]).columns} == {"reward"}
+
+
 def test_scores_per_sample_are_used_where_their_mean_is_the_corpus_value(scores: SuiteScores) -> None:
     table = scores.table("common_gen", "ppo", "lexical/meteor")
     assert table.shape == (2, 40)
