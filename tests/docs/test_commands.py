@@ -22,6 +22,7 @@ CLUSTER_PAGE = "tests/pipeline/test_docs_commands.py::test_the_cluster_page_is_p
 OWN_TASK = "tests/docs/test_own_task.py::test_a_task_of_ones_own_goes_through_the_whole_grid"
 
 ACCOUNT = (
+    (r"python -m benchmarks\.families.*", "tests/policies/test_family_table.py::test_the_command_prints_a_row"),
     (r"python -m rl4lms init grid|cd grid|mkdir params/suites/first|snakemake .* suite=first", OWN_TASK),
     (r"make env|\. \.venv/bin/activate", ONLY_PARSED + "installs; .ci/run does it on a fresh clone"),
     (r"make (grue|test|times)", ONLY_PARSED + "minutes; .ci/run and the release run them"),
