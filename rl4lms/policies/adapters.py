@@ -39,6 +39,7 @@ def with_adapters(model: Any, lora: Mapping[str, Any], *, seq2seq: bool | None, 
         arguments = lora_arguments(lora, model.config.model_type)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="fan_in_fan_out")  # peft says that it has mended it
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")  # peft asks by an old name
             return get_peft_model(model, LoraConfig(task_type=kind, **arguments))
     except (ValueError, TypeError) as error:  # for example unknown target modules, or a wrong number
         raise ConfigError(f"{key}: {' '.join(str(error).split())}") from None

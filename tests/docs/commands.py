@@ -148,6 +148,8 @@ def _script(name: str, arguments: list[str]) -> None:
     path = ROOT / name
     if not path.is_file() and not path.name.startswith("my"):  # my.py stands for the reader's own
         raise WrongCommand(f"no script {name}")
+    if not path.is_file() and "--config_path" not in arguments:
+        return  # it calls the library itself
     if not path.is_file() or "Registry.add(" in path.read_text():  # registers classes of its own, and calls our `main`
         from rl4lms.cli.train_text_generation import build_parser
 

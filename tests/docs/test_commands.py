@@ -22,6 +22,9 @@ CLUSTER_PAGE = "tests/pipeline/test_docs_commands.py::test_the_cluster_page_is_p
 OWN_TASK = "tests/docs/test_own_task.py::test_a_task_of_ones_own_goes_through_the_whole_grid"
 
 ACCOUNT = (
+    (r"python -m venv \.venv", ONLY_PARSED + "makes an environment"),
+    (r"python my_train\.py|cd \.\.", "tests/docs/test_first_hour.py::test_the_script_trains_plots_and_shows"),
+    (r"python -m benchmarks\.families.*", "tests/policies/test_family_table.py::test_the_command_prints_a_row"),
     (r"python -m rl4lms init grid|cd grid|mkdir params/suites/first|snakemake .* suite=first", OWN_TASK),
     (r"make env|\. \.venv/bin/activate", ONLY_PARSED + "installs; .ci/run does it on a fresh clone"),
     (r"make (grue|test|times)", ONLY_PARSED + "minutes; .ci/run and the release run them"),
@@ -47,7 +50,7 @@ ACCOUNT = (
     (r"python docs/examples/\w+\.py --config_path docs/examples/\w+\.yml", "tests/cli/test_examples.py::test_example"),
     (r"python docs/examples/smollm2/.*", "tests/cli/test_smollm2.py::test_the_reward_rises"),
     (r"python -m rl4lms reward-model .* results/smollm2/.*", "tests/cli/test_smollm2.py::test_the_reward_rises"),
-    (r"python params/tasks/packaged\.py", "tests/cli/test_smollm2.py::test_the_reward_rises"),
+    (r"python params/tasks/packaged\.py( --out \S+)?", "tests/cli/test_smollm2.py::test_the_reward_rises"),
     (r"make pretrained .*", ONLY_PARSED + "three hours of two cores"),
     (r"python -m rl4lms train --task imdb .*", "tests/pipeline/test_tiny_suite.py::test_it_ends_in_tables"),
     (r"python scripts/synthetic_models\.py", "tests/scripts/test_synthetic_models.py"),
