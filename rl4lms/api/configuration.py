@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rl4lms.api.rows import pool_of
 from rl4lms.config.arguments import PUBLISHED_WITHOUT_KL, group_arguments
 from rl4lms.core.code_imports import found_as
-from rl4lms.core.errors import ConfigError
+from rl4lms.core.conversations import COLUMN, is_conversation
+from rl4lms.core.errors import ConfigError, DataError
 from rl4lms.core.registry import Registry
 from rl4lms.core.tables import (
     AlgorithmRegistry,
@@ -18,6 +21,10 @@ from rl4lms.core.tables import (
     takes_completions,
 )
 from rl4lms.core.user_code import UndigestibleError, digest_of
+from rl4lms.data_pools.columns import TARGETS
+from rl4lms.data_pools.dataset import DataSet
+from rl4lms.data_pools.local_files import SUFFIXES, read_file
+from rl4lms.data_pools.sources import LocalSource
 from rl4lms.data_pools.text_generation_pool import TextGenPool
 from rl4lms.training.pools import digest_of_samples
 
@@ -98,7 +105,9 @@ def in_place(
 
 
 def data_section(data: Any, seed: int) -> dict[str, Any]:
-    """The section `datapool` of an id, a component {id, args}, a DataPool class, or rows (`pool_of`)."""
+    """The section `datapool` of an id, a component {id, args}, a file or folder, a class, or rows (`pool_of`)."""
+    if isinstance(data, os.PathLike) or (isinstance(data, str) and data not in POOLS and _is_place(data)):
+        return _local_rows(Path(data))
     if isinstance(data, str) or (isinstance(data, Mapping) and isinstance(data.get("id"), str)):
         return named_component(POOLS, data, "data")
     if isinstance(data, type) and issubclass(data, TextGenPool):
@@ -111,6 +120,24 @@ def data_section(data: Any, seed: int) -> dict[str, Any]:
         name = "rows@undigested"
     POOLS.add(name, pool)
     return {"id": name, "args": {}}
+
+
+def _is_place(name: str) -> bool:
+    return Path(name).suffix.lower() in SUFFIXES or Path(name).exists()
+
+
+def _local_rows(path: Path) -> dict[str, Any]:
+    """The pool `messages` or `columns` over a file, or a folder of splits, whichever the first row is of."""
+    if not path.exists():
+        raise DataError(f"data: {path}: no such file or directory.")
+    rows = DataSet("rows", {}, open=True)
+    files = LocalSource(path).files(rows)
+    if "train" not in files:
+        raise DataError(f"data: {path}: no train file there; expected train{{{','.join(SUFFIXES)}}}.")
+    first = next(iter(read_file(files["train"][0], rows)), {})
+    if COLUMN in first or is_conversation(first.get("prompt")):
+        return {"id": "messages", "args": {"path": str(path)}}
+    return {"id": "columns", "args": {"path": str(path), "references": [name for name in TARGETS if name in first]}}
 
 
 def reward_section(reward: Any) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from rl4lms.api.configuration import data_section
 from rl4lms.api.rows import pool_of
 from rl4lms.core.errors import DataError
 from rl4lms.data_pools.text_generation_pool import Sample, TextGenPool
@@ -81,3 +84,27 @@ def test_rows_that_are_none_are_refused(data: Any, said: str) -> None:
     with pytest.raises(DataError) as error:
         pool_of(data, 0)
     assert said in str(error.value)
+
+
+def test_a_file_of_rows_is_a_pool_that_a_yaml_file_may_name(tmp_path: Path) -> None:
+    said = [{"role": "user", "content": "hello"}]
+    files = {
+        "chat.jsonl": ({"messages": said}, {"id": "messages", "args": {}}),
+        "turns.jsonl": ({"prompt": said, "completion": "yes"}, {"id": "messages", "args": {}}),
+        "plain.jsonl": ({"prompt": "p", "target": "t"}, {"id": "columns", "args": {"references": ["target"]}}),
+        "folder/train.jsonl": ({"prompt": "p"}, {"id": "columns", "args": {"references": []}}),
+    }
+    for name, (row, expected) in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"{json.dumps(row)}\n" * 3)
+        path = tmp_path / "folder" if name.startswith("folder") else tmp_path / name
+        expected["args"]["path"] = str(path)
+        assert data_section(path, 0) == data_section(str(path), 0) == expected
+
+
+def test_a_file_that_is_not_there_is_no_id(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="data: nowhere.jsonl: no such file or directory"):
+        data_section("nowhere.jsonl", 0)
+    (tmp_path / "test.jsonl").write_text('{"prompt": "p"}\n')
+    with pytest.raises(DataError, match="no train file there"):
+        data_section(tmp_path, 0)

@@ -196,7 +196,7 @@ def test_the_warm_start_is_composed_without_what_it_does_not_read() -> None:
     """Its model is scored by the stage `evaluate`: no metrics, and no generation."""
     warm = compose_supervised(Params.open(ROOT), "daily_dialog", 0, data_dir="D", model_dir="M")
     assert set(warm["train_evaluation"]) == {"eval_batch_size"}
-    assert set(warm["alg"]) == {"id", "training_args", "model_type", "model_name"}
+    assert set(warm["alg"]) == {"id", "training_args", "model_type", "model_name", "lora"}
 
 
 def test_files_are_what_dvc_reads_too() -> None:

@@ -8,7 +8,7 @@ import rl4lms
 def train(model="smollm2", output="runs/brief", n_iters=6, **changes):
     return rl4lms.train(
         model=model,
-        data={"id": "messages", "args": {"path": "my_rows.jsonl"}},
+        data="my_rows.jsonl",
         reward=brief,
         algorithm="grpo",
         output=output,
