@@ -13,7 +13,7 @@ import pytest
 from .commands import ROOT, commands_of
 
 PAGE = ROOT / "docs" / "howto" / "data.md"
-_FILE = re.compile(r'```\{[^}]* title="([^"]+)"\}\n--8<-- "([^"]+)"\n```')
+_FILE = re.compile(r'<!-- (\S+) -->\n```\{[^}]* title="([^"]+)"\}\n')
 _BEGINS, _ENDS = "rl4lms init", "crowd export"
 
 
@@ -35,7 +35,7 @@ def test_a_task_of_ones_own_goes_through_the_whole_grid(tmp_path: Path) -> None:
             directory /= text[3:]
         else:
             if not written and text.startswith("snakemake"):
-                for name, source in _FILE.findall(PAGE.read_text(encoding="utf-8")):
+                for source, name in _FILE.findall(PAGE.read_text(encoding="utf-8")):
                     (directory / name).write_bytes((ROOT / source).read_bytes())
                 written = True
             run(text, directory)

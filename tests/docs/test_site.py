@@ -46,10 +46,19 @@ def test_snippets_and_references_are_filled_in(site: Path) -> None:
     assert "get_language_model" in (site / "reference/algorithms/index.html").read_text()
 
 
+def test_pages_show_files_as_they_are() -> None:
+    """On GitHub, too, where nothing is filled in."""
+    run = subprocess.run(
+        [sys.executable, "scripts/show_files.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert not [page for page in (ROOT / "docs").rglob("*.md") if "--8<--" in page.read_text()]
+
+
 def test_code_that_a_page_shows_in_part_begins_and_ends_where_it_should() -> None:
     """A snippet by line numbers is of a whole class, or of whole entries."""
     for page in (ROOT / "docs").rglob("*.md"):
-        for name, first, last in re.findall(r'--8<-- "([^":]+):(\d+):(\d+)"', page.read_text()):
+        for name, first, last in re.findall(r"<!-- (docs/examples/[^\s:]+):(\d+):(\d+) -->", page.read_text()):
             lines = (ROOT / name).read_text().splitlines()[int(first) - 1 : int(last)]
             assert lines and not lines[0].startswith((" ", "\t")) and lines[-1].strip(), (page, name)
             if name.endswith(".py"):
