@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from datasets import load_dataset
+from datasets import concatenate_datasets, load_dataset
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 from trl.experimental.ppo import PPOConfig, PPOTrainer
 
@@ -14,6 +14,7 @@ tokenizer = AutoTokenizer.from_pretrained(MODEL, padding_side="left")
 tokenizer.add_special_tokens({"pad_token": "[PAD]"})
 openings = Path(__file__).with_name("openings.jsonl")
 rows = load_dataset("json", data_files=str(openings), split="train")
+rows = concatenate_datasets([rows] * 6)  # 72: with fewer rows than a batch of 64 the trainer waits for ever
 rows = rows.map(lambda row: tokenizer(row["prompt"]), remove_columns=["prompt"])
 args = PPOConfig(
     output_dir="runs/ppo_before",
