@@ -2,8 +2,8 @@
 
     python scripts/doc_pictures.py results/mini [--out docs/pictures]
 
-Needs Chromium (Debian's `chromium`, or $CHROMIUM) and `pip install playwright`. The run is trained into a directory
-that is thrown away; the suite's results stay as they are.
+Needs Chromium (Debian's `chromium`, or $CHROMIUM) and `pip install playwright resvg_py`. The run is trained into
+a directory that is thrown away; the suite's results stay as they are.
 """
 
 from __future__ import annotations
@@ -149,6 +149,20 @@ def terminal_picture(written: str, command: str) -> str:
     return svg.replace("Fira Code, monospace", "monospace")
 
 
+def png_of(svg: str) -> bytes:
+    """The picture at 1,200 pixels, in matplotlib's monospaced faces. Raises PictureError without resvg_py."""
+    import matplotlib
+
+    try:
+        import resvg_py
+    except ImportError:
+        raise PictureError("terminal.png: needs resvg_py; pip install resvg_py.") from None
+    faces = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    files = [str(faces / name) for name in ("DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf")]
+    options = {"font_files": files, "monospace_family": "DejaVu Sans Mono", "skip_system_fonts": True}
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=1200, **options))
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("results", type=Path, help="a finished suite, results/<suite>")
@@ -165,7 +179,8 @@ def main(argv: list[str] | None = None) -> int:
         shown = f"python -m rl4lms train --task {args.task} --method ppo --seed 0 ..."
         runs = sorted((args.results / "runs" / args.task).glob("*/seed*"))
         files["plot.png"] = plot_groups(grouped(runs), "tokens").png()
-        files["terminal.svg"] = terminal_picture(written, shown).encode()
+        svg = terminal_picture(written, shown)
+        files |= {"terminal.svg": svg.encode(), "terminal.png": png_of(svg)}
     except Exception as error:
         return report_error(error)
     args.out.mkdir(parents=True, exist_ok=True)
