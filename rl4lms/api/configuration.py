@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rl4lms.api.rows import pool_of
@@ -22,9 +21,9 @@ from rl4lms.core.tables import (
 )
 from rl4lms.core.user_code import UndigestibleError, digest_of
 from rl4lms.data_pools.columns import TARGETS
-from rl4lms.data_pools.dataset import DataSet
+from rl4lms.data_pools.dataset import DataSet, Hub
 from rl4lms.data_pools.local_files import SUFFIXES, read_file
-from rl4lms.data_pools.sources import LocalSource
+from rl4lms.data_pools.sources import LocalSource, open_place
 from rl4lms.data_pools.text_generation_pool import TextGenPool
 from rl4lms.training.pools import digest_of_samples
 
@@ -106,8 +105,10 @@ def in_place(
 
 def data_section(data: Any, seed: int) -> dict[str, Any]:
     """The section `datapool` of an id, a component {id, args}, a file or folder, a class, or rows (`pool_of`)."""
-    if isinstance(data, os.PathLike) or (isinstance(data, str) and data not in POOLS and _is_place(data)):
-        return _local_rows(Path(data))
+    if isinstance(data, os.PathLike) or (isinstance(data, str) and data not in POOLS):
+        place = LocalSource(data) if isinstance(data, os.PathLike) else open_place(Hub(data, names={}))
+        if isinstance(place, LocalSource):
+            return _local_rows(place)
     if isinstance(data, str) or (isinstance(data, Mapping) and isinstance(data.get("id"), str)):
         return named_component(POOLS, data, "data")
     if isinstance(data, type) and issubclass(data, TextGenPool):
@@ -122,16 +123,13 @@ def data_section(data: Any, seed: int) -> dict[str, Any]:
     return {"id": name, "args": {}}
 
 
-def _is_place(name: str) -> bool:
-    return Path(name).suffix.lower() in SUFFIXES or Path(name).exists()
-
-
-def _local_rows(path: Path) -> dict[str, Any]:
-    """The pool `messages` or `columns` over a file, or a folder of splits, whichever the first row is of."""
+def _local_rows(place: LocalSource) -> dict[str, Any]:
+    """The pool `messages` if the first row of train is a conversation, else `columns`; train is a file's only split."""
+    path = place.data_dir
     if not path.exists():
         raise DataError(f"data: {path}: no such file or directory.")
     rows = DataSet("rows", {}, open=True)
-    files = LocalSource(path).files(rows)
+    files = place.files(rows)
     if "train" not in files:
         raise DataError(f"data: {path}: no train file there; expected train{{{','.join(SUFFIXES)}}}.")
     first = next(iter(read_file(files["train"][0], rows)), {})

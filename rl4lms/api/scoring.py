@@ -49,9 +49,10 @@ def evaluate(
 
     model: a run, a model, its directory or hub id; its tokenizer lies with it. task: of the benchmark, on its test
     split, with the metrics, the reward and the decoding that `params` gives it; its rows are those in
-    `results`/<suite>/data/<task>, which the stage `prepare` makes. Or else data: rows or a pool's id, as for `train`,
-    with metrics (ids, classes, functions), a `split` of them, lengths in tokens, and `generation` (published keyword
-    arguments; the default decodes greedily). seed: of sampling. Raises ConfigError or DataError for what is missing.
+    `results`/<suite>/data/<task>, which the stage `prepare` makes. Or else data: rows, which are scored whatever the
+    split, or a file, folder or pool's id, as for `train`, of which `split` is scored; with metrics (ids, classes,
+    functions), lengths in tokens, and `generation` (published keyword arguments; the default decodes greedily).
+    seed: of sampling. Raises ConfigError or DataError for what is missing.
     """
     quiet_libraries()
     if (task is None) == (data is None):
@@ -65,8 +66,8 @@ def evaluate(
         return replace(found, metrics=kept)  # there is no other model that it could be compared with
     if not metrics:
         raise ConfigError('rl4lms.evaluate: metrics missing; name at least one, as ["diversity"].')
-    rows = data if isinstance(data, str | Mapping | type) else dict.fromkeys(("train", "val", "test"), data)
-    section = data_section(rows, seed)
+    named = isinstance(data, str | os.PathLike | Mapping | type)
+    section = data_section(data if named else dict.fromkeys(("train", "val", "test"), data), seed)
     pool = build_pool(ComponentConfig(section["id"], section["args"]), split)
     chosen = [named_component(MetricRegistry.table, each, "metrics") for each in metrics]
     scorers = [MetricRegistry.get(each["id"], each.get("args")) for each in chosen]

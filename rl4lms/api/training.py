@@ -58,9 +58,9 @@ def train(
     says; without a configuration, `model`, `data` and (unless the algorithm is "supervised") `reward` are needed.
 
     model: a directory or hub id. data: rows, each a prompt (text or messages) or a dict with `prompt`, `references` and
-    further columns, as a list, a datasets.Dataset, a DataFrame or a dict of splits; a file of such rows (jsonl,
-    parquet, csv) or a folder of train, validation and test files; or the id of a data pool. Of training rows alone a
-    tenth, drawn by the seed, is held out as "val" and another as "test" (`pool_of`).
+    further columns, as a list, a DataFrame, a datasets.Dataset or a dict of splits; a file of them (jsonl, parquet,
+    csv) or a folder of train, validation and test files; or the id of a data pool. What has no "val" or "test" gives a
+    tenth of its training rows to each: rows as the seed draws them (`pool_of`), a file always the same.
     reward: a function `f(prompts, completions, references, **columns)` that answers one finite number for each text, a
     class, an id, or several: [(weight, reward), ...] or {name: (weight, reward)}, each of which is logged on its own.
     metrics: what is scored on "val" during training and on "test" at its ends: ids, classes or functions; None is the

@@ -193,7 +193,8 @@ def _check_device(device: str | None, key: str) -> None:
 def _check_data(pool: ComponentConfig) -> None:
     """The first row of each split that a local file or directory has; a missing split is cut from train."""
     made, args = DataPoolRegistry.table.load(pool.id), pool.args
-    if made in (Columns, MessagesPool):
+    says_columns = made in (Columns, MessagesPool)  # by arguments, so that `prepare` alone knows its data set
+    if says_columns:
         place, dataset = open_place(Hub(args["path"], names={})), DataSet("samples", {})
     elif hasattr(made, "dataset"):
         place, dataset = open_source(args.get("data_dir")), made.dataset
@@ -202,10 +203,10 @@ def _check_data(pool: ComponentConfig) -> None:
     if not isinstance(place, LocalSource):
         return
     for split in place.files(dataset) or ("train",):
-        if dataset.shape:
-            next(iter(place.stream(dataset, split)), None)
-        else:
+        if says_columns:
             made.prepare(split, **args, n_rows=1)
+        else:
+            next(iter(place.stream(dataset, split)), None)
 
 
 def _check_policy(config: RunConfig, alg: AlgorithmConfig) -> None:

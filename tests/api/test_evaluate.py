@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def test_a_task_is_scored_as_the_stage_scores_it(world: Path, tmp_path: Path) ->
         rl4lms.evaluate(world / "base", task="imdb", **places)
 
 
-def test_rows_are_scored_by_functions_and_ids(model_dir: Any) -> None:
+def test_rows_are_scored_by_functions_and_ids(model_dir: Any, tmp_path: Path) -> None:
     def n_words(completions: list[str], label: list[str], **columns: Any) -> dict[str, Any]:
         assert label == ["a", "b"]
         return {"words": [float(len(text.split())) for text in completions]}
@@ -41,6 +42,11 @@ def test_rows_are_scored_by_functions_and_ids(model_dir: Any) -> None:
     assert found.metrics["words"] == found.samples.words.mean() and len(found.metrics) == 2
     model = rl4lms.evaluate(model_dir("gpt2"), data=rows, metrics=[n_words], max_new_tokens=5, batch_size=1)
     assert model.texts == found.texts, "a text does not depend on its batch"
+    for split, row in zip(("train", "test"), rows, strict=True):
+        (tmp_path / f"{split}.jsonl").write_text(f"{json.dumps(row)}\n")
+    for place in (tmp_path, str(tmp_path)):
+        of_a_folder = rl4lms.evaluate(model_dir("gpt2"), data=place, metrics=["rouge_l_max"], max_new_tokens=5)
+        assert of_a_folder.texts == found.texts[1:], "its split test"
     for wrong, said in (
         ({}, "expected either a task or data"),
         ({"data": rows}, "metrics missing; name at least one"),
