@@ -85,11 +85,17 @@ def train(
     given = override(override(given, changes), set or {})
     stem = short_name(given["alg"]["id"]) if source == "rl4lms.train" else Path(source).stem
     out = Path(output) if output is not None else Path("runs") / stem
+    _run(given, noted(source, set), out, track, quiet=quiet)
+    return load(out)
+
+
+def _run(given: Mapping[str, Any], source: str, out: Path, track: Sequence[str], *, quiet: bool) -> None:
+    """Train by a configuration in the directory `out`, as the training script does. source: what errors start with."""
     quiet_libraries()
     before = logger.level
     logger.setLevel(logging.INFO)  # for log.txt; the program's own handlers say what else is seen
     try:
-        resolved = checked(given, noted(source, set))
+        resolved = checked(given, source)
         check_backends(list(track))
         names = {"project": out.absolute().parent.name, "name": out.name}
         with shown(out.name, quiet=quiet):
@@ -97,7 +103,6 @@ def train(
             run_training(resolved, out, partial(open_backends, resolved, out, track, names))
     finally:
         logger.setLevel(before)
-    return load(out)
 
 
 def _starting_point(
