@@ -4,7 +4,8 @@
 
 The suite `tuning` has the points <algorithm>.<k> as methods and extends the suite that takes the chosen ones. A point's
 score is the mean over tasks and seeds of (validation after training - validation of the start) / the task's constant,
-`aggregate.gain_scale`. The highest wins, and of equals the first. All go into docs/results/<suite>/points.csv.
+`aggregate.gain_scale`. The highest wins, and of equals the first. All go into docs/results/<suite>/points.csv, where rows
+of an algorithm that was not run here stay, so that algorithms can be added one after the other.
 """
 
 from __future__ import annotations
@@ -28,10 +29,21 @@ from rl4lms.results.training_logs import read_curves
 _CHOSEN = re.compile(r"^  chosen: .*\n", re.MULTILINE)
 
 
+def searched(method: str) -> str | None:
+    """The algorithm whose point a method is; None of a warm start."""
+    point = algorithm_of(method)
+    return point.split(".")[0] if point else None
+
+
 def validated(params: Params, results: Path) -> pd.DataFrame:
-    """One row for each task, method and seed: algorithm, point, validation before and after, and the scaled gain."""
+    """One row for each task, method and seed: algorithm, point, validation before and after, and the scaled gain.
+
+    Of the algorithms that were run, of which all points must be there. Raises DataError for one that is not.
+    """
     settings = SuiteSettings.from_params(params)
-    places = {run: results / "runs" / run[0] / run[1] / f"seed{run[2]}" for run in settings.runs}
+    begun = {searched(path.name) for path in results.glob("runs/*/*")}
+    runs = [run for run in settings.runs if searched(run[1]) in begun - {None}]
+    places = {run: results / "runs" / run[0] / run[1] / f"seed{run[2]}" for run in runs or settings.runs}
     curves = read_curves({run: RunDirectory(place, place) for run, place in places.items()}, settings)
     of_run = curves[curves["metric"] == MAIN_METRIC_CURVE].groupby(["task", "method", "seed"], sort=False)["value"]
     table = of_run.agg(before="first", after="last").reset_index()
@@ -40,6 +52,14 @@ def validated(params: Params, results: Path) -> pd.DataFrame:
     table.insert(1, "point", names[1].astype(int))
     gains = [float(settings.gains(row.task, row.after, row.before)) for row in table.itertuples()]
     return table.assign(gain=gains)
+
+
+def with_recorded(table: pd.DataFrame, target: Path) -> pd.DataFrame:
+    """The rows of a points.csv whose algorithms were not run here, and those of `table`."""
+    if not target.is_file():
+        return table
+    recorded = pd.read_csv(target)
+    return pd.concat([recorded[~recorded["algorithm"].isin(table["algorithm"])], table], ignore_index=True)
 
 
 def choose(table: pd.DataFrame) -> pd.Series:
@@ -71,7 +91,7 @@ def main() -> int:
     keys[["algorithm", "point"]] = keys["algorithm"].str.split(".", expand=True)
     target = Path("docs/results", suite, "points.csv")
     target.parent.mkdir(parents=True, exist_ok=True)
-    full = table.merge(keys.astype({"point": int}), on=["algorithm", "point"])
+    full = with_recorded(table.merge(keys.astype({"point": int}), on=["algorithm", "point"]), target)
     write_text(target, full.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     means = table.pivot_table("gain", ["algorithm", "point"], "task")
     means["mean"] = table.groupby(["algorithm", "point"])["gain"].mean()

@@ -14,5 +14,6 @@ COMMANDS = {
     "crowd": ("crowd", "ask people about generations: pages out, answers in"),
     "init": ("init", "write a grid of one's own, the pipeline and its parameters, into a folder"),
     "verify": ("verify", "check a released suite's digests and tables, and make cells of it again"),
+    "pool": ("pool", "make the tables and statistics of several released suites together, as of one"),
     "recipes": ("recipes", "write what the jobs of a suite depend on besides their input files, for DVC"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,20 @@ def test_every_shipped_run_composes_and_validates_without_a_surprise(suite: str)
             assert config.seed == 1
     for name in params.reward_models():
         assert params.reward_model(name)["task"] in grue["tasks"] or suite in ("tiny", "study", "tuning", "pretrained")
+
+
+def test_the_slices_of_the_study_are_the_study() -> None:
+    """Every run of it is in what its first slice released or in exactly one suite that extends it."""
+    names = ("study_more", "study_iwslt_dialog", "study_totto_gcd", "study_cnn_narrative")
+    whole = runs_of(Params.open(ROOT, "study").grue())
+    first = runs_of({**Params.open(ROOT, "study_more").grue(), "algs": ["ppo", "nlpo", "grpo", "rloo", "dpo"]})
+    slices = [first, *(runs_of(Params.open(ROOT, name).grue()) for name in names)]
+    assert set().union(*slices) == whole
+    assert sum(map(len, slices)) == len(whole)
+
+
+def runs_of(grue: dict[str, Any]) -> set[tuple[str, str, int]]:
+    return set(itertools.product(grue["tasks"], grue["algs"], grue["seeds"]))
 
 
 def test_families_train_on_tasks_of_their_suite() -> None:

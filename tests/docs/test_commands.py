@@ -35,6 +35,7 @@ ACCOUNT = (
     (r"python -m rl4lms crowd .* --task sums .*", OWN_TASK),
     (r"python -m rl4lms crowd .*", "tests/cli/test_documented_commands.py::test_crowd_work"),
     (r"python -m rl4lms verify .*", "tests/cli/test_verify.py"),
+    (r"python -m rl4lms pool .*", "tests/results/test_pooled.py"),
     (r"python -m tests\.forgeries", ONLY_PARSED + "minutes; tests/cli/test_verify.py forges less"),
     (r"python -m rl4lms compare .*", "tests/cli/test_documented_commands.py::test_compare"),
     (r"python -m rl4lms plot .*", "tests/results/test_run_figure.py"),

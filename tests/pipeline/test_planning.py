@@ -85,7 +85,9 @@ def real_rows(directory: Path) -> Path:
     return directory
 
 
-@pytest.mark.parametrize("suite", ["tiny", "real", "paper", "study", "tuning", "study_gpu", "tuning_gpu", "pretrained"])
+@pytest.mark.parametrize(
+    "suite", ["tiny", "real", "paper", "study", "study_more", "tuning", "study_gpu", "tuning_gpu", "pretrained"]
+)
 def test_every_suite_is_planned_under_its_own_results(checkout: Checkout, suite: str, tmp_path: Path) -> None:
     rows = str(real_rows(tmp_path))
     own = {"real": {"data_dir": rows}, "pretrained": {"data_dir": {"common_gen": rows}}}

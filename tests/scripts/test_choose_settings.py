@@ -6,11 +6,12 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from rl4lms.config.params import Params
 from rl4lms.core.errors import DataError
-from scripts.choose_settings import choose, validated, write_choice
+from scripts.choose_settings import choose, validated, with_recorded, write_choice
 
 ROOT = Path(__file__).resolve().parents[2] / "params"
 SEARCH = "# As it is.\nsearch:\n  n_points: 3\n  values:\n    args.learning_rate: {low: 0.001, high: 0.1, log: true}\n"
@@ -66,6 +67,24 @@ def test_of_equals_the_first_is_chosen(project: Path) -> None:
 def test_a_missing_run_is_named(project: Path) -> None:
     with pytest.raises(DataError, match=r"supervised_ppo.0/seed100.*train it"):
         validated(Params.open(project / "params", "search"), project / "results")
+
+
+def test_algorithms_are_added_to_what_is_recorded(project: Path) -> None:
+    grue = project / "params/suites/search/grue.yaml"
+    grue.write_text(grue.read_text().replace("ppo.2]", "ppo.2, a2c.0, a2c.1]"))
+    shutil.copy(project / "params/suites/answer/algs/ppo.yaml", project / "params/suites/answer/algs/a2c.yaml")
+    for k in range(3):
+        for seed in (100, 101):
+            write(project, "imdb", k, seed, [0.5, 0.5 + 0.1 * k])
+            write(project, "iwslt2017", k, seed, [0.8, 0.8])
+    table = validated(Params.open(project / "params", "search"), project / "results")
+    assert set(table["algorithm"]) == {"ppo"}, "nothing of a2c is there"
+    recorded = project / "points.csv"
+    pd.DataFrame({"algorithm": ["a2c", "ppo"], "point": [0, 0], "gain": [0.5, 9.0]}).to_csv(recorded, index=False)
+    together = with_recorded(table, recorded)
+    assert together["algorithm"].value_counts().to_dict() == {"a2c": 1, "ppo": 12}
+    assert together[together["algorithm"] == "a2c"]["gain"].tolist() == [0.5]
+    assert together["gain"].max() < 9, "what was run again replaces what was recorded"
 
 
 def test_the_choice_is_one_line_of_the_file_and_may_be_made_again(project: Path) -> None:
