@@ -2,7 +2,12 @@
 
 import sys
 
-from rl4lms.cli.main import main
+from rl4lms.cli.warm import run_warm
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = run_warm(sys.argv[1:])
+    if code is None:
+        from rl4lms.cli.main import main
+
+        code = main()
+    sys.exit(code)

@@ -4,8 +4,8 @@
 
 The suite `tuning` has the points <algorithm>.<k> as methods and extends the suite that takes the chosen ones. A point's
 score is the mean over tasks and seeds of (validation after training - validation of the start) / the task's constant,
-`aggregate.gain_scale`. The highest wins, and of equals the first. All go into docs/results/<suite>/points.csv, where rows
-of an algorithm that was not run here stay, so that algorithms can be added one after the other.
+`aggregate.gain_scale`. The highest wins, and of equals the first. All go into docs/results/<suite>/points.csv,
+where the rows of algorithms that were not run here stay, so that algorithms can be added one after the other.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python scripts/stage_times.py results/mini [--by method]
 
-Wall clock and memory are Snakemake's benchmark files'; it samples CPU time too rarely for jobs of seconds, so that is
-what each stage says at the end of its log.
+Wall clock is Snakemake's benchmark files'; CPU time and memory are what each stage says at the end of its log, for
+Snakemake samples jobs of seconds too rarely, and sees nothing of a job that another process forked for it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-CPU = re.compile(r"^(?:.* )?(\d+(?:\.\d+)?) CPU s\b", re.MULTILINE)
+COST = re.compile(r"^(?:.* )?(\d+(?:\.\d+)?) CPU s, (\d+) MB$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Job:
     def read(cls, benchmark: Path, log: Path) -> Job:
         with benchmark.open(encoding="utf-8") as f:
             row = next(csv.DictReader(f, delimiter="\t"))
-        said = CPU.findall(log.read_text(encoding="utf-8", errors="replace")) if log.exists() else []
-        memory = None if row["max_rss"] in ("NA", "-") else float(row["max_rss"])
-        return cls(benchmark.parent.name, benchmark.stem, float(row["s"]), float(said[-1]) if said else None, memory)
+        said = COST.findall(log.read_text(encoding="utf-8", errors="replace")) if log.exists() else []
+        cpu, memory = map(float, said[-1]) if said else (None, None)
+        return cls(benchmark.parent.name, benchmark.stem, float(row["s"]), cpu, memory)
 
 
 def read_jobs(results: Path) -> list[Job]:

@@ -13,6 +13,7 @@ from rl4lms.core.kernels import environment
 os.environ.update(environment(n_threads=1))  # as a stage of the pipeline computes
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["RL4LMS_WARM"] = ""  # a grid's jobs run by themselves, for most tests of the pipeline run none that computes
 
 import pytest
 import torch

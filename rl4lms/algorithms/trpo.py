@@ -13,7 +13,7 @@ from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.numerics.categorical import action_logprobs
 from rl4lms.numerics.distributed import sum_tensor
 from rl4lms.numerics.losses import value_loss
-from rl4lms.numerics.natural_gradient import conjugate_gradient, flatten, hessian_vector_product, unflatten
+from rl4lms.numerics.natural_gradient import conjugate_gradient, flatten, hessian_product, unflatten
 from rl4lms.rollouts.episodes import RolloutSamples
 
 
@@ -99,8 +99,10 @@ class TRPO(TextRollouts):
             old = [torch.log_softmax(self.policy.action_logits(part.observations), -1) for part in parts]
         objective = self._objective(parts)
         gradient = self._sum(parts, lambda part, _: flatten(torch.autograd.grad(self._surrogate(part), parameters)))
-        direction = conjugate_gradient(lambda v: self.fisher_vector_product(parts, old, v), gradient, self.cg_max_steps)
-        curvature = direction @ self.fisher_vector_product(parts, old, direction)
+        fisher_product = self.fisher_product(parts, old)
+        direction = conjugate_gradient(fisher_product, gradient, self.cg_max_steps)
+        curvature = direction @ fisher_product(direction)
+        del fisher_product  # and with it the graph
         length = torch.sqrt(2 * self.target_kl / curvature.clamp(min=1e-12))
         before = [p.detach().clone() for p in parameters]
         accepted, kl = False, 0.0
@@ -119,11 +121,23 @@ class TRPO(TextRollouts):
         self.logger.record("train/is_line_search_success", float(accepted))
         return accepted
 
-    def fisher_vector_product(self, parts: Sequence[RolloutSamples], old: Sequence[Tensor], vector: Tensor) -> Tensor:
-        """(F + damping I) v, (P,). F is the Hessian of the mean KL(old || new) per token at the current policy."""
-        parameters = self.policy_parameters
-        product = self._sum(parts, lambda part, i: hessian_vector_product(self._kl(part, old[i]), parameters, vector))
-        return product + self.cg_damping * vector
+    def fisher_product(self, parts: Sequence[RolloutSamples], old: Sequence[Tensor]) -> Callable[[Tensor], Tensor]:
+        """v -> (F + damping I) v, (P,). F is the Hessian of the mean KL(old || new) per token at the current policy.
+
+        The graph of a rollout in one part is made once for all products. Of several parts, which are there to save
+        memory, each is made again for every product.
+        """
+
+        def hessian(part: RolloutSamples, i: int) -> Callable[[Tensor], Tensor]:
+            return hessian_product(self._kl(part, old[i]), self.policy_parameters)
+
+        kept = [hessian(part, 0) for part in parts] if len(parts) == 1 else []
+
+        def product(vector: Tensor) -> Tensor:
+            of_part = self._sum(parts, lambda part, i: (kept[i] if kept else hessian(part, i))(vector))
+            return of_part + self.cg_damping * vector
+
+        return product
 
     def _surrogate(self, part: RolloutSamples) -> Tensor:
         log_prob = action_logprobs(self.policy.action_logits(part.observations), part.actions)

@@ -16,11 +16,22 @@ def unflatten(flat: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
     return [part.view_as(t) for part, t in zip(flat.split([t.numel() for t in like]), like, strict=True)]
 
 
-def hessian_vector_product(value: Tensor, parameters: Sequence[Tensor], vector: Tensor) -> Tensor:
-    """H v, (P,), for the Hessian H of a scalar `value` with respect to `parameters`: the gradient of (grad . v)."""
-    gradient = torch.autograd.grad(value, parameters, create_graph=True, allow_unused=True, materialize_grads=True)
-    product = (flatten(gradient) * vector).sum()
-    return flatten(torch.autograd.grad(product, parameters, allow_unused=True, materialize_grads=True))
+def hessian_product(value: Tensor, parameters: Sequence[Tensor]) -> Callable[[Tensor], Tensor]:
+    """v -> H v, (P,), for the Hessian H of a scalar `value` with respect to `parameters`: the gradient of (grad . v).
+
+    The graph of `value` and of its gradient lives as long as the function, so that a product is one backward pass.
+    """
+    gradient = flatten(
+        torch.autograd.grad(value, parameters, create_graph=True, allow_unused=True, materialize_grads=True)
+    )
+
+    def product(vector: Tensor) -> Tensor:
+        along = (gradient * vector).sum()
+        return flatten(
+            torch.autograd.grad(along, parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
+        )
+
+    return product
 
 
 def conjugate_gradient(

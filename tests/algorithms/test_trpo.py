@@ -68,11 +68,11 @@ def test_fisher_vector_product_is_symmetric_positive_and_independent_of_the_spli
     g = torch.Generator().manual_seed(0)
     n = parameters(algorithm).numel()
     u, v = (torch.randn(n, generator=g) / n**0.5 for _ in range(2))
-    fu, fv = (algorithm.fisher_vector_product(parts, old, x) for x in (u, v))
+    fu, fv = (algorithm.fisher_product(parts, old)(x) for x in (u, v))
     assert torch.isfinite(fu).all()
     assert float(u @ fv) == pytest.approx(float(v @ fu), rel=1e-3, abs=1e-5)
     assert float(u @ fu) > 0
-    assert_close(algorithm.fisher_vector_product([batch], whole, u), fu, rtol=1e-3, atol=1e-5)
+    assert_close(algorithm.fisher_product([batch], whole)(u), fu, rtol=1e-3, atol=1e-5)
 
 
 def test_a_shared_trunk_is_refused(model_dir):

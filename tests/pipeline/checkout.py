@@ -67,10 +67,14 @@ class Checkout:
         subprocess.run(["git", "init", "--quiet", "--initial-branch", "main"], cwd=path, check=True)
         return cls(path)
 
-    def run(self, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-        """A command in the checkout, with this interpreter's programs first; stdout holds stderr as well."""
+    def run(self, *command: str, check: bool = True, **variables: str | None) -> subprocess.CompletedProcess[str]:
+        """A command in the checkout, with this interpreter's programs first; stdout holds stderr as well.
+
+        variables: of the environment; None is one that is not set.
+        """
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, "PYTHONPATH": "", **environment}
+        given = {**os.environ, "PATH": path, "PYTHONPATH": "", **variables}
+        environment = {name: value for name, value in given.items() if value is not None}
         if command[0] in SCRIPTS:
             result = self._forked(SCRIPTS[command[0]], *command[1:], environment=environment)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -35,11 +36,19 @@ def test_a_run_made_again_is_the_same_to_the_byte(tiny: Checkout) -> None:
     assert tiny.declared(suite="tiny") == before
 
 
-def test_eight_jobs_at_once_make_the_same_bytes_as_one(tiny: Checkout, tmp_path: Path) -> None:
+def test_eight_forked_jobs_at_once_make_the_same_bytes_as_one_by_itself(tiny: Checkout, tmp_path: Path) -> None:
     """Both from a clean checkout."""
     other = Checkout.make(tmp_path / "eight", stub=False)
-    other.grue("grue_all", *SUITE, cores=8)
+    other.grue("grue_all", *SUITE, cores=8, RL4LMS_WARM=None)
     assert other.declared(suite="tiny") == tiny.declared(suite="tiny")
+    peak = [float(row["max_rss"]) for row in benchmarks(other, "train")]
+    assert min(peak) < 100 < min(float(row["max_rss"]) for row in benchmarks(tiny, "train")), "they were forked"
+
+
+def benchmarks(checkout: Checkout, stage: str) -> list[dict[str, str]]:
+    """What Snakemake measured of the processes that it started."""
+    files = (checkout.path / "results/tiny/benchmarks" / stage).glob("*.tsv")
+    return [next(csv.DictReader(file.read_text().splitlines(), delimiter="\t")) for file in files]
 
 
 def test_snakemake_reports_on_it(tiny: Checkout) -> None:

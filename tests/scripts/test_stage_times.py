@@ -17,8 +17,8 @@ def write(results: Path, stage: str, job: str, row: str, log: str = "") -> None:
 
 
 def test_sums_by_stage(tmp_path: Path) -> None:
-    write(tmp_path, "train", "a", "10.0\t0:00:10\t500.0\t0\t0\t0\t0\t0\t0\t1\n", "epoch 1\ntrain: 8.0 CPU s, 480 MB\n")
-    write(tmp_path, "train", "b", "12.5\t0:00:12\t700.4\t0\t0\t0\t0\t0\t0\t1\n", "train: 10.0 CPU s, 480 MB\n")
+    write(tmp_path, "train", "a", "10.0\t0:00:10\t9.0\t0\t0\t0\t0\t0\t0\t1\n", "epoch 1\ntrain: 8.0 CPU s, 480 MB\n")
+    write(tmp_path, "train", "b", "12.5\t0:00:12\t9.0\t0\t0\t0\t0\t0\t0\t1\n", "train: 10.0 CPU s, 700 MB\n")
     write(tmp_path, "evaluate", "a", "2.0\t0:00:02\tNA\t-\t-\t-\t-\t-\t-\t-\n")
     lines = [line.split() for line in table(read_jobs(tmp_path)).splitlines()]
     assert ["train", "2", "22.5", "18.0", "9.0", "10.0", "700"] in lines
@@ -27,7 +27,7 @@ def test_sums_by_stage(tmp_path: Path) -> None:
 
 
 def test_trainings_by_method(tmp_path: Path) -> None:
-    row = "10.0\t0:00:10\t500.0\t0\t0\t0\t0\t0\t0\t1\n"
+    row = "10.0\t0:00:10\t9.0\t0\t0\t0\t0\t0\t0\t1\n"
     for stage, job in (("supervised", "common_gen_seed0"), ("evaluate", "imdb_ppo_seed0")):
         write(tmp_path, stage, job, row, f"{stage}: 3.0 CPU s, 480 MB\n")
     for task, seconds in (("common_gen", 8.0), ("imdb", 12.0)):
@@ -36,8 +36,8 @@ def test_trainings_by_method(tmp_path: Path) -> None:
     lines = [line.split() for line in table(trainings(read_jobs(tmp_path), tmp_path / "runs"), "method").splitlines()]
     assert lines[0][0] == "method"
     assert lines[1:3] == [
-        ["supervised", "1", "10.0", "3.0", "3.0", "3.0", "500"],
-        ["supervised_ppo", "2", "20.0", "20.0", "10.0", "12.0", "500"],
+        ["supervised", "1", "10.0", "3.0", "3.0", "3.0", "480"],
+        ["supervised_ppo", "2", "20.0", "20.0", "10.0", "12.0", "480"],
     ]
 
 

@@ -18,12 +18,14 @@ from snakemake.utils import validate
 BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE.parent if BASE.name == "workflow" else BASE))
 
+from rl4lms.cli import warm
 from rl4lms.cli.suite_check import check_suite
 from rl4lms.config.compose import BASELINES, algorithm_of, methods
 from rl4lms.config.params import Params
 from rl4lms.config.recipes import job_code_digest
 from rl4lms.config.stages import stage_params
 from rl4lms.core.errors import UserError
+from rl4lms.core.kernels import environment
 from rl4lms.tasks.local_rows import local_rows
 
 validate(config, schema="../schemas/config.schema.yaml")
@@ -141,6 +143,12 @@ def _numbers(stage, **names):
 @cache
 def _code(stage, **names):
     return job_code_digest(PARAMS, stage, **names)
+
+
+def warm_environment():
+    """Start the process that forks for the jobs of this machine; the environment variable that names it to them."""
+    place = warm.start(environment(PARAMS.grue()["kernels"], N_THREADS))
+    return {warm.SOCKET: place} if place else {}
 
 
 def one_of(names):
