@@ -6,8 +6,8 @@ such a process (`start`) and names its socket in the environment; `python -m rl4
 the child imports the library's own code anew, so a job gives the bytes that it would give by itself.
 
 The process that handed a job over stands for it: it passes signals on, ends as the job ends, and where it is killed, so
-is the job. Where there is no such process, or another Python or other paths, a job runs by itself. Linux only. Nothing
-here imports rl4lms, for it would be older than the job.
+is the job. Where there is no such process, or another Python or other paths, a job runs by itself. Linux without an
+accelerator only. Nothing here imports rl4lms, for it would be older than the job.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NUMBER = struct.Struct("!q")
 _SECONDS = 30  # that a request may take to arrive
 _MAX_BYTES = 2**26  # of a request: arguments and environment
+_ACCELERATORS = ("nvidia[0-9]*", "kfd", "davinci[0-9]*")  # below /dev: of NVIDIA, AMD and Ascend
 _KILLED_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
@@ -69,12 +70,12 @@ def facts() -> list[str]:
 
 
 def start(environment: Mapping[str, str]) -> str | None:
-    """Start such a process, which ends with this one. Returns the path of its socket; None where there can be none.
+    """Start such a process, which ends with this one. Returns the path of its socket; None where there is none.
 
-    environment: kernels and threads of the jobs (`rl4lms.core.kernels.environment`), which torch reads once.
+    environment: of the jobs, what libraries read when they are imported: kernels, threads, how much they say.
     """
-    if sys.platform != "linux":
-        return None
+    if sys.platform != "linux" or any(found for name in _ACCELERATORS for found in Path("/dev").glob(name)):
+        return None  # an import may ask the driver what is there, and a fork of a process that did cannot use it
     place = Path(tempfile.mkdtemp(prefix="rl4lms-"), "warm")
     command = [sys.executable, "-m", "rl4lms.cli.warm", str(place), json.dumps(dict(environment))]
     # This process keeps its end of the pipe as long as it lives, however it ends.

@@ -18,7 +18,6 @@ import pytest
 
 from rl4lms.cli import warm
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the process is there on Linux alone")
 ROOT = Path(__file__).resolve().parents[2]
 
 ASK = """
@@ -67,19 +66,22 @@ def is_alive(process: int) -> bool:
         return False
 
 
+def started(environment: dict[str, str]) -> tuple[subprocess.Popen[str], str]:
+    """A process that has started one that forks, and the socket of that one, which is ready."""
+    code = f"import sys; from rl4lms.cli.warm import start; print(start({environment}), flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code]
+    starter = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert starter.stdout is not None
+    if (place := starter.stdout.readline().strip()) == "None":
+        pytest.skip("there is no such process on this machine")
+    eventually(Path(place).exists)
+    return starter, place
+
+
 @pytest.fixture(scope="module")
 def place() -> Iterator[str]:
     """The socket of a process that is ready; it ends with the one that started it."""
-    code = (
-        "import sys; from rl4lms.cli.warm import start; "
-        "print(start({'OMP_NUM_THREADS': '1', 'ATEN_CPU_CAPABILITY': 'avx2'}), flush=True); sys.stdin.read()"
-    )
-    starter = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
-    )
-    assert starter.stdin is not None and starter.stdout is not None
-    found = starter.stdout.readline().strip()
-    eventually(Path(found).exists)
+    starter, found = started({"OMP_NUM_THREADS": "1", "ATEN_CPU_CAPABILITY": "avx2"})
     yield found
     starter.kill()
     eventually(lambda: not Path(found).parent.exists())
@@ -193,13 +195,7 @@ def test_what_is_no_request_does_no_harm(place: str, folder: Path) -> None:
 
 
 def test_it_ends_with_who_started_it_but_not_before_its_jobs(folder: Path) -> None:
-    code = "import sys; from rl4lms.cli.warm import start; print(start({}), flush=True); sys.stdin.read()"
-    starter = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
-    )
-    assert starter.stdout is not None
-    place = starter.stdout.readline().strip()
-    eventually(Path(place).exists)
+    starter, place = started({})
     asking, process, ended = waiting(place, folder)
     starter.kill()
     starter.wait()

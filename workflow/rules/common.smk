@@ -19,6 +19,7 @@ BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE.parent if BASE.name == "workflow" else BASE))
 
 from rl4lms.cli import warm
+from rl4lms.cli.main import QUIET_LIBRARIES
 from rl4lms.cli.suite_check import check_suite
 from rl4lms.config.compose import BASELINES, algorithm_of, methods
 from rl4lms.config.params import Params
@@ -147,7 +148,8 @@ def _code(stage, **names):
 
 def warm_environment():
     """Start the process that forks for the jobs of this machine; the environment variable that names it to them."""
-    place = warm.start(environment(PARAMS.grue()["kernels"], N_THREADS))
+    quiet = {name: os.environ.get(name, value) for name, value in QUIET_LIBRARIES.items()}
+    place = warm.start(environment(PARAMS.grue()["kernels"], N_THREADS) | quiet)
     return {warm.SOCKET: place} if place else {}
 
 
