@@ -1,9 +1,9 @@
 """Fingerprints of what the suite computes, by operation and shape, with portable kernels on one thread:
 
-    python -m tests.golden.kernels                      writes tests/golden/kernels.json
+    python -m tests.golden.kernels                      writes those of this CPU's maker into tests/golden/kernels.json
 
 Inputs are whole numbers over a power of two, made without a kernel of torch. Recorded with torch 2.13.0 on an AMD EPYC,
-family 25, model 1, which has AVX2 and no AVX-512.
+family 25, model 1, which has AVX2 and no AVX-512, and on an Intel Xeon, family 6, model 207, which has both.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rl4lms.core.io import write_json
-from rl4lms.core.kernels import environment
+from rl4lms.core.io import read_json, write_json
+from rl4lms.core.kernels import cpu_name, environment
+from rl4lms.results.reexecution import cpu_maker
 
 os.environ.update(environment(n_threads=1))
 
@@ -122,8 +123,16 @@ def fingerprint(result: Tensor | tuple[Tensor, ...]) -> str:
     return digest.hexdigest()[:16]
 
 
+def recorded() -> dict[str, dict[str, str]]:
+    """Maker of a CPU -> operation -> fingerprint."""
+    found: dict[str, dict[str, str]] = read_json(FILE)
+    return found
+
+
 def main() -> None:
-    write_json(FILE, {name: fingerprint(run()) for name, run in operations().items()})
+    write_json(
+        FILE, recorded() | {cpu_maker(cpu_name()): {name: fingerprint(run()) for name, run in operations().items()}}
+    )
 
 
 if __name__ == "__main__":

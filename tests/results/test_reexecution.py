@@ -19,7 +19,14 @@ from rl4lms.results.worktree import Worktree
 
 ROOT = Path(__file__).resolve().parents[2]
 CELLS = [SuiteCell(task, method, seed) for task in ("imdb", "totto") for method in ("ppo", "nlpo") for seed in (0, 1)]
-MACHINE = {"python": "3.11.7", "kernels": "portable", "threads": 1, "packages": {}, "cpus": ["A"], "devices": ["cpu"]}
+MACHINE = {
+    "python": "3.11.7",
+    "kernels": "portable",
+    "threads": 1,
+    "packages": {},
+    "cpus": ["AMD A"],
+    "devices": ["cpu"],
+}
 
 
 def release_of(**machine: object) -> Release:
@@ -57,20 +64,26 @@ def test_a_seed_repeats_its_draw_and_names_are_no_draw() -> None:
     ("released", "remade", "said"),
     [
         ({}, {}, ""),
-        ({}, {"cpu": "B"}, ""),  # portable kernels: the CPU's model does not matter
+        ({}, {"cpu": "AMD B"}, ""),  # portable kernels: the CPU's model does not matter, but who made it
+        ({}, {"cpu": "Intel(R) B"}, "portable kernels of Intel(R) B, released AMD A"),
+        ({"cpus": ["AMD A", "Intel(R) B"]}, {}, "portable kernels of AMD A, released AMD A, Intel(R) B"),
         ({}, {"kernels": "native"}, "kernels"),
         ({}, {"threads": 2}, "threads 2, released 1"),
         ({}, {"device": "cuda"}, "devices"),
         ({"devices": ["cuda"]}, {"device": "cuda"}, "not promised"),
         ({"kernels": "native"}, {"kernels": "native"}, ""),
-        ({"kernels": "native"}, {"kernels": "native", "cpu": "B"}, "native kernels of B, released A"),
-        ({"kernels": "native", "cpus": ["A", "B"]}, {"kernels": "native"}, "native kernels of A, released A, B"),
+        ({"kernels": "native"}, {"kernels": "native", "cpu": "AMD B"}, "native kernels of AMD B, released AMD A"),
+        (
+            {"kernels": "native", "cpus": ["AMD A", "AMD B"]},
+            {"kernels": "native"},
+            "native kernels of AMD A, released AMD A, AMD B",
+        ),
     ],
 )
 def test_bytes_are_compared_where_they_must_be_equal(
     released: dict[str, object], remade: dict[str, object], said: str
 ) -> None:
-    facts = {"kernels": "portable", "threads": 1, "device": "cpu", "cpu": "A"} | remade
+    facts = {"kernels": "portable", "threads": 1, "device": "cpu", "cpu": "AMD A"} | remade
     reason = other_arithmetic(release_of(**released), facts)
     assert said in reason
     assert bool(said) == bool(reason)
