@@ -23,7 +23,7 @@ SIZE = 24 << 20
 def checkout(tiny: Checkout, tmp_path: Path) -> Iterator[Checkout]:
     """A copy of the finished suite whose results lie on a file system of their own."""
     path = tmp_path / "full"
-    shutil.copytree(tiny.path, path, ignore=shutil.ignore_patterns("results"))
+    shutil.copytree(tiny.path, path, ignore=lambda folder, names: ["results"] if Path(folder) == tiny.path else [])
     (path / "results").mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(path / "results")]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
