@@ -174,7 +174,7 @@ def test_a_command_gets_its_arguments_and_needs_no_params(
 
 
 def test_every_command_is_offered() -> None:
-    assert set(COMMANDS) == {"compare", "crowd", "init", "plot", "recipes", "schema", "verify"}
+    assert set(COMMANDS) == {"compare", "crowd", "init", "plot", "pool", "recipes", "schema", "verify"}
     assert all(name in build_parser().format_help() for name in COMMANDS)
 
 

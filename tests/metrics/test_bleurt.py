@@ -59,7 +59,7 @@ def save_bleurt(folder: Path, embedding_size: int | None, without: str = "never"
 def test_equal_to_the_package_that_wrote_the_format(tmp_path: Path, embedding_size: int | None) -> None:
     model = BleurtModel(save_bleurt(tmp_path, embedding_size), "cpu")
     logits = model.logits(PAIRS[0], 32, PAIRS[1])[:, 0].tolist()
-    assert logits == pytest.approx(GOLDEN[embedding_size], abs=2e-7)
+    assert logits == pytest.approx(GOLDEN[embedding_size], abs=5e-7)
 
 
 def test_weights_that_are_not_there_are_refused(tmp_path: Path) -> None:

@@ -232,7 +232,9 @@ def test_the_model_saved_from_adapters_is_a_plain_one(model_dir, tmp_path, monke
         save_model(self)
 
     monkeypatch.setattr(OnPolicyTrainer, "save_model", watched)
-    run(tmp_path, with_lora(config(model_dir(family), family, n_iters=2), value_model="shared"))
+    RewardFunctionRegistry.add("even_share", EvenShare)  # no rollout is without a signal, whatever a CPU draws
+    cfg = config(model_dir(family), family, n_iters=2, reward_fn={"id": "even_share"})
+    run(tmp_path, with_lora(cfg, value_model="shared"))
     assert {p.name for p in (tmp_path / "model").iterdir() if "adapter" in p.name} == set()
     saved, base = auto.from_pretrained(tmp_path / "model"), auto.from_pretrained(model_dir(family))
     assert saved.state_dict().keys() == base.state_dict().keys()

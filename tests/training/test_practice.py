@@ -203,7 +203,9 @@ def test_the_adapter_beside_the_merged_model_is_the_same_model(
 
     monkeypatch.setenv("PYTHONHASHSEED", "1")
     adapters = {"r": 4, "alpha": 64, "target_modules": "all-linear"}
-    cfg = with_policy(config(model_dir(family), family, n_iters=2), lora=adapters, value_model="shared")
+    RewardFunctionRegistry.add("even_share", EvenShare)  # no rollout is without a signal, whatever a CPU draws
+    cfg = config(model_dir(family), family, n_iters=2, reward_fn={"id": "even_share"})
+    cfg = with_policy(cfg, lora=adapters, value_model="shared")
     run(tmp_path, changed(cfg, train_evaluation__keep_best={"metric": METRIC}, alg__args__learning_rate=1e-2))
     auto = AutoModelForSeq2SeqLM if family in SEQ2SEQ else AutoModelForCausalLM
     for model, adapter in (("model", "adapter"), ("best_model", "best_adapter")):
