@@ -26,6 +26,7 @@ from rl4lms.results.tables import grue_tables
 from rl4lms.results.training_facts import training_tables
 
 log = logging.getLogger(__name__)
+FIGURES = (figures.summary, figures.learning_curves, figures.kl_reward)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
             file = "statistics" if name == "estimates" else name
             write_text(scratch / f"{file}.csv", to_csv(getattr(statistics, name)))
         write_text(scratch / "training.csv", to_csv(facts))
-        for draw in (figures.summary, figures.learning_curves, figures.kl_reward):
+        for draw in FIGURES:
             (scratch / f"{draw.__name__}.png").write_bytes(draw(scores).png())
         (scratch / "statistics.png").write_bytes(statistics_figure(statistics, scores.settings).png())
     parts = f"{len(scores.settings.tasks)} tasks, {len(scores.settings.methods)} methods, {len(scores.runs)} cells"
@@ -65,7 +66,7 @@ def readme(scores: PooledScores, tables: Sequence[Table], folders: Sequence[Path
         release = Release.read(folder / MANIFEST_FILE)
         digest = sha256_file(folder / MANIFEST_FILE)
         lines.append(f"| `{folder}` | {len(release.cells)} | `{release.commit[:12]}` | `{digest}` |")
-    plots = "\n\n".join(f"![{name}]({name}.png)" for name in ("summary", "statistics", "learning_curves", "kl_reward"))
+    plots = "\n\n".join(f"![{name}]({name}.png)" for name in (*(draw.__name__ for draw in FIGURES), "statistics"))
     listed = "\n".join(lines)
     return f"""# The suite `{suite}`, of its released slices
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from rl4lms.cli import warm
+from rl4lms.config.stages import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -143,6 +144,10 @@ def test_an_ignored_signal_stays_ignored(place: str, folder: Path) -> None:
         signal.signal(signal.SIGHUP, before)
     asking.communicate("")
     assert json.loads((folder / "said.json").read_text())["hup"]
+
+
+def test_the_stages_that_it_takes_are_all_but_those_without_torch() -> None:
+    assert set(warm.STAGES) == STAGES.keys() - {"prepare", "aggregate"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
