@@ -54,6 +54,7 @@ class A2C(TextRollouts):
         for name, value in stats.items():
             self.logger.record(f"train/{name}", value)
         self.logger.record("train/n_updates", self._n_updates)
+        self.logger.record("train/n_minibatches", 1)
 
     def accumulate_gradients(self, batch: RolloutSamples) -> dict[str, float]:
         """Set `.grad` to the gradient of the rollout's loss. Returns the numbers to log."""

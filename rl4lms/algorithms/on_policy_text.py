@@ -293,11 +293,16 @@ TRAIN_DEFAULTS: dict[str, Any] = {"batch_size": 64, "n_epochs": 10}
 def construct_algorithm(alg_class: type[OnPolicyAlgorithm], kwargs: Mapping[str, Any]) -> TextRollouts:
     """An instance of an algorithm with text rollouts. A class of the user's gets SB3_DEFAULTS and TRAIN_DEFAULTS.
 
-    kwargs: policy, env, policy_kwargs and the arguments of the algorithm. `minibatch` and `seed` go to the buffer.
+    kwargs: policy, env, policy_kwargs and the arguments of the algorithm. `minibatch`, `importance_cap` and `seed` go
+    to the buffer.
     """
     composed = compose_algorithm(alg_class)
     arguments = dict(kwargs)
-    buffer_kwargs = {"minibatch": arguments.pop("minibatch", "episodes"), "seed": arguments.get("seed") or 0}
+    buffer_kwargs = {
+        "minibatch": arguments.pop("minibatch", "episodes"),
+        "importance_cap": arguments.pop("importance_cap", None),
+        "seed": arguments.get("seed") or 0,
+    }
     parameters = inspect.signature(alg_class.__init__).parameters
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     attributes: dict[str, Any] = {}

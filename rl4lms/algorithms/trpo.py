@@ -88,6 +88,7 @@ class TRPO(TextRollouts):
         self._n_updates += 1
         self.logger.record("train/value_loss", sum(losses) / len(losses))
         self.logger.record("train/n_updates", self._n_updates)
+        self.logger.record("train/n_minibatches", 1)  # steps of the policy
 
     def policy_step(self, parts: Sequence[RolloutSamples]) -> bool:
         """Move the policy along the natural gradient, by the longest tried step that KL and objective allow.

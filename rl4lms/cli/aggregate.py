@@ -23,18 +23,16 @@ from rl4lms.core.manifest import MANIFEST_FILE, build_manifest
 from rl4lms.core.result_keys import SPLIT
 from rl4lms.core.seals import check_seals
 from rl4lms.core.work_directory import input_digests, publish_directory
-from rl4lms.results import figures, gains
+from rl4lms.results import gains
 from rl4lms.results.averages import task_average
 from rl4lms.results.consistency import check_identity
 from rl4lms.results.normalised_gains import SuiteStatistics
 from rl4lms.results.report import report
 from rl4lms.results.scores import SuiteScores
-from rl4lms.results.statistics_figures import statistics_figure
 from rl4lms.results.suite import RunKey, SuiteSettings
+from rl4lms.results.suite_files import suite_tables, write_suite
 from rl4lms.results.table import Table
-from rl4lms.results.table_formats import latex, markdown, markdown_table, method_csv, to_csv
-from rl4lms.results.tables import grue_tables
-from rl4lms.results.training_facts import training_tables
+from rl4lms.results.table_formats import latex, markdown, markdown_table, to_csv
 
 log = logging.getLogger(__name__)
 
@@ -96,25 +94,15 @@ def write(out: Path, scores: SuiteScores, params: Mapping[str, Any]) -> list[Tab
     progress.phase("tables")
     found = gains.suite_gains(scores)
     statistics = SuiteStatistics.of(scores.frame, settings)
-    facts = scores.trainings.facts
-    tables = [*grue_tables(scores, statistics, found), *training_tables(scores, facts)]
+    tables = suite_tables(scores, statistics, found)
     with publish_directory(out) as scratch:
         write_json(scratch / "metrics.json", headline(scores, found))
         write_text(scratch / "scores.csv", to_csv(scores.frame))
         write_text(scratch / "curves.csv", to_csv(scores.curves))
         write_text(scratch / "significance.csv", to_csv(found, gains.COLUMNS))
-        write_text(scratch / "statistics.csv", to_csv(statistics.estimates))
-        write_text(scratch / "contrasts.csv", to_csv(statistics.contrasts))
-        write_text(scratch / "pairs.csv", to_csv(statistics.pairs))
-        write_text(scratch / "profiles.csv", to_csv(statistics.profiles))
-        write_text(scratch / "training.csv", to_csv(facts))
-        write_text(scratch / "grue.csv", method_csv(tables, settings.methods))
         write_text(scratch / "grue.md", markdown(tables, f"GRUE, suite {settings.suite}"))
         write_text(scratch / "grue.tex", latex(tables))
-        progress.phase("figures")
-        for draw in (figures.summary, figures.learning_curves, figures.kl_reward):
-            (scratch / f"{draw.__name__}.png").write_bytes(draw(scores).png())
-        (scratch / "statistics.png").write_bytes(statistics_figure(statistics, settings).png())
+        write_suite(scratch, scores, statistics, tables)
         progress.phase("report")
         html = report(scores, statistics, tables, params, configurations(scores))
         write_text(scratch / "report.html", html)

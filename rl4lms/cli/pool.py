@@ -14,19 +14,16 @@ from rl4lms.config.params import Params
 from rl4lms.core.io import sha256_file, write_text
 from rl4lms.core.manifest import MANIFEST_FILE
 from rl4lms.core.work_directory import publish_directory
-from rl4lms.results import figures, gains
+from rl4lms.results import gains
 from rl4lms.results.normalised_gains import SuiteStatistics
 from rl4lms.results.pooled import PooledScores, pooled_scores
 from rl4lms.results.release import README, Release
-from rl4lms.results.statistics_figures import statistics_figure
 from rl4lms.results.suite import SuiteSettings
+from rl4lms.results.suite_files import FIGURES, suite_tables, write_suite
 from rl4lms.results.table import Table
-from rl4lms.results.table_formats import markdown, method_csv, to_csv
-from rl4lms.results.tables import grue_tables
-from rl4lms.results.training_facts import training_tables
+from rl4lms.results.table_formats import markdown
 
 log = logging.getLogger(__name__)
-FIGURES = (figures.summary, figures.learning_curves, figures.kl_reward)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,18 +40,10 @@ def run(args: argparse.Namespace) -> None:
     scores = pooled_scores(args.releases, settings, args.tasks, args.methods)
     statistics = SuiteStatistics.of(scores.frame, scores.settings)
     untested = gains.suite_gains(scores).head(0)  # without scores per sample there is no test over them
-    facts = scores.trainings.facts
-    tables = [*grue_tables(scores, statistics, untested), *training_tables(scores, facts)]
+    tables = suite_tables(scores, statistics, untested)
     with publish_directory(args.out) as scratch:
         write_text(scratch / README, readme(scores, tables, args.releases))
-        write_text(scratch / "grue.csv", method_csv(tables, scores.settings.methods))
-        for name in ("estimates", "contrasts", "pairs", "profiles"):
-            file = "statistics" if name == "estimates" else name
-            write_text(scratch / f"{file}.csv", to_csv(getattr(statistics, name)))
-        write_text(scratch / "training.csv", to_csv(facts))
-        for draw in FIGURES:
-            (scratch / f"{draw.__name__}.png").write_bytes(draw(scores).png())
-        (scratch / "statistics.png").write_bytes(statistics_figure(statistics, scores.settings).png())
+        write_suite(scratch, scores, statistics, tables)
     parts = f"{len(scores.settings.tasks)} tasks, {len(scores.settings.methods)} methods, {len(scores.runs)} cells"
     log.info("%s: %d releases, %s", args.out, len(args.releases), parts)
 

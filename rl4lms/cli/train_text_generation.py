@@ -21,16 +21,18 @@ from rl4lms.config.schema import RunConfig
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, report_error
+from rl4lms.core.io import read_json, sha256_file, write_json
 from rl4lms.core.kernels import settle_process
 from rl4lms.core.launch import launch_rank, launch_size
 from rl4lms.core.names import check_name
-from rl4lms.core.progress_view import shown
+from rl4lms.core.progress_view import lines, shown
 from rl4lms.core.registry import Registry
 from rl4lms.core.streams import PlainFormatter, keep_standard_streams
 from rl4lms.core.work_directory import LOG_FILE, work_directory
 from rl4lms.tracking.backends import BACKENDS, Backend, check_backends, open_backend
 from rl4lms.tracking.tracker import Tracker
 from rl4lms.training.dry_run import check_run
+from rl4lms.training.hub import check_push, push_model
 from rl4lms.training.identity import RunIdentity
 
 logger = logging.getLogger("rl4lms")
@@ -44,8 +46,17 @@ TRAINERS = Registry(
 )
 
 
+FINISHED = ".finished.json"
 # What a reader looks for first in the directory of a run.
-RESULTS = ("model/", "best_model/", "val_split_metrics.jsonl", "test_split_metrics.jsonl", "rollout_info.jsonl")
+RESULTS = (
+    "model/",
+    "adapter/",
+    "best_model/",
+    "best_adapter/",
+    "val_split_metrics.jsonl",
+    "test_split_metrics.jsonl",
+    "rollout_info.jsonl",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -123,7 +134,10 @@ def checked(given: Mapping[str, Any], source: str) -> RunConfig:
 
 
 def run_training(config: RunConfig, run_dir: Path, backends: Callable[[], list[Backend]]) -> None:
-    """Run in `run_dir`; resumes what an equal run left there, and sets aside what another one did."""
+    """Run in `run_dir`; resumes what an equal run left there, and sets aside what another one did.
+
+    Of a finished run whose results are as it left them nothing is loaded; its model is pushed, if that is asked for.
+    """
     if config.is_supervised and launch_size() > 1:
         raise ConfigError("alg.id: supervised runs in one process; launch it without torchrun or accelerate.")
     if launch_rank() > 0:  # computes with the first process, which writes
@@ -134,17 +148,41 @@ def run_training(config: RunConfig, run_dir: Path, backends: Callable[[], list[B
         log_file = logging.FileHandler(run_dir / LOG_FILE, encoding="utf-8", errors="backslashreplace")
         log_file.setFormatter(PlainFormatter("%(asctime)s [%(levelname)s] %(message)s"))
         logger.addHandler(log_file)
-        tracker = Tracker(run_dir, backends=backends())
         try:
-            trainer = TRAINERS.load("supervised" if config.is_supervised else "on_policy")
-            trainer(config, run_dir, tracker=tracker, identity=identity)
+            if launch_size() == 1 and _is_finished(run_dir):  # the other processes of a launch do not know it
+                logger.info("finished before: nothing is left to train")
+                check_push(config.push_to_hub)
+                push_model(config.push_to_hub, run_dir / "model")
+            else:
+                _train(config, run_dir, backends(), identity)
             where = f"results in {run_dir}: {', '.join(found for found in RESULTS if (run_dir / found).exists())}"
             progress.results_lie(where)
-            tracker.log_progress(where)
+            lines.info("%s", where)
         finally:
-            tracker.close()
             logger.removeHandler(log_file)
             log_file.close()
+
+
+def _results(run_dir: Path) -> dict[str, str]:
+    """path -> sha256 of each file of a run's results, below its directory."""
+    found = [path for name in RESULTS for path in (run_dir / name, *(run_dir / name).rglob("*")) if path.is_file()]
+    return {str(path.relative_to(run_dir)): sha256_file(path) for path in found}
+
+
+def _is_finished(run_dir: Path) -> bool:
+    """Whether a run has ended in its directory, and its results are still what it wrote."""
+    return (run_dir / FINISHED).is_file() and read_json(run_dir / FINISHED) == _results(run_dir)
+
+
+def _train(config: RunConfig, run_dir: Path, backends: list[Backend], identity: RunIdentity) -> None:
+    """Train to the end, and note what the results are, so that the same command needs no work."""
+    tracker = Tracker(run_dir, backends=backends)
+    try:
+        trainer = TRAINERS.load("supervised" if config.is_supervised else "on_policy")
+        trainer(config, run_dir, tracker=tracker, identity=identity)
+    finally:
+        tracker.close()
+    write_json(run_dir / FINISHED, _results(run_dir))
 
 
 def tracked(args: argparse.Namespace) -> list[str]:

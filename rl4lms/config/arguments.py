@@ -7,7 +7,7 @@ the user's are passed on unread.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -27,6 +27,11 @@ class AlgorithmArguments:
     ] = 0.0
     warmup_steps: Annotated[Natural, "The same, in iterations."] = 0
     gradient_accumulation_steps: Annotated[Count, "Parts that a minibatch is split into to fit into memory."] = 1
+    importance_cap: Annotated[
+        Annotated[float, Range(minimum=1)] | None,
+        "With bfloat16, weigh a token's advantage by its probability in the update over that in the sampler, at most "
+        "this; null does not.",
+    ] = None
     tensorboard_log: Annotated[str | None, "Without effect here; use --track tensorboard."] = None
     verbose: Annotated[int | None, "Without effect here."] = None
     device: Annotated[str | None, "cpu, cuda, cuda:0, ...; null takes a GPU if there is one."] = None
@@ -282,16 +287,21 @@ def mask_complaint(mask_type: str, top_mask: float) -> str | None:
     return f"{top_mask:g} with mask_type {mask_type}, expected {wanted}."
 
 
-def warmup_complaint(arguments: AlgorithmArguments, n_iters: int | None, total_tokens: int | None) -> str | None:
-    """What is wrong with `warmup_steps`: given beside a ratio, longer than the run, or of no known share of it."""
+def run_complaints(
+    arguments: AlgorithmArguments, n_iters: int | None, total_tokens: int | None, dtype: object
+) -> Iterator[tuple[str, str]]:
+    """(key path, what is wrong there) for arguments that contradict the length of the run or the policy's `dtype`."""
     steps = arguments.warmup_steps
     if steps and arguments.warmup_ratio:
-        return f"{steps}, and warmup_ratio {arguments.warmup_ratio}; keep one of them."
-    if steps and total_tokens is not None:
-        return "counts iterations, but the run ends by train_evaluation.total_tokens; give warmup_ratio."
-    if n_iters is not None and steps >= n_iters:
-        return f"{steps}, expected less than train_evaluation.n_iters {n_iters}."
-    return None
+        yield "alg.args.warmup_steps", f"{steps}, and warmup_ratio {arguments.warmup_ratio}; keep one of them."
+    elif steps and total_tokens is not None:
+        wrong = "counts iterations, but the run ends by train_evaluation.total_tokens; give warmup_ratio."
+        yield "alg.args.warmup_steps", wrong
+    elif n_iters is not None and steps >= n_iters:
+        yield "alg.args.warmup_steps", f"{steps}, expected less than train_evaluation.n_iters {n_iters}."
+    if arguments.importance_cap is not None and dtype == "float32":
+        wrong = "sampler and update agree in float32; write null, or alg.policy.args.dtype: bfloat16."
+        yield "alg.args.importance_cap", wrong
 
 
 def clip_complaint(low: Any, high: Any) -> str | None:

@@ -26,6 +26,8 @@ def group_complaints(
     """
     if kl_div.coeff and name in WITHOUT_KL:
         yield "alg.kl_div.coeff", f"{name} has no KL penalty; write 0."
+    if arguments.importance_cap is not None and name in WITHOUT_KL:
+        yield "alg.args.importance_cap", f"{name} learns from no advantages; write null."
     if kl_div.norm_reward:
         yield "alg.kl_div.norm_reward", "not used by an algorithm of groups; write false."
     yield from _sizes(name, arguments, longest)

@@ -22,7 +22,7 @@ from rl4lms.config.arguments import (
     group_arguments,
     mask_complaint,
     refuse_float16,
-    warmup_complaint,
+    run_complaints,
 )
 from rl4lms.config.generation import (
     GenerationConfig,
@@ -241,9 +241,9 @@ class _Reading:
             for path, wrong in group_complaints(alg["id"], arguments, env.args, longest, kl_div):
                 raise self._wrong(path, wrong)
         if isinstance(arguments, AlgorithmArguments):
-            warmup = warmup_complaint(arguments, evaluation.n_iters, evaluation.total_tokens)
-            if warmup is not None:
-                raise self._wrong("alg.args.warmup_steps", warmup)
+            dtype = policy.argument("dtype")
+            for path, wrong in run_complaints(arguments, evaluation.n_iters, evaluation.total_tokens, dtype):
+                raise self._wrong(path, wrong)
         self._check_maskable(alg["id"], policy.id)
         theirs = "train_evaluation.generation_kwargs"
         rollout, decoding = share_token_facts(policy.generation, evaluation.generation_kwargs, theirs, self.source)

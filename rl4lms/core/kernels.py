@@ -1,8 +1,9 @@
-"""Sets which compute kernels and how many threads this process uses, so that other CPUs give the same numbers.
+"""Sets which compute kernels and how many threads this process uses, so that CPUs of one maker give the same numbers.
 
 PyTorch, MKL and oneDNN choose kernels by the CPU that they run on, and a sum in another order is another number.
 `portable` makes all three use their AVX2 kernels, which every x86-64 CPU of the last ten years has, and makes MKL use
-those whose results do not depend on memory alignment. `native` leaves the choice to the libraries. They read their
+those whose results do not depend on memory alignment. MKL still has other kernels for AMD than for Intel, in some
+products, exp, log and square roots (docs/numerics.md). `native` leaves the choice to the libraries. They read their
 environment variables once, so these must be set before torch is imported.
 """
 

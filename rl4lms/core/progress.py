@@ -43,7 +43,8 @@ class ShownSample:
 class State:
     """Everything that is shown of a run. Times are those of `time.monotonic`.
 
-    whole: the run's progress. The remaining time follows from its pace since `first_at`, when `first` units were done.
+    whole: the run's progress; share: how much of the run is done. The remaining time follows from its pace since
+    `first_at`, when it was `first`.
     phase, detail: what happens now, and how far it is. numbers: the latest measured numbers by name; history: earlier
     values of the first of them. parts: the latest mean of each reward of a weighted sum. scores: split -> metric ->
     its latest value, and how much it has changed since the first evaluation. results: where they lie, once there are.
@@ -52,7 +53,8 @@ class State:
     title: str = ""
     started_at: float = 0.0
     whole: Count = Count()
-    first: int = 0
+    share: float = 0.0
+    first: float = 0.0
     first_at: float = 0.0
     phase: Count = Count()
     detail: Count = Count()
@@ -68,10 +70,8 @@ class State:
 
     def remaining(self, now: float) -> float | None:
         """Estimated seconds until the end; None if they are not known yet."""
-        done = self.whole.done - self.first
-        if done <= 0 or not self.whole.total:
-            return None
-        return max((now - self.first_at) / done * (self.whole.total - self.whole.done), 0.0)
+        done = self.share - self.first
+        return (now - self.first_at) / done * (1.0 - self.share) if done > 0 else None
 
     def doing(self) -> str:
         return ", ".join(str(count) for count in (self.phase, self.detail) if count.name)
@@ -105,11 +105,15 @@ def title(text: str) -> None:
     _state.title = safe_for_terminal(text)
 
 
-def steps(done: int, total: int, unit: str) -> None:
-    """Set the run's progress. The remaining time is estimated from the pace since the first call."""
-    if (unit, total) != (_state.whole.name, _state.whole.total) or done < _state.first:
-        _state.first, _state.first_at = done, time.monotonic()
-    _state.whole = Count(safe_for_terminal(unit), done, total)
+def steps(done: int, total: int, unit: str, *, spent: float = 0.0) -> None:
+    """Set the run's progress. The remaining time is estimated from the pace since the first call.
+
+    spent: the share that is used up of another budget, which may end the run before the last unit.
+    """
+    share = min(max(done / total if total else 0.0, spent), 1.0)
+    if (unit, total) != (_state.whole.name, _state.whole.total) or share < _state.first:
+        _state.first, _state.first_at = share, time.monotonic()
+    _state.whole, _state.share = Count(safe_for_terminal(unit), done, total), share
 
 
 def numbers(measured: Mapping[str, float]) -> None:

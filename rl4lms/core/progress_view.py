@@ -136,8 +136,9 @@ def view(width: int = WIDTH) -> RenderableType:
     rows: list[RenderableType] = [head]
     if state.whole.total:
         bar = Table.grid(padding=(0, 1))
-        share = f"{100 * state.whole.done // state.whole.total} %"
-        bar.add_row(Text(str(state.whole)), ProgressBar(state.whole.total, state.whole.done, width=36), share)
+        bar.add_row(
+            Text(str(state.whole)), ProgressBar(1.0, state.share, width=36), f"{int(100 * state.share + 1e-9)} %"
+        )
         rows.append(bar)
     if state.numbers:
         numbers = Text(no_wrap=True, overflow="ellipsis")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -126,8 +127,6 @@ class JudgeReward(BatchedEpisodeReward):
 
     def _forward(self, rows: Sequence[Sequence[int]]) -> list[float]:
         """The scores of B questions. Padding is at the right, where no token before it sees it."""
-        import inspect
-
         import torch
 
         lengths = [len(row) for row in rows]

@@ -16,6 +16,7 @@ from rl4lms.core import progress
 from rl4lms.core.errors import ConfigError, unknown
 from rl4lms.core.seeding import torch_generator
 from rl4lms.numerics.advantages import gae
+from rl4lms.numerics.importance import truncated_weights
 from rl4lms.numerics.losses import token_weights
 from rl4lms.numerics.masked import whiten
 from rl4lms.policies.sequences import TokenView
@@ -35,6 +36,9 @@ class EpisodeRolloutBuffer(BaseBuffer):
     normalize_advantage: advantages get mean 0 and standard deviation 1 (docs/numerics.md, line 12). With "transitions"
     this is done in each minibatch, as published. With "episodes" it is done once over the rollout: a minibatch may be a
     single episode, and its mean advantage is what distinguishes it from others. Returns are not changed.
+
+    importance_cap: a minibatch's advantages are weighted by min(probability in the update / in the sampler, cap), for
+    half precision, in which the two round differently (docs/numerics.md, line 29). None does not.
 
     Three things are set by the algorithm (`rl4lms.algorithms.on_policy_text`): `estimator`, which maps the episodes to
     advantages (B, T) or (B,), instead of GAE; `aggregation`, of a loss over tokens (docs/numerics.md, line 32); and
@@ -58,12 +62,13 @@ class EpisodeRolloutBuffer(BaseBuffer):
         minibatch: str = "episodes",
         seed: int = 0,
         normalize_advantage: bool = False,
+        importance_cap: float | None = None,
     ) -> None:
         super().__init__(buffer_size, observation_space, action_space, device, n_envs=n_envs)
         if minibatch not in MINIBATCH_UNITS:
             raise ConfigError(unknown("minibatch unit", minibatch, MINIBATCH_UNITS, "alg.args.minibatch"))
         self.gamma, self.gae_lambda, self.minibatch, self.seed = gamma, gae_lambda, minibatch, seed
-        self.normalize_advantage = normalize_advantage
+        self.normalize_advantage, self.importance_cap = normalize_advantage, importance_cap
         self.iteration = 0
         self.reset()
 
@@ -164,6 +169,9 @@ class EpisodeRolloutBuffer(BaseBuffer):
         advantages = self.advantages[rows, cols]
         if self.normalize_advantage and self.minibatch == "transitions":
             advantages = whiten(advantages, torch.ones_like(advantages, dtype=torch.bool))
+        if self.importance_cap is not None and e.sampler_logprobs is not None:
+            sampled = e.sampler_logprobs[rows, cols]
+            advantages = advantages * truncated_weights(e.logprobs[rows, cols], sampled, self.importance_cap)
         weights = token_weights(torch.bincount(local_rows), self.aggregation, self.longest)[local_rows]
         return RolloutSamples(
             observations=view,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import math
 import os
 import random
 import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,9 +50,36 @@ def resumed(unit: str, done: int, n: int) -> str:
 
 
 def parameters_of(module: nn.Module, skip: tuple[str, ...] = ()) -> dict[str, Tensor]:
-    """All parameters and buffers by name, tied ones once, except names that start with one of `skip`."""
+    """All parameters and buffers by name, tied ones once, except names that start with one of `skip`.
+
+    Weights under adapters are left out, too: they stay as they were loaded (`weights_under_adapters`).
+    """
     named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    return {k: v.detach() for k, v in named.items() if not k.startswith(skip)}
+    under = weights_under_adapters(module)
+    return {k: v.detach() for k, v in named.items() if not k.startswith(skip) and k not in under}
+
+
+def weights_under_adapters(module: nn.Module) -> dict[str, Tensor]:
+    """The parameters by name that peft's adapters leave as they are: those of the models that have been adapted."""
+    adapted = tuple(name for name, part in module.named_modules() if hasattr(part, "peft_config"))
+    frozen = ((name, p) for name, p in module.named_parameters() if not p.requires_grad and "lora_" not in name)
+    return {name: p.detach() for name, p in frozen if any(name.startswith(f"{of}." if of else "") for of in adapted)}
+
+
+_digests: weakref.WeakKeyDictionary[nn.Module, str | None] = weakref.WeakKeyDictionary()
+
+
+def _digest_under_adapters(module: nn.Module, skip: tuple[str, ...]) -> str | None:
+    """sha256 over the weights under a module's adapters, which is computed once; None without adapters."""
+    if module not in _digests:
+        digest = hashlib.sha256()
+        under = {name: p for name, p in weights_under_adapters(module).items() if not name.startswith(skip)}
+        for name, tensor in under.items():
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+            raw: Any = tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy()
+            digest.update(raw)
+        _digests[module] = digest.hexdigest() if under else None
+    return _digests[module]
 
 
 def load_parameters(module: nn.Module, tensors: Mapping[str, Tensor], skip: tuple[str, ...] = ()) -> None:
@@ -104,10 +133,27 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
 def training_tensors(
     module: nn.Module, optimizer: torch.optim.Optimizer, name: str, skip: tuple[str, ...] = ()
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """(parameters as "<name>.*" and their moments as "optimizer.*", the rest of the optimiser's state)."""
+    """(parameters as "<name>.*" and their moments as "optimizer.*", the rest of the optimiser's state).
+
+    Of weights under adapters the rest has a digest.
+    """
     moments, rest = optimizer_tensors(optimizer)
+    rest["under_adapters"] = _digest_under_adapters(module, skip)
     tensors = {f"{name}.{k}": v for k, v in parameters_of(module, skip).items()}
     return tensors | {f"optimizer.{k}": v for k, v in moments.items()}, rest
+
+
+def load_weights(
+    module: nn.Module,
+    name: str,
+    tensors: Mapping[str, Tensor],
+    rest: Mapping[str, Any],
+    skip: tuple[str, ...] = (),
+) -> None:
+    """Load the weights of `training_tensors` into a module. Raises RunError if it is another one."""
+    if rest["under_adapters"] != _digest_under_adapters(module, skip):
+        raise RunError("checkpoint: the model under its adapters has other weights than when the run began.")
+    load_parameters(module, with_prefix(tensors, name), skip)
 
 
 def load_training(
@@ -118,8 +164,8 @@ def load_training(
     rest: Mapping[str, Any],
     skip: tuple[str, ...] = (),
 ) -> None:
-    """Load the result of `training_tensors` into a module and its optimiser."""
-    load_parameters(module, with_prefix(tensors, name), skip)
+    """Load the result of `training_tensors` into a module and its optimiser. Raises RunError as `load_weights` does."""
+    load_weights(module, name, tensors, rest, skip)
     load_optimizer(optimizer, with_prefix(tensors, "optimizer"), rest)
 
 

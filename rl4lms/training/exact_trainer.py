@@ -24,8 +24,8 @@ from rl4lms.training.checkpoint import (
     load_generator_state,
     load_newest_checkpoint,
     load_optimizer,
-    load_parameters,
     load_scheduler,
+    load_weights,
     resumed,
     save_checkpoint,
     scheduler_state,
@@ -95,7 +95,8 @@ class ExactTrainer(Trainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         assert self._found is not None
-        load_parameters(self._own_model, with_prefix(self._found[0], "model"))
+        tensors, state = self._found
+        load_weights(self._own_model, "model", tensors, state["optimizer"])
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if self._found is not None:

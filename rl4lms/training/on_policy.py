@@ -115,7 +115,7 @@ class OnPolicyTrainer:
         progress.phase("loading")
         self.algorithm.set_logger(Logger(folder=None, output_formats=[]))
         done = self.load()
-        progress.steps(done, self.n_iters, "iteration")
+        progress.steps(done, self.n_iters, "iteration", spent=self.spent)
         if done == 0:
             self.tracker.load_state_dict({})  # removes lines of a run that was killed before its first checkpoint
             self.evaluate(0)
@@ -158,9 +158,13 @@ class OnPolicyTrainer:
     @property
     def is_finished(self) -> bool:
         """Whether the iterations, or the tokens that may be sampled, are used up, or evaluations do not improve."""
+        return self.spent >= 1.0 or self.algorithm.iteration >= self.n_iters or self.comparison.says_stop
+
+    @property
+    def spent(self) -> float:
+        """The share of the tokens that may be sampled that have been; 0 if they are not limited."""
         total = self.algorithm.total_tokens
-        spent = total is not None and self.algorithm.n_sampled_tokens >= total
-        return bool(spent or self.algorithm.iteration >= self.n_iters or self.comparison.says_stop)
+        return 0.0 if total is None else self.algorithm.n_sampled_tokens / total
 
     @property
     def is_best(self) -> bool:
@@ -268,7 +272,7 @@ class IterationCallback(BaseCallback):
         self.trainer.tracker.log_timing(
             iteration - 1, {"time/iteration_s": wall, "time/iteration_cpu_s": cpu, "time/steps_per_s": n_steps / wall}
         )
-        progress.steps(iteration, self.trainer.n_iters, "iteration")
+        progress.steps(iteration, self.trainer.n_iters, "iteration", spent=self.trainer.spent)
         progress.numbers({"steps/s": n_steps / wall})
         progress.phase("")
         self.trainer.tracker.log_progress(progress.state().line(time.monotonic()))

@@ -37,7 +37,7 @@ def without_config(run: Any) -> dict[str, str]:
     return {
         name: digest
         for name, digest in contents(run.path).items()
-        if name not in ("config.json", ".run.json", "log.txt")
+        if name not in ("config.json", ".run.json", ".finished.json", "log.txt")
     }
 
 

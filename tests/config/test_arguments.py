@@ -100,7 +100,7 @@ def test_policies_and_algorithms_take_what_is_tabled() -> None:
     for name, kind in ALGORITHM_ARGUMENTS.items():
         cls = AlgorithmRegistry.get(name)
         taken = {p for c in cls.__mro__ for p in inspect.signature(c.__init__).parameters}
-        assert set(hints(kind)) - {"minibatch", *SCHEDULE} <= taken - ours, name
+        assert set(hints(kind)) - {"minibatch", "importance_cap", *SCHEDULE} <= taken - ours, name
         for field, default in ((f, inspect.signature(cls.__init__).parameters.get(f)) for f in hints(kind)):
             if default is not None:
                 assert default.default == getattr(kind, field), field

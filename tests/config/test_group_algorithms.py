@@ -81,6 +81,15 @@ def test_arguments_of_a_critic_are_unknown(on_policy: Config, name: str, key: st
         assert 'Did you mean "n_minibatches"?' in told
 
 
+@pytest.mark.parametrize("name", GROUPS)
+def test_only_advantages_are_weighted_by_importance(on_policy: Config, name: str) -> None:
+    value = changed(by(on_policy, name, importance_cap=2.0, **SIZES), "alg.policy.args.dtype", "bfloat16")
+    if name in WITHOUT_KL:
+        assert message(value) == f"run.yml: alg.args.importance_cap: {name} learns from no advantages; write null."
+    else:
+        assert RunConfig.from_dict(value).alg.args.importance_cap == 2.0
+
+
 @pytest.mark.parametrize("name", ["ppo", "nlpo", "a2c", "trpo"])
 def test_an_algorithm_with_a_critic_needs_values(on_policy: Config, name: str) -> None:
     config = changed(changed(on_policy, "alg.id", name), "alg.policy.args.value_model", "none")

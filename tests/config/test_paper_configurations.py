@@ -56,6 +56,7 @@ LEFT_OUT = {
         f"train_evaluation.{key}" for key in ("n_iters", "eval_every", "save_every")
     ),  # of a supervised run, checked below
     *(f"alg.args.{key}" for key in ("gradient_accumulation_steps", "tensorboard_log", "verbose", "device", *SCHEDULE)),
+    "alg.args.importance_cap",
     *(f"alg.policy.args.{key}" for key in ("dtype", "lora", "gradient_checkpointing")),
     *(f"generation_kwargs.{key}" for key in ("max_length", "no_repeat_ngram_size", "repetition_penalty")),
     *(f"generation_kwargs.{key}" for key in ("num_beams", "length_penalty", "early_stopping", "post_processing_fn")),

@@ -143,6 +143,19 @@ def test_what_remains_is_counted_from_where_a_resumed_run_began(monkeypatch: pyt
     assert progress.state().remaining(now[0]) is None
 
 
+def test_what_remains_follows_from_the_budget_that_ends_the_run_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    progress.begin("run")
+    progress.steps(0, 1000, "iteration", spent=0.0)
+    now[0] = 6.0
+    progress.steps(2, 1000, "iteration", spent=0.25)
+    assert progress.state().remaining(now[0]) == pytest.approx(18.0)
+    assert "25 %" in "".join(drawn(78)) and "iteration 2/1000" in "".join(drawn(78))
+    progress.steps(9, 1000, "iteration", spent=1.02)
+    assert progress.state().remaining(now[0]) == 0.0 and "100 %" in "".join(drawn(78))
+
+
 def test_counts_clocks_figures_and_sparklines_read_well() -> None:
     assert [str(c) for c in (Count("saving"), Count("minibatch", 3), Count("token", 3, 9))] == [
         "saving",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,3 +100,21 @@ def test_advantages_are_as_computed_where_nothing_is_asked(unit: str) -> None:
     buffer = filled(batch, minibatch=unit)
     assert sorted(torch.cat(seen(buffer)).tolist()) == sorted(buffer.advantages[batch.mask].double().tolist())
     assert abs(float(buffer.advantages[batch.mask].mean())) > 1e-2
+
+
+@pytest.mark.parametrize("minibatch", ["episodes", "transitions"])
+def test_whitened_advantages_are_weighted_by_update_over_sampler_up_to_the_cap(minibatch: str) -> None:
+    """docs/numerics.md, line 29: the weight is of the advantage alone; returns and the weights of a loss stay."""
+    batch = rollout(range(5, 9), n_steps=40)
+    noise = torch.randn(batch.mask.shape, generator=torch.Generator().manual_seed(1)) * batch.mask
+    batch = replace(batch, logprobs=torch.where(batch.mask, -1.0, 0.0), sampler_logprobs=noise - 1.0)
+    arguments = {"minibatch": minibatch, "normalize_advantage": True}
+    (plain,) = filled(batch, **arguments).get(None)
+    (weighted,) = filled(batch, importance_cap=1.5, **arguments).get(None)
+    at = plain.observations.rows, plain.observations.cols
+    expected = torch.exp(-noise[at]).clamp(max=1.5)
+    assert 0 < int((expected == 1.5).sum()) < 40
+    assert_close(weighted.advantages, plain.advantages * expected)
+    assert torch.equal(weighted.returns, plain.returns) and torch.equal(weighted.weights, plain.weights)
+    (unknown,) = filled(replace(batch, sampler_logprobs=None), importance_cap=1.5, **arguments).get(None)
+    assert torch.equal(unknown.advantages, plain.advantages)

@@ -27,7 +27,7 @@ CAUSAL: dict[str, Any] = {
     "env": {"n_envs": 3, "n_reward_workers": 2, "reward_timeout_s": 300},
     "env.args": {"max_prompt_length": 1, "max_episode_length": 7, "terminate_on_eos": False, "priority_scale": 0.5,
                  "context_start_token": 1, "prompt_truncation_side": "right"},
-    "args": {"lr_scheduler_type": "linear", "warmup_steps": 1},
+    "args": {"lr_scheduler_type": "linear", "warmup_steps": 1, "importance_cap": 2.0},
     "kl_div": {"coeff": 0.3, "target_kl": 0.2, "norm_reward": True},
     "policy": {"weight_decay": 0.1, "apply_model_parallel": False, "prompt_truncation_side": "right",
                "value_model": "shared", "dtype": "bfloat16", "optimizer_kwargs": {"eps": 1e-6},
@@ -68,7 +68,7 @@ def test_no_key_is_left_out():
     assert given["tokenizer"] | base >= set(hints(TokenizerConfig))
     assert given["env"] | base >= set(hints(EnvConfig))
     assert given["env.args"] >= set(hints(EnvArguments))
-    assert given["args"] >= set(SCHEDULE), "other arguments are those of the algorithms' own tests"
+    assert given["args"] >= {"importance_cap", *SCHEDULE}, "other arguments are those of the algorithms' own tests"
     assert given["kl_div"] >= set(hints(KLConfig))
     assert given["policy"] | base >= set(hints(MaskablePolicyArguments))
     assert given["train_evaluation"] | base >= set(hints(TrainEvaluationConfig))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.server
 import json
+import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 import huggingface_hub.constants
 import pytest
 
-from rl4lms.cli.train_text_generation import run_training
+from rl4lms.cli import train_text_generation
+from rl4lms.cli.train_text_generation import TRAINERS, run_training
 from rl4lms.config.schema import RunConfig
 from rl4lms.core.errors import ConfigError, RunError
 from rl4lms.core.tables import DataPoolRegistry
@@ -126,6 +128,26 @@ def test_where_a_model_goes_is_no_part_of_what_it_is(hub: Hub, model_dir: Any, t
     hub.status = 200
     run_training(pushing(model_dir("gpt2")), tmp_path, list)
     assert "model.safetensors" in hub.files and (tmp_path / "checkpoints").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("launched", [False, True])
+def test_of_a_finished_run_nothing_is_loaded_unless_a_result_was_touched(
+    model_dir: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, launched: bool
+) -> None:
+    cfg, opened = config(model_dir("gpt2"), n_iters=1), list[str]()
+    run_training(cfg, tmp_path / "run", list)
+    loaded = []
+    monkeypatch.setattr(TRAINERS, "load", lambda name: lambda *_, **__: loaded.append(name))
+    monkeypatch.setattr(train_text_generation, "launch_size", lambda: 1 + launched)
+    caplog.set_level(logging.INFO, logger="rl4lms")
+    caplog.clear()
+    run_training(cfg, tmp_path / "run", lambda: opened.append("backend") or [])
+    assert loaded == opened == [] or (launched and loaded), "the others of a launch wait for the first process"
+    assert launched or caplog.messages[0] == "finished before: nothing is left to train"
+    assert caplog.messages[-1].startswith(f"results in {tmp_path / 'run'}: model/, ")
+    (tmp_path / "run" / "model" / "config.json").write_text("{}")
+    run_training(cfg, tmp_path / "run", list)
+    assert loaded[-1:] == ["on_policy"]
 
 
 def test_what_cannot_be_pushed_is_refused_before_any_work(

@@ -136,6 +136,22 @@ def test_resume_is_exact(model_dir, tmp_path, monkeypatch, family, policy):
     check_resume(with_policy(config(model_dir(family), family), **policy), tmp_path, monkeypatch)
 
 
+def test_a_checkpoint_holds_adapters_without_the_weights_under_them(model_dir, tmp_path):
+    pytest.importorskip("peft")
+    cfg = with_policy(config(model_dir("gpt2"), n_iters=1), **POLICIES["lora-nlpo"])
+    run(tmp_path / "run", cfg)
+    kept = load_file(tmp_path / "run" / "checkpoints" / "00000001" / "tensors.safetensors")
+    saved = {name.partition(".")[2] for name in kept if name.startswith("policy.")}
+    assert {name.partition(".")[0] for name in saved} == {"policy_model", "mask_model", "value_head"}
+    assert all("lora_" in name for name in saved - {"value_head.weight", "value_head.bias"})
+    trainer = OnPolicyTrainer(cfg, tmp_path / "run", Tracker(tmp_path / "run"))
+    with torch.no_grad():
+        trainer.algorithm.policy.get_language_model().get_input_embeddings().weight[0, 0] += 1
+    with pytest.raises(RunError, match="the model under its adapters has other weights than when the run began"):
+        trainer.load()
+    trainer.close()
+
+
 @pytest.mark.parametrize("case", WITHOUT_CRITIC)
 def test_resume_is_exact_without_a_critic(model_dir, tmp_path, monkeypatch, case):
     algorithm, args, policy, family = WITHOUT_CRITIC[case]

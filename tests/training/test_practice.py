@@ -96,6 +96,11 @@ def test_a_schedule_is_exact_under_resume(
     ("changes", "said"),
     [
         ({"alg__args__warmup_steps": 4}, "alg.args.warmup_steps: 4, expected less than train_evaluation.n_iters 4."),
+        (
+            {"alg__args__importance_cap": 2.0},
+            "alg.args.importance_cap: sampler and update agree in float32; write null",
+        ),
+        ({"alg__args__importance_cap": 0.5}, "alg.args.importance_cap: expected a number >= 1 or null, found 0.5"),
         ({"alg__args__warmup_steps": 1, "alg__args__warmup_ratio": 0.1}, "1, and warmup_ratio 0.1; keep one of them"),
         ({"alg__args__warmup_steps": 1, "train_evaluation__total_tokens": 9}, "counts iterations, but the run ends by"),
         ({"alg__args__warmup_ratio": 1.0}, "alg.args.warmup_ratio: expected a number >= 0 and < 1, found 1.0."),
