@@ -6,6 +6,7 @@ transformers is imported only when a cache is made, because checking a configura
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -91,6 +92,17 @@ def decoding_cache(model: Any, room: int = 0) -> Cache:
     own = DynamicCache(config=model.config)
     own.layers = [growing_layer()(room) if type(layer) is DynamicLayer else layer for layer in own.layers]
     return EncoderDecoderCache(own, DynamicCache(config=model.config)) if model.config.is_encoder_decoder else own
+
+
+def in_cache(model: Any, cache: Cache) -> dict[str, Any]:
+    """A model's argument for a cache, which the forward writes into. transformers 5.24 gave it another name."""
+    parameters = inspect.signature(without_adapters(model).forward).parameters
+    return {"cache" if "cache" in parameters else "past_key_values": cache}
+
+
+def without_adapters(model: Any) -> Any:
+    """The model that adapters of peft were put on; any other one as it is."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def keep_rows(cache: Any, rows: Tensor) -> None:

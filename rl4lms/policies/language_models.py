@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rl4lms.core.errors import ConfigError
 from rl4lms.core.pretrained import from_pretrained, model_from_pretrained
 from rl4lms.numerics.categorical import action_logprobs, masked_logits
-from rl4lms.policies.cache import keep_rows
+from rl4lms.policies.cache import in_cache, keep_rows, without_adapters
 from rl4lms.policies.recomputation import is_recomputed
 from rl4lms.policies.sequences import Sequences, TokenView
 
@@ -74,13 +74,9 @@ def mask_or_none(mask: Tensor) -> Tensor | None:
     return None if bool(mask.all()) else mask
 
 
-def _without_adapters(module: Any) -> Any:
-    return module.get_base_model() if hasattr(module, "get_base_model") else module
-
-
 def accepts_positions(module: Any) -> bool:
     """Whether the model takes position_ids. A peft model takes what its base takes, without naming it."""
-    return "position_ids" in inspect.signature(_without_adapters(module).forward).parameters
+    return "position_ids" in inspect.signature(without_adapters(module).forward).parameters
 
 
 def to_right_padding(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,7 +105,7 @@ def last_block_of_responses(model: Any, length: int, n: int) -> Iterator[None]:
     The others are 0. Nothing reads them, and this part is three quarters of a block's work. Models that are not in
     BLOCKS compute everything.
     """
-    trunk = _without_adapters(model).base_model
+    trunk = without_adapters(model).base_model
     if trunk.config.model_type not in BLOCKS:
         yield
         return
@@ -174,7 +170,7 @@ class CausalScorer:
         The responses to a prompt continue copies of its cache, through which the gradient flows. Only the models in
         SHARES can do so, and not if blocks are computed again, which would write the cache twice.
         """
-        trunk, shared = _without_adapters(model).base_model, sequences.prompts()
+        trunk, shared = without_adapters(model).base_model, sequences.prompts()
         if shared is None or trunk.config.model_type not in SHARES or is_recomputed(trunk):
             return None
         from transformers.cache_utils import DynamicCache
@@ -184,7 +180,7 @@ class CausalScorer:
         cache = DynamicCache(config=trunk.config)
         inputs = {"input_ids": ids, "attention_mask": mask_or_none(mask), "position_ids": position_ids(mask)}
         with last_block_of_responses(model, ids.shape[1], 1):
-            prompt: Tensor = trunk(**inputs, past_key_values=cache, use_cache=True).last_hidden_state[group, -1:]
+            prompt: Tensor = trunk(**inputs, **in_cache(trunk, cache), use_cache=True).last_hidden_state[group, -1:]
         if sequences.response_ids.shape[1] == 1:
             return prompt
         keep_rows(cache, group)
@@ -194,8 +190,8 @@ class CausalScorer:
             input_ids=ids,
             attention_mask=mask_or_none(torch.cat([mask[group], real], dim=1)),
             position_ids=positions,
-            past_key_values=cache,
             use_cache=True,
+            **in_cache(trunk, cache),
         ).last_hidden_state
         return torch.cat([prompt, response], dim=1)
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rl4lms.policies.cache import decoding_cache, growing_layer, keep_rows
+from rl4lms.policies.cache import decoding_cache, growing_layer, in_cache, keep_rows
 from rl4lms.policies.language_models import (
     BLOCKS,
     accepts_positions,
@@ -42,6 +42,7 @@ class CausalSession:
         self.mask = mask_or_none(mask)
         self.positions = position_ids(mask) if accepts_positions(model) else None
         self.cache: Any = decoding_cache(model, mask.shape[1])
+        self._in_cache = in_cache(model, self.cache)
         self._ready_masks = _takes_ready_masks(model, self.cache)
 
     def start(self) -> Tensor:
@@ -58,12 +59,11 @@ class CausalSession:
         output = self.model(
             input_ids=ids,
             attention_mask=mask[:, None, None] if mask is not None and ready_mask else mask,
-            past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=1,
+            **self._in_cache,
             **extra,
         )
-        self.cache = output.past_key_values
         logits: Tensor = output.logits[:, -1]
         return logits
 
@@ -84,6 +84,7 @@ class Seq2SeqSession:
         encoded = model.get_encoder()(input_ids=ids, attention_mask=self.mask)
         self.encoded: Any = BaseModelOutput(last_hidden_state=encoded.last_hidden_state)
         self.cache: Any = decoding_cache(model, max_new_tokens)
+        self._in_cache = in_cache(model, self.cache)
         if self.mask is not None and _takes_ready_masks(model, self.cache):
             self.mask = self.mask[:, None, None]
 
@@ -97,10 +98,9 @@ class Seq2SeqSession:
             encoder_outputs=self.encoded,
             attention_mask=self.mask,
             decoder_input_ids=tokens.unsqueeze(1),
-            past_key_values=self.cache,
             use_cache=True,
+            **self._in_cache,
         )
-        self.cache = output.past_key_values
         logits: Tensor = output.logits[:, -1]
         return logits
 
