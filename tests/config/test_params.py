@@ -65,7 +65,7 @@ def test_every_shipped_run_composes_and_validates_without_a_surprise(suite: str)
 
 def test_the_slices_of_the_study_are_the_study() -> None:
     """Every run of it is in exactly one suite that extends it."""
-    names = ("study_more", "study_puzzles", "study_narrative", "study_iwslt_dialog", "study_totto_cnn")
+    names = [f"study_{part}" for part in ("more", "puzzles", "narrative", "iwslt", "dialog", "totto", "cnn")]
     whole = runs_of(Params.open(ROOT, "study").grue())
     slices = [runs_of(Params.open(ROOT, name).grue()) for name in names]
     assert set().union(*slices) == whole
