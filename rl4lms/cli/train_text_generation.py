@@ -20,7 +20,7 @@ from rl4lms.config.overrides import noted, override, parse_changes
 from rl4lms.config.schema import RunConfig
 from rl4lms.config.yaml_file import load_yaml
 from rl4lms.core import progress
-from rl4lms.core.errors import ConfigError, report_error
+from rl4lms.core.errors import ConfigError, DataError, report_error
 from rl4lms.core.io import read_json, sha256_file, write_json
 from rl4lms.core.kernels import settle_process
 from rl4lms.core.launch import launch_rank, launch_size
@@ -171,7 +171,10 @@ def _results(run_dir: Path) -> dict[str, str]:
 
 def _is_finished(run_dir: Path) -> bool:
     """Whether a run has ended in its directory, and its results are still what it wrote."""
-    return (run_dir / FINISHED).is_file() and read_json(run_dir / FINISHED) == _results(run_dir)
+    try:
+        return bool(read_json(run_dir / FINISHED) == _results(run_dir))
+    except (DataError, OSError):  # there is no such file, or it is damaged
+        return False
 
 
 def _train(config: RunConfig, run_dir: Path, backends: list[Backend], identity: RunIdentity) -> None:

@@ -211,7 +211,7 @@ CONTRACT = [
              'if not p.requires_grad and "lora_" not in name)', "if not p.requires_grad)",
              f"{RUN}::test_a_checkpoint_holds_adapters_without_the_weights_under_them"),
     mutation(23, "a run whose results were edited counts as finished", "cli/train_text_generation.py",
-             "read_json(run_dir / FINISHED) == _results(run_dir)", "True",
+             "bool(read_json(run_dir / FINISHED) == _results(run_dir))", "True",
              "tests/training/test_hub.py::test_of_a_finished_run_nothing_is_loaded_unless_a_result_was_touched"),
     mutation(23, "another thread count resumes", "core/work_directory.py",
              "identity = own | process_facts()", "identity = own",

@@ -130,9 +130,16 @@ def test_where_a_model_goes_is_no_part_of_what_it_is(hub: Hub, model_dir: Any, t
     assert "model.safetensors" in hub.files and (tmp_path / "checkpoints").stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("launched", [False, True])
+@pytest.mark.parametrize(
+    ("launched", "touched"), [(False, "model/config.json"), (False, ".finished.json"), (True, "model/config.json")]
+)
 def test_of_a_finished_run_nothing_is_loaded_unless_a_result_was_touched(
-    model_dir: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, launched: bool
+    model_dir: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    launched: bool,
+    touched: str,
 ) -> None:
     cfg, opened = config(model_dir("gpt2"), n_iters=1), list[str]()
     run_training(cfg, tmp_path / "run", list)
@@ -145,7 +152,7 @@ def test_of_a_finished_run_nothing_is_loaded_unless_a_result_was_touched(
     assert loaded == opened == [] or (launched and loaded), "the others of a launch wait for the first process"
     assert launched or caplog.messages[0] == "finished before: nothing is left to train"
     assert caplog.messages[-1].startswith(f"results in {tmp_path / 'run'}: model/, ")
-    (tmp_path / "run" / "model" / "config.json").write_text("{}")
+    (tmp_path / "run" / touched).write_text("{")
     run_training(cfg, tmp_path / "run", list)
     assert loaded[-1:] == ["on_policy"]
 
