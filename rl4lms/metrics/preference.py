@@ -56,7 +56,7 @@ class PreferenceModel(TextClassifier):
         tokenizer = from_pretrained(AutoTokenizer, self.model_name, self.kind)
         model = model_from_pretrained(AutoModelForSeq2SeqLM, self.model_name, self.kind)
         if self._weights is not None:
-            load_weights(model, len(tokenizer), self._weights)
+            _load_weights(model, len(tokenizer), self._weights)
         return tokenizer, model
 
     def _count_labels(self) -> int:
@@ -75,7 +75,7 @@ class PreferenceModel(TextClassifier):
         return verdicts
 
 
-def load_weights(model: Any, vocab_size: int, path: str) -> None:
+def _load_weights(model: Any, vocab_size: int, path: str) -> None:
     """Load a safetensors file into `model`. vocab_size: the number of rows that its embeddings were trained with."""
     state = read_tensors(path, "preference model: weights")
     try:

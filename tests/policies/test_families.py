@@ -36,8 +36,8 @@ SEQ2SEQ = (
 ).split()
 # Family -> what of the message says why.
 REFUSED = {
-    "mamba": "cannot decode with a cache",
-    "falcon_mamba": "cannot decode with a cache",
+    "mamba": "its decoding with a cache differs from its full pass",
+    "falcon_mamba": "its decoding with a cache differs from its full pass",
     "jamba": "cannot decode with a cache",
     "zamba": "cannot decode with a cache",
     "zamba2": "cannot decode with a cache",
