@@ -136,7 +136,7 @@ def checked(given: Mapping[str, Any], source: str) -> RunConfig:
 def run_training(config: RunConfig, run_dir: Path, backends: Callable[[], list[Backend]]) -> None:
     """Run in `run_dir`; resumes what an equal run left there, and sets aside what another one did.
 
-    Of a finished run whose results are as it left them nothing is loaded; its model is pushed, if that is asked for.
+    For a finished run whose results are as it left them no model is built; the saved one is pushed, if asked for.
     """
     if config.is_supervised and launch_size() > 1:
         raise ConfigError("alg.id: supervised runs in one process; launch it without torchrun or accelerate.")

@@ -179,6 +179,14 @@ def test_the_others_run_from_a_configuration_too(model_dir, tmp_path, algorithm)
     assert (tmp_path / "model" / "model.safetensors").exists()
 
 
+@pytest.mark.parametrize("algorithm", ["a2c", "trpo"])
+def test_an_algorithm_of_one_step_logs_that_it_takes_one(model_dir, tmp_path, algorithm):
+    value = config(model_dir("gpt2"), n_iters=1).to_dict()
+    value["alg"] |= {"id": algorithm, "args": {"n_steps": value["alg"]["args"]["n_steps"]}}
+    run(tmp_path, RunConfig.from_dict(value))
+    assert json.loads((tmp_path / "training_info.jsonl").read_text())["train/n_minibatches"] == 1
+
+
 def check_resume(cfg: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(tmp_path / "whole", cfg)
     with monkeypatch.context() as patch:
