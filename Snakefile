@@ -7,3 +7,5 @@ rule all:
     default_target: True
     input:
         rules.grue_all.input,
+    message:
+        MADE
