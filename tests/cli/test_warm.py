@@ -45,8 +45,8 @@ def end(number, frame):
     sys.exit(7)
 for number in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, end)
-open(file, "w").write(str(os.getpid()))
-try:
+try:  # before the file tells that it has begun, so that no signal comes between
+    open(file, "w").write(str(os.getpid()))
     time.sleep(60)
 except KeyboardInterrupt:
     end(signal.SIGINT, None)
