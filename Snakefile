@@ -8,4 +8,4 @@ rule all:
     input:
         rules.grue_all.input,
     message:
-        MADE
+        OF_SUITE

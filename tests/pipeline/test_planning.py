@@ -53,7 +53,7 @@ def test_without_a_target_the_benchmark_is_planned(checkout: Checkout) -> None:
     plan = checkout.run("snakemake", "-n", "--config", "suite=tiny").stdout
     counted = dict(re.findall(r"^(\w+) +(\d+)$", plan.split("Job stats:")[1].split("total")[0], re.MULTILINE))
     assert {rule: int(n) for rule, n in counted.items()} == {**expected_jobs("tiny"), "all": 1}
-    assert "Job 0: suite tiny: made, see results/tiny/grue/report.html" in plan, "not the names of all files"
+    assert "Job 0: suite tiny, with results/tiny/grue/report.html" in plan, "not the names of all files"
 
 
 def test_a_suite_of_one_task_prepares_what_its_family_reads(checkout: Checkout) -> None:
